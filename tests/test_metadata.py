@@ -1,0 +1,108 @@
+"""Metadata travels inside the model file and never costs us the model."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from seglib.errors import SeglibError
+from seglib.metadata import read_metadata, write_metadata
+
+# The identifier is all that tells a FlatBuffer apart; the rest stands for weights of any value.
+MODEL = b"\x1c\x00\x00\x00TFL3" + bytes(range(256)) * 20
+CARD = {
+    "name": "hair",
+    "size": 128,
+    "value_range": [0, 255],
+    "labels": ["hair"],
+    "terms": "für alle",
+}
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "net.tflite"
+    path.write_bytes(MODEL)
+    return path
+
+
+def test_a_file_without_metadata_says_so(model):
+    assert read_metadata(model) is None
+
+
+def test_metadata_comes_back_and_the_model_stays(model):
+    write_metadata(model, CARD)
+    assert read_metadata(model) == CARD
+    assert model.read_bytes().startswith(MODEL)
+    with zipfile.ZipFile(model) as archive:
+        assert json.loads(archive.read("seglib.json")) == CARD
+
+
+def test_new_metadata_replaces_old_without_growth(model):
+    write_metadata(model, CARD)
+    once = model.read_bytes()
+    write_metadata(model, {"name": "x" * 5000})
+    write_metadata(model, CARD)
+    assert model.read_bytes() == once
+    assert list(model.parent.iterdir()) == [model]
+
+
+def test_files_packed_by_others_are_kept(model):
+    with zipfile.ZipFile(model, "a") as archive:
+        archive.writestr("labels.txt", "background\nhair\n")
+    write_metadata(model, CARD)
+    with zipfile.ZipFile(model) as archive:
+        assert archive.read("labels.txt") == b"background\nhair\n"
+    assert model.read_bytes().startswith(MODEL)
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"PK\x03\x04 no model", b"{}" * 50])
+def test_what_is_no_model_is_refused_and_unchanged(tmp_path, content):
+    path = tmp_path / "photo.tflite"
+    path.write_bytes(content)
+    for call in (read_metadata, lambda p: write_metadata(p, CARD)):
+        with pytest.raises(SeglibError, match=r"photo\.tflite.*TFLite"):
+            call(path)
+    assert path.read_bytes() == content
+
+
+def test_missing_file_and_folder_are_named(tmp_path):
+    with pytest.raises(SeglibError, match=r"absent\.tflite"):
+        read_metadata(tmp_path / "absent.tflite")
+    with pytest.raises(SeglibError, match=tmp_path.name):
+        read_metadata(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [{"a": object()}, {"a": float("nan")}])
+def test_metadata_which_json_cannot_hold_changes_nothing(model, bad):
+    with pytest.raises(SeglibError, match="JSON"):
+        write_metadata(model, bad)
+    assert model.read_bytes() == MODEL
+
+
+def test_damaged_archives_are_named(model):
+    write_metadata(model, CARD)
+    content = bytearray(model.read_bytes())
+    content[content.index(b'"hair"')] = 0
+    model.write_bytes(content)
+    with pytest.raises(SeglibError, match=r"net\.tflite.*damaged"):
+        read_metadata(model)
+
+
+@pytest.mark.skipif(shutil.which("unzip") is None, reason="needs the unzip program")
+def test_any_unzip_program_reads_it(model):
+    write_metadata(model, CARD)
+    shown = subprocess.run(["unzip", "-p", model, "seglib.json"], capture_output=True)
+    assert json.loads(shown.stdout) == CARD
+
+
+def test_reading_needs_the_standard_library_only(model):
+    code = (
+        "import sys, seglib.metadata as m; m.read_metadata(sys.argv[1]);"
+        "print([n for n in ('tensorflow', 'keras', 'ai_edge_litert') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, model], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,287 @@
+"""Pictures and masks: reading, writing, checking and resizing, the same way everywhere.
+
+An image is uint8 RGB, H x W x 3. A mask is float32 in [0, 1], H x W, where 1 is the thing that was
+looked for. On disk a mask is a grey PNG, 0..255.
+
+Chapter: data preparation.
+"""
+
+import struct
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from seglib.errors import SeglibError
+from seglib.files import atomic_path
+
+MAX_PIXELS = 150_000_000
+"""Larger pictures are refused: decoded, they fill gigabytes, and a phone takes none of them."""
+
+_WRITERS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+_RESIZABLE = (np.uint8, np.uint16, np.float32, np.float64)
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a picture file as uint8 RGB, H x W x 3.
+
+    The picture is turned upright as its EXIF orientation says. Grey, palette, CMYK and 16-bit
+    pictures are converted to 8-bit RGB; transparency is laid over white. Of an animation, the first
+    frame is read.
+
+    Raises:
+        SeglibError: the file is missing, empty, truncated, no picture, a floating-point picture or
+            larger than `MAX_PIXELS`.
+    """
+    path = Path(path)
+    # A copy, since the array that shares Pillow's buffer cannot be written to.
+    return np.array(_as_rgb(_open(path), path))
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Read a mask file as float32 in [0, 1], H x W.
+
+    White (255, or 65535 in a 16-bit file) is 1. A file that holds 0 and 1 therefore reads as almost
+    black; `seglib.data.validate` reports such files.
+
+    Raises:
+        SeglibError: as for `read_image`, and where the file has colours or transparency, since
+            there is no telling which of them is the mask.
+    """
+    path = Path(path)
+    picture = _open(path)
+    if picture.mode.startswith("I"):
+        return _sixteen_bit(picture, path).astype(np.float32) / np.float32(65535)
+    if picture.mode in ("1", "L"):
+        return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
+    if picture.has_transparency_data and picture.convert("RGBA").getextrema()[3] != (
+        255,
+        255,
+    ):
+        raise SeglibError(
+            f"{path} has transparent pixels, so its mask is ambiguous; save it as a grey PNG"
+        )
+    rgb = np.asarray(_as_rgb(picture, path))
+    grey = rgb[..., 0]
+    if not (np.array_equal(grey, rgb[..., 1]) and np.array_equal(grey, rgb[..., 2])):
+        raise SeglibError(
+            f"{path} has colours, so it is no mask; save it as a grey PNG, 0 to 255"
+        )
+    return grey.astype(np.float32) / np.float32(255)
+
+
+def write_image(path: str | Path, image: np.ndarray) -> Path:
+    """Write a uint8 RGB image; the suffix (.jpg, .jpeg, .png, .webp) chooses the format.
+
+    The file appears whole or not at all. JPEG and WebP are written at quality 95, JPEG without
+    chroma subsampling, so that a recoloured edge keeps its colour.
+
+    Raises:
+        SeglibError: unknown suffix, not an image, folder not writable or disk full.
+    """
+    return _write(Path(path), Image.fromarray(check_image(image)), _WRITERS)
+
+
+def write_mask(path: str | Path, mask: np.ndarray) -> Path:
+    """Write a float mask in [0, 1] as a grey 8-bit PNG, rounded to the nearest of 0..255.
+
+    Raises:
+        SeglibError: the suffix is not .png, not a mask, folder not writable or disk full.
+    """
+    levels = np.rint(check_mask(mask) * 255).astype(np.uint8)
+    return _write(Path(path), Image.fromarray(levels), {".png": "PNG"})
+
+
+def check_image(image: np.ndarray, name: str = "image") -> np.ndarray:
+    """Return `image` if it is uint8 RGB, H x W x 3, with at least one pixel.
+
+    Raises:
+        SeglibError: it is anything else; the message calls it `name`.
+    """
+    if not isinstance(image, np.ndarray):
+        raise SeglibError(
+            f"the {name} is a {type(image).__name__}, not a NumPy array; "
+            "read files with seglib.read_image"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise SeglibError(
+            f"the {name} has shape {image.shape}; height x width x 3 (RGB) is expected"
+        )
+    if image.dtype != np.uint8:
+        raise SeglibError(
+            f"the {name} holds {image.dtype} values; uint8 from 0 to 255 is expected"
+        )
+    return image
+
+
+def check_mask(
+    mask: np.ndarray, name: str = "mask", shape: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Return `mask` as float32 if it is H x W with values in [0, 1]; booleans are taken as 0 and 1.
+
+    Args:
+        mask: the mask to look at.
+        name: what the message calls it.
+        shape: (height, width) it must have, where that matters.
+
+    Raises:
+        SeglibError: wrong type, shape or values (NaN included).
+    """
+    if not isinstance(mask, np.ndarray):
+        raise SeglibError(f"the {name} is a {type(mask).__name__}, not a NumPy array")
+    if mask.ndim != 2 or mask.size == 0:
+        raise SeglibError(
+            f"the {name} has shape {mask.shape}; height x width is expected"
+        )
+    if shape is not None and mask.shape != tuple(shape[:2]):
+        raise SeglibError(
+            f"the {name} is {mask.shape[1]}x{mask.shape[0]} but the image is "
+            f"{shape[1]}x{shape[0]}; bring it to the image's size with seglib.images.resize"
+        )
+    if mask.dtype != np.bool_ and not np.issubdtype(mask.dtype, np.floating):
+        raise SeglibError(
+            f"the {name} holds {mask.dtype} values; floats from 0 to 1 are expected "
+            "(divide 0..255 by 255)"
+        )
+    # Written so that NaN, which fails every comparison, is refused as well.
+    if not (mask.min() >= 0 and mask.max() <= 1):
+        raise SeglibError(
+            f"the {name} has values from {mask.min():g} to {mask.max():g}; 0 to 1 is expected"
+        )
+    return mask.astype(np.float32, copy=False)
+
+
+def resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize H x W or H x W x C to `size` = (height, width), keeping the type.
+
+    Each axis that shrinks is averaged over the area a new pixel covers, which neither aliases nor
+    shifts; each axis that grows is interpolated linearly. Both use half-pixel centres: the centre
+    of pixel i lies at i + 0.5, so the picture's edges stay where they are. The older convention
+    (`align_corners`, or no offset) shifts a mask by up to half a source pixel.
+
+    Chapter: data preparation.
+
+    Raises:
+        SeglibError: the size is not positive or the type cannot be averaged (labels, booleans).
+    """
+    height, width = size
+    if height < 1 or width < 1:
+        raise SeglibError(
+            f"cannot resize to {width}x{height}; both sides must be at least 1 pixel"
+        )
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise SeglibError(
+            f"cannot resize an array of shape {array.shape}; H x W or H x W x C"
+        )
+    if array.dtype not in _RESIZABLE:
+        raise SeglibError(
+            f"cannot resize {array.dtype} values by averaging; convert them to float32 first"
+        )
+    shape = (height, width, *array.shape[2:])
+    # Area first and linear second, since OpenCV's area filter is another thing on a growing axis.
+    shrunk = (min(height, array.shape[0]), min(width, array.shape[1]))
+    if shrunk != array.shape[:2]:
+        array = cv2.resize(array, shrunk[::-1], interpolation=cv2.INTER_AREA)
+    if shrunk != (height, width):
+        array = cv2.resize(array, (width, height), interpolation=cv2.INTER_LINEAR)
+    # OpenCV drops a last axis of length 1.
+    return array.reshape(shape)
+
+
+def sample_photo() -> np.ndarray:
+    """Return the built-in photograph, uint8 RGB, 512 x 512 x 3.
+
+    It is NASA's portrait of the astronaut Eileen Collins (public domain), as `skimage.data` has it.
+    """
+    return read_image(Path(__file__).parent / "assets" / "astronaut.jpg")
+
+
+def _open(path: Path) -> Image.Image:
+    """Decode a file completely and turn it upright."""
+    if not path.is_file():
+        raise SeglibError(f"there is no file {path}; check the name and the folder")
+    if path.stat().st_size == 0:
+        raise SeglibError(f"{path} is empty; copy or download it again")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns from 89 and refuses from 179 megapixels; our own limit lies between.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise _too_large(path) from error
+    except PermissionError as error:
+        raise SeglibError(f"cannot read {path}; check its permissions") from error
+    # Pillow's decoders let many kinds of exception through on damaged files.
+    except Exception as error:
+        raise SeglibError(
+            f"{path} is not a picture that can be read; use a JPEG, PNG or WebP file"
+        ) from error
+    with picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise _too_large(path)
+        try:
+            picture.load()
+        except Exception as error:
+            raise SeglibError(
+                f"{path} is damaged or cut short ({error}); copy or download it again"
+            ) from error
+        try:
+            return ImageOps.exif_transpose(picture)
+        # Orientation is a comfort: unreadable EXIF must not cost the picture.
+        except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+            return picture.copy()
+
+
+def _too_large(path: Path) -> SeglibError:
+    return SeglibError(
+        f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller first"
+    )
+
+
+def _as_rgb(picture: Image.Image, path: Path) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode == "F":
+        raise SeglibError(
+            f"{path} holds floating-point values; save it with 8 or 16 bits"
+        )
+    if picture.mode.startswith("I"):
+        grey = (_sixteen_bit(picture, path) // 257).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGB", picture.size, (255, 255, 255))
+        white.paste(picture, mask=picture.getchannel("A"))
+        return white
+    try:
+        return picture.convert("RGB")
+    except ValueError as error:
+        raise SeglibError(
+            f"{path} has colour mode {picture.mode}, which has no conversion; save it as RGB"
+        ) from error
+
+
+def _sixteen_bit(picture: Image.Image, path: Path) -> np.ndarray:
+    """Return the values of a 16-bit grey picture, whichever mode Pillow chose for it."""
+    values = np.asarray(picture)
+    if values.min() < 0 or values.max() > 65535:
+        raise SeglibError(
+            f"{path} holds more than 16 bits per pixel; save it with 8 or 16 bits"
+        )
+    return values
+
+
+def _write(path: Path, picture: Image.Image, formats: dict[str, str]) -> Path:
+    kind = formats.get(path.suffix.lower())
+    if kind is None:
+        raise SeglibError(
+            f"cannot write {path}; its name must end in {' or '.join(formats)}"
+        )
+    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(
+        kind, {}
+    )
+    with atomic_path(path) as temporary:
+        picture.save(temporary, format=kind, **options)
+    return path

@@ -1,0 +1,150 @@
+"""Checks for the exercises: a tick, or a cross with the first thing that differs.
+
+Every check prints its verdict, so the reader sees it, and returns something that counts as True or
+False, so the tests see it. An answer that is still None is "not yet", never an error: the chapter
+runs on. (The habit is that of Neuromatch Academy's notebooks.)
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+TICK, CROSS = "✔", "✘"
+
+
+class Verdict(int):
+    """True or False that a notebook does not echo below the line it already printed."""
+
+    def _ipython_display_(self) -> None:
+        """Show nothing: the verdict was printed."""
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+
+def number(answer: float | None, expected: float, tolerance: float = 1e-6) -> Verdict:
+    """Compare one number.
+
+    Args:
+        answer: the reader's number; None while the exercise is open.
+        expected: the right one.
+        tolerance: the largest allowed absolute difference.
+    """
+    return _report(*_number(answer, expected, tolerance))
+
+
+def array(answer: np.ndarray | None, expected: np.ndarray, tolerance: float = 1e-6) -> Verdict:
+    """Compare two arrays of any shape; the cross names the first entry that differs.
+
+    Args:
+        answer: the reader's array; None while the exercise is open.
+        expected: the right one.
+        tolerance: the largest allowed absolute difference of an entry.
+    """
+    return _report(*_array(answer, expected, tolerance))
+
+
+def image(answer: np.ndarray | None, expected: np.ndarray, tolerance: int = 2) -> Verdict:
+    """Compare two uint8 RGB images (H, W, 3); the cross names the first pixel that differs.
+
+    Args:
+        answer: the reader's image; None while the exercise is open.
+        expected: the right one.
+        tolerance: the largest allowed difference of a channel, in grey levels of 255.
+    """
+    dtype = getattr(answer, "dtype", None)
+    if answer is not None and dtype != np.uint8:
+        return _report(False, f"an image holds uint8, this one holds {dtype or type(answer).__name__}")
+    return _report(*_array(answer, expected, tolerance))
+
+
+def mask(answer: np.ndarray | None, expected: np.ndarray, tolerance: float = 1e-3) -> Verdict:
+    """Compare two masks (H, W) with values in [0, 1]; the cross names the first pixel that differs.
+
+    Args:
+        answer: the reader's mask; None while the exercise is open.
+        expected: the right one.
+        tolerance: the largest allowed difference of a pixel.
+    """
+    if answer is not None:
+        values = np.asarray(answer)
+        if values.size and (values.min() < 0 or values.max() > 1):
+            low, high = values.min(), values.max()
+            return _report(False, f"a mask lies between 0 and 1, this one between {low:g} and {high:g}")
+    return _report(*_array(answer, expected, tolerance))
+
+
+def function(
+    answer: Callable | None, reference: Callable, cases: Iterable[tuple], tolerance: float = 1e-5
+) -> Verdict:
+    """Call the reader's function and a right one with the same arguments and compare the results.
+
+    Args:
+        answer: the reader's function; it may return None while the exercise is open.
+        reference: the function to agree with, such as `seglib.metrics.dice`.
+        cases: argument tuples, at least one.
+        tolerance: the largest allowed absolute difference.
+    """
+    if answer is None:
+        return _report(False, _OPEN)
+    for count, arguments in enumerate(cases, 1):
+        copies = [np.array(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        try:
+            got = answer(*copies)
+        except Exception as error:  # the reader's own code: show its error, keep the chapter going
+            return _report(False, f"case {count} raises {type(error).__name__}: {error}")
+        ok, message = _array(got, reference(*arguments), tolerance)
+        if not ok:
+            return _report(False, message if got is None else f"case {count}: {message}")
+    return _report(True, f"agrees in {count} cases")
+
+
+_OPEN = "not yet: the answer is still open (None)"
+
+
+def _report(ok: bool, message: str) -> Verdict:
+    """Print a tick or a cross with one sentence and return the verdict."""
+    print(f"{TICK if ok else CROSS} {message}")
+    return Verdict(bool(ok))
+
+
+def _number(answer: object, expected: float, tolerance: float) -> tuple[bool, str]:
+    """Return whether the numbers agree, and the sentence to show."""
+    if answer is None:
+        return False, _OPEN
+    try:
+        value = float(np.asarray(answer))
+    except (TypeError, ValueError):
+        return False, f"expected one number, got {type(answer).__name__}"
+    if not abs(value - expected) <= tolerance:
+        return False, f"got {value:.6g}, expected {expected:.6g} (within {tolerance:g})"
+    return True, f"{value:.6g} is right"
+
+
+def _array(answer: object, expected: object, tolerance: float) -> tuple[bool, str]:
+    """Return whether the arrays agree, and the sentence to show."""
+    if answer is None:
+        return False, _OPEN
+    got, want = np.asarray(answer), np.asarray(expected)
+    if got.dtype.kind not in "biuf":
+        return False, f"expected numbers, got {type(answer).__name__}"
+    if want.ndim == 0 and got.ndim == 0:
+        return _number(got, float(want), tolerance)
+    if got.shape != want.shape:
+        return False, f"the shape is {got.shape}, expected {want.shape}"
+    far = ~(np.abs(got.astype(np.float64) - want.astype(np.float64)) <= tolerance)
+    if not far.any():
+        return True, f"all {want.size} values agree"
+    if want.ndim == 3:
+        far = far.any(axis=-1)
+    first = tuple(int(i) for i in np.argwhere(far)[0])
+    place = f"row {first[0]}, column {first[1]}" if len(first) == 2 else f"index {first}"
+    return False, (
+        f"{np.count_nonzero(far)} of {far.size} places differ, the first at {place}: "
+        f"got {_short(got[first])}, expected {_short(want[first])}"
+    )
+
+
+def _short(value: np.ndarray) -> str:
+    """Write one entry, or the channels of one pixel, with few digits."""
+    return " ".join(f"{entry:.6g}" for entry in np.atleast_1d(value).astype(float))

@@ -1,0 +1,68 @@
+"""The four blocks every network of the book is made of.
+
+A block takes a Keras tensor (batch, height, width, channels) and returns one. Convolutions that a
+BatchNorm follows have no bias: the BatchNorm's shift does its work.
+
+Chapter: MobileNet-UNet design.
+"""
+
+from keras import KerasTensor, layers
+
+
+def round_channels(channels: float, step: int = 8) -> int:
+    """Round to the nearest multiple of `step`, never more than 10 % down (MobileNetV2's rule).
+
+    Multiples of 8 keep SIMD lanes and the 4-channel slices of a GPU full.
+    """
+    rounded = max(step, int(channels + step / 2) // step * step)
+    return rounded if rounded >= 0.9 * channels else rounded + step
+
+
+def normalise(x: KerasTensor, name: str, momentum: float, act: bool = True) -> KerasTensor:
+    """BatchNorm, then ReLU6 unless `act` is false."""
+    x = layers.BatchNormalization(momentum=momentum, epsilon=1e-3, name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x) if act else x
+
+
+def conv(
+    x: KerasTensor,
+    channels: int,
+    name: str,
+    momentum: float,
+    kernel: int = 1,
+    stride: int = 1,
+    act: bool = True,
+) -> KerasTensor:
+    """Convolution + BatchNorm (+ ReLU6)."""
+    x = layers.Conv2D(
+        channels, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv"
+    )(x)
+    return normalise(x, name, momentum, act)
+
+
+def separable(
+    x: KerasTensor, channels: int, name: str, momentum: float, stride: int = 1
+) -> KerasTensor:
+    """Depthwise 3x3, then pointwise 1x1: MobileNet V1's block (Howard et al., 2017)."""
+    x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
+    x = normalise(x, f"{name}_dw", momentum)
+    return conv(x, channels, name, momentum)
+
+
+def inverted_residual(
+    x: KerasTensor, channels: int, name: str, momentum: float, stride: int = 1, expand: int = 6
+) -> tuple[KerasTensor, KerasTensor]:
+    """Expand 1x1, depthwise 3x3, project 1x1: MobileNet V2's block (Sandler et al., 2018).
+
+    Returns:
+        (block output, the expanded features before the stride: what a decoder takes as a skip).
+    """
+    inputs, expanded = x, x
+    if expand > 1:
+        x = expanded = conv(x, expand * x.shape[-1], f"{name}_expand", momentum)
+    x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
+    x = normalise(x, f"{name}_dw", momentum)
+    x = conv(x, channels, f"{name}_project", momentum, act=False)
+    if stride == 1 and inputs.shape[-1] == channels:
+        x = layers.Add(name=f"{name}_add")([inputs, x])
+    return x, expanded

@@ -1,0 +1,75 @@
+"""Weights on disk: `NAME.weights.h5` beside `NAME.json`, the config that builds the network.
+
+A `.keras` archive saved by one Keras often does not load in an older one. Weights plus the code
+that builds the network do, and they are what this library exchanges.
+
+Chapter: training on Colab.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from seglib.errors import SeglibError
+from seglib.files import atomic_path
+from seglib.models.mobile_unet import UNetConfig, mobile_unet
+
+SUFFIX = ".weights.h5"
+
+
+def config_path(weights: str | Path) -> Path:
+    """Return the path of the config that belongs to a `NAME.weights.h5`."""
+    weights = Path(weights)
+    if not weights.name.endswith(SUFFIX):
+        raise SeglibError(f"{weights} does not end in {SUFFIX}; name the weights file NAME{SUFFIX}")
+    return weights.with_name(weights.name.removesuffix(SUFFIX) + ".json")
+
+
+def save(model: keras.Model, config: UNetConfig, path: str | Path) -> Path:
+    """Write `NAME.weights.h5` and `NAME.json`; each is replaced whole or not at all."""
+    path = Path(path)
+    with atomic_path(config_path(path)) as temporary:
+        temporary.write_text(json.dumps(asdict(config), indent=1) + "\n")
+    # Keras wants the full suffix, which the temporary name keeps.
+    with atomic_path(path) as temporary:
+        model.save_weights(temporary, overwrite=True)
+    return path
+
+
+def load_config(path: str | Path) -> UNetConfig:
+    """Read the config beside `NAME.weights.h5`.
+
+    Raises:
+        SeglibError: the config is missing, is not JSON or has unknown fields.
+    """
+    config = config_path(path)
+    try:
+        return UNetConfig(**json.loads(config.read_text()))
+    except FileNotFoundError as error:
+        raise SeglibError(
+            f"{config} is missing; keep it beside {Path(path).name}, it says how to build the network"
+        ) from error
+    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+        raise SeglibError(f"{config} is no network config ({error}); save the model again") from error
+
+
+def load(path: str | Path) -> keras.Model:
+    """Build the network from `NAME.json` and fill it from `NAME.weights.h5`.
+
+    Raises:
+        SeglibError: a file is missing, is no weights file, or the two do not belong together.
+    """
+    path = Path(path)
+    model = mobile_unet(load_config(path))
+    if not path.exists():
+        raise SeglibError(f"{path} does not exist; check the name")
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise SeglibError(
+            f"{path} does not hold the weights of the network in {config_path(path).name} "
+            f"({str(error).splitlines()[0]}); save both again from one model"
+        ) from error
+    return model

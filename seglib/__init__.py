@@ -54,6 +54,7 @@ _SUBMODULES = frozenset(
         "notebook",
         "postprocess",
         "pretrained",
+        "project",
         "runtime",
         "training",
         "viz",

@@ -66,9 +66,7 @@ def read_mask(path: str | Path) -> np.ndarray:
     rgb = np.asarray(_as_rgb(picture, path))
     grey = rgb[..., 0]
     if not (np.array_equal(grey, rgb[..., 1]) and np.array_equal(grey, rgb[..., 2])):
-        raise SeglibError(
-            f"{path} has colours, so it is no mask; save it as a grey PNG, 0 to 255"
-        )
+        raise SeglibError(f"{path} has colours, so it is no mask; save it as a grey PNG, 0 to 255")
     return grey.astype(np.float32) / np.float32(255)
 
 
@@ -110,9 +108,7 @@ def check_image(image: np.ndarray, name: str = "image") -> np.ndarray:
             f"the {name} has shape {image.shape}; height x width x 3 (RGB) is expected"
         )
     if image.dtype != np.uint8:
-        raise SeglibError(
-            f"the {name} holds {image.dtype} values; uint8 from 0 to 255 is expected"
-        )
+        raise SeglibError(f"the {name} holds {image.dtype} values; uint8 from 0 to 255 is expected")
     return image
 
 
@@ -132,9 +128,7 @@ def check_mask(
     if not isinstance(mask, np.ndarray):
         raise SeglibError(f"the {name} is a {type(mask).__name__}, not a NumPy array")
     if mask.ndim != 2 or mask.size == 0:
-        raise SeglibError(
-            f"the {name} has shape {mask.shape}; height x width is expected"
-        )
+        raise SeglibError(f"the {name} has shape {mask.shape}; height x width is expected")
     if shape is not None and mask.shape != tuple(shape[:2]):
         raise SeglibError(
             f"the {name} is {mask.shape[1]}x{mask.shape[0]} but the image is "
@@ -168,26 +162,29 @@ def resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     height, width = size
     if height < 1 or width < 1:
-        raise SeglibError(
-            f"cannot resize to {width}x{height}; both sides must be at least 1 pixel"
-        )
+        raise SeglibError(f"cannot resize to {width}x{height}; both sides must be at least 1 pixel")
     if array.ndim not in (2, 3) or array.size == 0:
-        raise SeglibError(
-            f"cannot resize an array of shape {array.shape}; H x W or H x W x C"
-        )
+        raise SeglibError(f"cannot resize an array of shape {array.shape}; H x W or H x W x C")
     if array.dtype not in _RESIZABLE:
         raise SeglibError(
             f"cannot resize {array.dtype} values by averaging; convert them to float32 first"
         )
-    shape = (height, width, *array.shape[2:])
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if channels > 4:
+        # OpenCV's limit; masks of many labels have more.
+        planes = [resize(array[..., channel], size) for channel in range(channels)]
+        return np.stack(planes, axis=-1)
     # Area first and linear second, since OpenCV's area filter is another thing on a growing axis.
+    resized = array
     shrunk = (min(height, array.shape[0]), min(width, array.shape[1]))
     if shrunk != array.shape[:2]:
-        array = cv2.resize(array, shrunk[::-1], interpolation=cv2.INTER_AREA)
+        resized = cv2.resize(resized, shrunk[::-1], interpolation=cv2.INTER_AREA)
     if shrunk != (height, width):
-        array = cv2.resize(array, (width, height), interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_LINEAR)
+    if resized is array:
+        return array.copy()
     # OpenCV drops a last axis of length 1.
-    return array.reshape(shape)
+    return resized.reshape(height, width, *array.shape[2:])
 
 
 def sample_photo() -> np.ndarray:
@@ -244,9 +241,7 @@ def _as_rgb(picture: Image.Image, path: Path) -> Image.Image:
     if picture.mode == "RGB":
         return picture
     if picture.mode == "F":
-        raise SeglibError(
-            f"{path} holds floating-point values; save it with 8 or 16 bits"
-        )
+        raise SeglibError(f"{path} holds floating-point values; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):
         grey = (_sixteen_bit(picture, path) // 257).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
@@ -267,21 +262,15 @@ def _sixteen_bit(picture: Image.Image, path: Path) -> np.ndarray:
     """Return the values of a 16-bit grey picture, whichever mode Pillow chose for it."""
     values = np.asarray(picture)
     if values.min() < 0 or values.max() > 65535:
-        raise SeglibError(
-            f"{path} holds more than 16 bits per pixel; save it with 8 or 16 bits"
-        )
+        raise SeglibError(f"{path} holds more than 16 bits per pixel; save it with 8 or 16 bits")
     return values
 
 
 def _write(path: Path, picture: Image.Image, formats: dict[str, str]) -> Path:
     kind = formats.get(path.suffix.lower())
     if kind is None:
-        raise SeglibError(
-            f"cannot write {path}; its name must end in {' or '.join(formats)}"
-        )
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(
-        kind, {}
-    )
+        raise SeglibError(f"cannot write {path}; its name must end in {' or '.join(formats)}")
+    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
     with atomic_path(path) as temporary:
         picture.save(temporary, format=kind, **options)
     return path

@@ -97,7 +97,7 @@ def picture(paint: np.ndarray, size: int) -> np.ndarray:
     if np.ndim(paint) == 3:
         return paint
     flat = np.empty((size, size, 3), np.uint8)
-    flat[:] = np.clip(paint, 0, 255).astype(np.uint8)
+    cv2.rectangle(flat, (0, 0), (size, size), [int(min(max(v, 0), 255)) for v in paint], -1)
     return flat
 
 
@@ -180,11 +180,18 @@ class Canvas:
 
     def over(self, mask: np.ndarray, paint: np.ndarray, label: int) -> None:
         """Lay `paint` (a colour or a picture) over the canvas where mask (uint8) says."""
-        share = mask.astype(np.float32) * np.float32(1 / 255)
+        x, y, wide, high = cv2.boundingRect(mask)
+        if not wide:
+            return
+        box = np.s_[y:y + high, x:x + wide]
+        share = mask[box].astype(np.float32) * np.float32(1 / 255)
         rest = 1 - share
-        self.image = cv2.blendLinear(self.image, picture(paint, self.size), rest, share)
-        self.cover *= rest
-        self.cover[label] += share
+        top = np.ascontiguousarray(picture(paint, self.size)[box])
+        below = np.ascontiguousarray(self.image[box])
+        self.image[box] = cv2.blendLinear(below, top, rest, share)
+        cover = self.cover[:, y:y + high, x:x + wide]
+        cover *= rest
+        cover[label] += share
 
 
 def random_colour(rng: np.random.Generator, saturation: Range = (0, 0.8),

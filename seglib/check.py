@@ -87,6 +87,7 @@ def function(
     """
     if answer is None:
         return _report(False, _OPEN)
+    count = 0
     for count, arguments in enumerate(cases, 1):
         copies = [np.array(a) if isinstance(a, np.ndarray) else a for a in arguments]
         try:
@@ -96,7 +97,7 @@ def function(
         ok, message = _array(got, reference(*arguments), tolerance)
         if not ok:
             return _report(False, message if got is None else f"case {count}: {message}")
-    return _report(True, f"agrees in {count} cases")
+    return _report(count > 0, f"agrees in {count} cases")
 
 
 _OPEN = "not yet: the answer is still open (None)"

@@ -1,4 +1,4 @@
-"""The one place that knows where this project lives and which version it is.
+"""The one place that knows where this project lives.
 
 Whoever forks the book changes `ADDRESS` here and runs `python tests/address.py --write`, which
 rewrites the badges, setup cells and links of the repository; `make check` fails while any of them
@@ -7,7 +7,6 @@ disagrees.
 
 ADDRESS = "https://github.com/segmentation-on-a-phone/book"
 BRANCH = "main"
-VERSION = "0.1.0"
 
 COLAB = "https://colab.research.google.com/github"
 

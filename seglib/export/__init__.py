@@ -1,0 +1,39 @@
+"""From a trained Keras model to the files that phones run, each compared with the model.
+
+Chapters: TFLite conversion; Core ML conversion; the GPU delegate and flattened output.
+"""
+
+from seglib.export.coreml import to_coreml
+from seglib.export.coreml_run import Program, run_coreml
+from seglib.export.layout import Op, flatten, from_phwc4, ops, stored_bytes, to_phwc4, unflatten
+from seglib.export.parity import (
+    THRESHOLDS,
+    ParityReport,
+    ParityRow,
+    Threshold,
+    parity,
+    precision_of,
+)
+from seglib.export.tflite import open_interpreter, run_tflite, to_tflite
+
+__all__ = [
+    "THRESHOLDS",
+    "Op",
+    "ParityReport",
+    "ParityRow",
+    "Program",
+    "Threshold",
+    "flatten",
+    "from_phwc4",
+    "open_interpreter",
+    "ops",
+    "parity",
+    "precision_of",
+    "run_coreml",
+    "run_tflite",
+    "stored_bytes",
+    "to_coreml",
+    "to_phwc4",
+    "to_tflite",
+    "unflatten",
+]

@@ -1,0 +1,275 @@
+"""The common start of every export: a Keras model as one TensorFlow function of fixed shape.
+
+Three things go wrong when a converter is handed a Keras model as it is: the free batch dimension
+leaves shape arithmetic in the graph, which GPU delegates refuse; a mixed-precision model mixes
+float16 kernels into it; and the variables may be lost without a word. So the model is checked,
+brought to float32 and traced once with batch 1, together with its variables.
+
+Chapter: TFLite conversion.
+"""
+
+import contextlib
+import hashlib
+import logging
+import math
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import seglib
+from seglib.errors import SeglibError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+_quiet_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model traced for export: the function, its variables and its shapes without the batch."""
+
+    function: "tf.types.experimental.ConcreteFunction"
+    module: "tf.Module"
+    model: "keras.Model"
+    input_shape: tuple[int, int, int]
+    output_shape: tuple[int, int, int]
+
+
+def trace(model: "keras.Model", flat: bool = False) -> Graph:
+    """Trace a segmentation model as `image -> {"mask": ...}` with batch 1, in inference mode.
+
+    Args:
+        model: one input (None, H, W, 3) of raw values 0..255, one output (None, H, W, C) of
+            probabilities. A mixed-precision model is rebuilt in float32 with the same weights.
+        flat: end with a reshape to (1, H*W*C), row by row.
+
+    Raises:
+        SeglibError: Keras does not run on TensorFlow, or the model has another form than this.
+    """
+    import keras
+    import tensorflow as tf
+
+    input_shape, output_shape = check_model(model)
+    if keras.backend.backend() != "tensorflow":
+        raise SeglibError(
+            f"Keras runs on {keras.backend.backend()}, but the converters read TensorFlow graphs; "
+            "set the environment variable KERAS_BACKEND=tensorflow before Keras is imported, "
+            "build the model again and load its weights"
+        )
+    model = in_float32(model)
+
+    def forward(image: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        mask = tf.nest.flatten(model(image, training=False))[0]
+        return {"mask": tf.reshape(mask, (1, math.prod(output_shape))) if flat else mask}
+
+    # The converters find variables through a tf.Module only; without it the file has no weights.
+    module = tf.Module()
+    module.variables_of_the_model = [variable.value for variable in model.variables]
+    signature = [tf.TensorSpec((1, *input_shape), tf.float32, name="image")]
+    module.forward = tf.function(forward, input_signature=signature)
+    return Graph(module.forward.get_concrete_function(), module, model, input_shape, output_shape)
+
+
+def check_model(model: "keras.Model") -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Return the input (H, W, 3) and output (H, W, C) shapes of a segmentation model.
+
+    Raises:
+        SeglibError: the object is no built Keras model with one image input of a fixed size and
+            one mask output.
+    """
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or not outputs:
+        raise SeglibError(
+            f"only a built Keras model can be exported, not {type(model).__name__}; "
+            "make one with seglib.models.mobile_unet or load its weights with seglib.models.load"
+        )
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise SeglibError(
+            f"the model {model.name} has {len(inputs)} inputs and {len(outputs)} outputs; "
+            "export a model with one image and one mask"
+        )
+    shapes = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
+    fixed = all(len(shape) == 3 and all(shape) for shape in shapes)
+    if not fixed or shapes[0][2] != 3:
+        raise SeglibError(
+            f"the model {model.name} maps {shapes[0]} to {shapes[1]}; export needs fixed sizes, "
+            "(height, width, 3) to (height, width, classes): build it with a given size"
+        )
+    return shapes
+
+
+def in_float32(model: "keras.Model") -> "keras.Model":
+    """Return the model itself where it computes in float32, else a float32 copy of it.
+
+    Raises:
+        SeglibError: the copy cannot be made, as for a subclassed model.
+    """
+    import keras
+
+    if all(layer.compute_dtype == "float32" for layer in _layers(model)):
+        return model
+
+    def copy(layer: "keras.Layer") -> "keras.Layer":
+        config = layer.get_config()
+        config["dtype"] = "float32"
+        return type(layer).from_config(config)
+
+    try:
+        clone = keras.models.clone_model(model, clone_function=copy, recursive=True)
+        clone.set_weights(model.get_weights())
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise SeglibError(
+            f"the model {model.name} computes in mixed precision and cannot be copied to float32 "
+            f"({_first_line(error)}); build it under the float32 policy and load its weights"
+        ) from error
+    return clone
+
+
+def facts(graph: Graph, precision: str, flat: bool) -> dict[str, Any]:
+    """Return the part of the metadata that an export knows of itself."""
+    height, width, _ = graph.input_shape
+    return {
+        "size": height if height == width else [height, width],
+        "value_range": [0, 255],
+        "layout": "flat" if flat else "hwc",
+        "output_shape": list(graph.output_shape),
+        "precision": precision,
+        "weights_sha256": weights_sha256(graph.model),
+        "seglib": seglib.__version__,
+    }
+
+
+def weights_sha256(model: "keras.Model") -> str:
+    """Return the SHA-256 over the values of a model's weights as float32, in the model's order.
+
+    It is the same in every format and Keras version, unlike the checksum of a weight file, which
+    also covers names and dates.
+    """
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def problem_with(
+    graph: Graph, run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, mean_limit: float
+) -> str:
+    """Run an export beside its Keras model and return what is wrong, or "" where nothing is.
+
+    Args:
+        graph: the traced model.
+        run: the export, from uint8 images (N, H, W, 3) to masks (N, ...).
+        images: uint8 (N, H, W, 3).
+        mean_limit: the mean absolute difference which is still taken for rounding.
+    """
+    expected = np.asarray(graph.model(images.astype(np.float32), training=False))
+    if not np.isfinite(expected).all():
+        return "the Keras model itself gives NaN or infinite values"
+    masks = run(images)
+    return difference(masks, expected) or _too_far(
+        masks.reshape(expected.shape), expected, mean_limit
+    )
+
+
+def difference(masks: np.ndarray, expected: np.ndarray) -> str:
+    """Return how masks differ from the expected ones beyond any rounding, or "".
+
+    Looks for another number of values, NaN or infinity, and one value everywhere.
+    """
+    if masks.size != expected.size:
+        return f"shape {masks.shape} where the Keras model gives {expected.shape}"
+    if not np.isfinite(masks).all():
+        return "NaN or infinite values"
+    # A net that is not trained yet may be flat to within one int8 step: that is not the export's.
+    if np.ptp(masks) == 0 and np.ptp(expected) > 0.05:
+        return "the same value everywhere"
+    return ""
+
+
+def probe_images(input_shape: tuple[int, int, int]) -> np.ndarray:
+    """Return two uint8 images (2, H, W, 3), unlike in every direction, to try an export on."""
+    height, width, _ = input_shape
+    rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None]
+    ramp = np.stack([rows + 0 * columns, columns + 0 * rows, rows * columns], axis=-1)
+    disc = (rows - 0.3) ** 2 + (columns - 0.6) ** 2 < 0.06
+    return (np.stack([ramp, np.where(disc[..., None], 1 - ramp, ramp / 2)]) * 255).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[list[str]]:
+    """Keep what converters print off the screen and hand it over as one text when the block ends.
+
+    The compilers behind the converters write hundreds of lines straight to the process's output,
+    past Python, so the file descriptors are turned aside. One block runs at a time; other threads'
+    output made meanwhile is kept back too.
+    """
+    lines: list[str] = []
+    with _quiet_lock, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
+        python_log = stack.enter_context(
+            open(os.dup(log.fileno()), "w", encoding="utf-8", errors="replace")
+        )
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        saved = {number: os.dup(number) for number in (1, 2)}
+        level = logging.root.manager.disable
+        try:
+            for number in saved:
+                os.dup2(log.fileno(), number)
+            logging.disable(logging.ERROR)
+            with (
+                warnings.catch_warnings(),
+                contextlib.redirect_stdout(python_log),
+                contextlib.redirect_stderr(python_log),
+            ):
+                warnings.simplefilter("ignore")
+                yield lines
+        finally:
+            logging.disable(level)
+            for number, original in saved.items():
+                os.dup2(original, number)
+                os.close(original)
+            python_log.flush()
+            log.seek(0)
+            lines.append(log.read().decode(errors="replace"))
+
+
+def _too_far(masks: np.ndarray, expected: np.ndarray, mean_limit: float) -> str:
+    mean = float(np.abs(masks - expected).mean())
+    if mean <= mean_limit:
+        return ""
+    return f"mean difference {mean:.3g} to the Keras model, allowed {mean_limit:.3g}"
+
+
+def conversion_error(
+    kind: str, model: "keras.Model", error: Exception, log: list[str]
+) -> SeglibError:
+    """Return the SeglibError for a converter which gave up, with the converter's own reason."""
+    text = "".join(log).splitlines()
+    found = [line.strip() for line in text if "error:" in line.lower()]
+    reason = (found[0][:200] if found else _first_line(error)).rstrip(".")
+    return SeglibError(
+        f"the model {model.name} could not be converted to {kind} ({reason}); use layers with "
+        "float32 weights and operations which the format knows"
+    )
+
+
+def _layers(model: "keras.Model") -> Iterator["keras.Layer"]:
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0].strip()[:200]}" if lines else type(error).__name__

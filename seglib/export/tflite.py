@@ -1,0 +1,255 @@
+"""Keras model to `.tflite`, in four precisions, with everything a reader needs inside the file.
+
+| precision | weights | activations | needs |
+|---|---|---|---|
+| float32 | float32 | float32 | |
+| float16 | float16 in the file, float32 or float16 when run | float | |
+| dynamic | int8 | float32, quantised on the fly | |
+| int8 | int8 | int8 | representative images |
+
+The route (one concrete function with batch 1 and its variables in a `tf.Module`) is the one that
+gave a static graph, a signature and the right weights on TensorFlow 2.19 to 2.21.
+
+Source of the quantisation schemes: Jacob et al. 2018, "Quantization and Training of Neural Networks
+for Efficient Integer-Arithmetic-Only Inference", and the TensorFlow Lite documentation.
+
+Chapter: TFLite conversion.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seglib.errors import SeglibError
+from seglib.export.graph import (
+    Graph,
+    check_model,
+    conversion_error,
+    facts,
+    probe_images,
+    problem_with,
+    quiet,
+    trace,
+)
+from seglib.files import atomic_path
+from seglib.metadata import check_tflite, write_metadata
+
+if TYPE_CHECKING:
+    import keras
+    from ai_edge_litert.interpreter import Interpreter
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
+
+# Mean absolute difference to Keras past which a file is broken and not merely rounded.
+_BROKEN = {"float32": 0.01, "float16": 0.02, "dynamic": 0.1, "int8": 0.15}
+
+
+def to_tflite(
+    model: "keras.Model",
+    path: str | Path,
+    precision: str = "float32",
+    flat: bool = False,
+    representative: np.ndarray | None = None,
+    metadata: dict[str, Any] | None = None,
+    integer_io: bool = False,
+) -> Path:
+    """Write a segmentation model as a `.tflite` file and check that it still does its work.
+
+    The file has the signature `image -> mask` with batch 1. It is run on two images and compared
+    with the Keras model before it takes its name, so a broken conversion leaves nothing behind.
+
+    Args:
+        model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities.
+        path: the file to write, ending in `.tflite`.
+        precision: "float32", "float16", "dynamic" or "int8".
+        flat: give the mask as (1, H*W*C), row by row, instead of (1, H, W, C).
+        representative: uint8 images (N, H, W, 3) like those the model will meet; "int8" reads the
+            range of every activation from them. About 100 are enough.
+        metadata: what to keep about the model in the file (name, task, labels, licence ...). Size,
+            value range, layout, precision, shape of the mask and the checksum of the weights are
+            filled in here.
+        integer_io: with "int8", take and give int8 values (scale and zero point are in the file)
+            instead of floats.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        SeglibError: an argument does not fit, the model cannot be converted, or the converted file
+            gives other masks than the model.
+    """
+    path = Path(path)
+    input_shape, _ = check_model(model)
+    _check_options(path, precision, integer_io)
+    if precision == "int8":
+        representative = _check_representative(representative, input_shape)
+    content, graph = _convert(model, precision, flat, representative, integer_io)
+    images = probe_images(input_shape) if representative is None else representative[:2]
+    problem = _problem(content, graph, images, precision)
+    if problem:
+        raise SeglibError(
+            f"the {precision} conversion of {model.name} is broken ({problem}), so {path} was not "
+            "written; check that the model's own masks are finite, or choose another precision"
+        )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+        write_metadata(temporary, {**(metadata or {}), **facts(graph, precision, flat)})
+    return path
+
+
+def run_tflite(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Run a `.tflite` file on images as they are, without resizing, and return its raw output.
+
+    Args:
+        path: a model with one image input of batch 1 and one output.
+        images: uint8 (N, H, W, 3) of the model's own size.
+        threads: number of CPU threads.
+
+    Returns:
+        float32 (N, ...), in the file's output layout; integer outputs are dequantised.
+
+    Raises:
+        SeglibError: the file cannot be read or run, or the images do not fit it.
+    """
+    return _run(open_interpreter(path, threads), images, str(path))
+
+
+def open_interpreter(path: str | Path, threads: int = 1) -> "Interpreter":
+    """Return a LiteRT interpreter for a file, with its tensors allocated.
+
+    Raises:
+        SeglibError: the file is missing, damaged, no TFLite model, or holds an operation which
+            LiteRT does not know.
+    """
+    return _interpreter(check_tflite(path), str(path), threads)
+
+
+def _interpreter(content: bytes, name: str, threads: int = 1) -> "Interpreter":
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise SeglibError(
+            f"{name} cannot be run without LiteRT; install it with pip install ai-edge-litert"
+        ) from error
+    try:
+        with quiet():
+            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise SeglibError(
+            f"{name} cannot be run ({' '.join(str(error).split())[:200]}); export it again"
+        ) from error
+    return interpreter
+
+
+def _run(interpreter: "Interpreter", images: np.ndarray, name: str) -> np.ndarray:
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise SeglibError(
+            f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; give a model with one "
+            "of each"
+        )
+    source, target = inputs[0], outputs[0]
+    expected = tuple(int(n) for n in source["shape"])
+    if images.ndim != 4 or (1, *images.shape[1:]) != expected:
+        raise SeglibError(f"{name} reads images of shape {expected}, not {images.shape[1:]}")
+    masks = []
+    for image in images[:, None].astype(np.float32):
+        interpreter.set_tensor(source["index"], _quantised(image, source))
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise SeglibError(
+                f"{name} cannot be run ({' '.join(str(error).split())[:200]}); export it again"
+            ) from error
+        masks.append(_dequantised(interpreter.get_tensor(target["index"]), target)[0])
+    return np.stack(masks)
+
+
+def _quantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    dtype = np.dtype(tensor["dtype"])
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    scale, zero = tensor["quantization"]
+    limits = np.iinfo(dtype)
+    steps = np.round(values / scale) + zero if scale else values
+    return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+
+def _dequantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    scale, zero = tensor["quantization"]
+    values = values.astype(np.float32)
+    return (values - zero) * np.float32(scale) if scale else values
+
+
+def _convert(
+    model: "keras.Model",
+    precision: str,
+    flat: bool,
+    representative: np.ndarray | None,
+    integer_io: bool,
+) -> tuple[bytes, Graph]:
+    import tensorflow as tf
+
+    log: list[str] = []
+    try:
+        with quiet() as log:
+            graph = trace(model, flat)
+            converter = tf.lite.TFLiteConverter.from_concrete_functions(
+                [graph.function], graph.module
+            )
+            if precision != "float32":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if precision == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            if precision == "int8":
+                converter.representative_dataset = lambda: _samples(representative)
+                converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+                if integer_io:
+                    converter.inference_input_type = tf.int8
+                    converter.inference_output_type = tf.int8
+            return converter.convert(), graph
+    except SeglibError:
+        raise
+    except Exception as error:  # the compiler raises many kinds; every one means "not convertible"
+        raise conversion_error("TFLite", model, error, log) from error
+
+
+def _samples(images: np.ndarray) -> Iterator[list[np.ndarray]]:
+    for image in images:
+        yield [image[None].astype(np.float32)]
+
+
+def _problem(content: bytes, graph: Graph, images: np.ndarray, precision: str) -> str:
+    name = "the converted model"
+    interpreter = _interpreter(content, name)
+    return problem_with(graph, lambda x: _run(interpreter, x, name), images, _BROKEN[precision])
+
+
+def _check_options(path: Path, precision: str, integer_io: bool) -> None:
+    if path.suffix != ".tflite":
+        raise SeglibError(f"{path} does not end in .tflite; give the file such a name")
+    if precision not in PRECISIONS:
+        raise SeglibError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    if integer_io and precision != "int8":
+        raise SeglibError(f"integer_io needs precision 'int8', not {precision!r}")
+
+
+def _check_representative(
+    images: np.ndarray | None, input_shape: tuple[int, int, int]
+) -> np.ndarray:
+    wanted = f"uint8 images of shape (N, {', '.join(map(str, input_shape))})"
+    if images is None or len(images) == 0:
+        raise SeglibError(
+            "precision 'int8' needs representative images, from which the range of every "
+            f"activation is read; give representative={wanted}, for example 100 training images"
+        )
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != input_shape:
+        raise SeglibError(
+            f"the representative images have type {images.dtype} and shape {images.shape}; "
+            f"give {wanted}"
+        )
+    return images

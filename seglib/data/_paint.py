@@ -101,6 +101,16 @@ def picture(paint: np.ndarray, size: int) -> np.ndarray:
     return flat
 
 
+def soften(mask: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of a uint8 mask, sigma in pixels; wide blurs are done on a smaller copy."""
+    if sigma < 3 or mask.shape[0] < 64:
+        return cv2.GaussianBlur(mask, (0, 0), max(0.5, sigma))
+    size, less = mask.shape[0], int(min(sigma / 1.5, mask.shape[0] / 16))
+    small = cv2.resize(mask, (size // less,) * 2, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / less)
+    return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
 def fixed(points: np.ndarray) -> np.ndarray:
     """Pixel coordinates as OpenCV's fixed point, 4 bits after the point."""
     return np.round(np.clip(points, -2000, 4000) * (1 << _SHIFT)).astype(np.int32)
@@ -204,7 +214,7 @@ def random_colour(rng: np.random.Generator, saturation: Range = (0, 0.8),
 
 def _room(rng: np.random.Generator, size: int, image: np.ndarray) -> np.ndarray:
     """Furniture: frames, shelves with books, windows, curtains, lamps, over a wall."""
-    for _ in range(rng.integers(2, 8)):
+    for _ in range(rng.integers(3, 12)):
         kind = rng.integers(6)
         x, y = rng.uniform(-0.2, 0.9, 2) * size
         wide, high = rng.uniform(0.1, 0.6, 2) * size
@@ -280,9 +290,11 @@ def background(rng: np.random.Generator, size: int, distractor: np.ndarray) -> n
         distractor: a skin or hair colour, used for things that only look like skin or hair.
     """
     dark = rng.random()
-    value = (0.02, 0.35) if dark < 0.25 else (0.75, 1.0) if dark < 0.5 else (0.2, 0.95)
+    value = (0.02, 0.35) if dark < 0.2 else (0.75, 1.0) if dark < 0.5 else (0.2, 0.95)
     first = random_colour(rng, (0, 0.7 if rng.random() < 0.4 else 0.25), value)
     second = np.clip(first * rng.uniform(0.5, 1.4) + rng.uniform(-30, 30, 3), 0, 255)
+    if rng.random() < 0.12:
+        first, second = rng.uniform(225, 265, (2, 1)) * [1, 1, 1]
     if rng.random() < 0.15:
         first = np.clip(distractor * rng.uniform(0.7, 1.2), 0, 255)
     image = ramp(size, np.stack([first, second]), rng.uniform(0, 6.3))
@@ -309,10 +321,10 @@ def background(rng: np.random.Generator, size: int, distractor: np.ndarray) -> n
         spread = rng.uniform(-0.25, 0.25, (rng.integers(3, 8), 2)) + rng.uniform(0, 1, 2)
         colour = distractor if rng.random() < 0.3 else random_colour(rng)
         fill(image, rounded(spread * size, 2), np.clip(colour, 0, 255))
-    if rng.random() < 0.8:
+    if rng.random() < 0.6:
         texture = noise(rng, size, (0.1, 1.0)).astype(np.float32) - 128
-        image = shade(image, (128 + texture * rng.uniform(0.05, 0.6)).astype(np.uint8))
-    soft = rng.choice([0, 0.006, 0.02, 0.05], p=[0.3, 0.25, 0.25, 0.2]) * rng.uniform(0.6, 1.4)
+        image = shade(image, (128 + texture * rng.uniform(0.03, 0.4)).astype(np.uint8))
+    soft = rng.choice([0, 0.006, 0.02, 0.05], p=[0.42, 0.23, 0.2, 0.15]) * rng.uniform(0.6, 1.4)
     if soft * size > 0.5:
         small = max(16, int(min(size, 2 / soft)))
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)

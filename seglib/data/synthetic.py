@@ -69,7 +69,7 @@ class PortraitConfig:
     """
 
     empty: float = 0.03
-    framing: tuple[float, float, float, float] = (0.17, 0.43, 0.28, 0.12)
+    framing: tuple[float, float, float, float] = (0.22, 0.46, 0.22, 0.1)
     back_view: float = 0.12
     styles: tuple[float, ...] = (4, 5, 6, 18, 8, 10, 16, 12, 9, 6, 7, 7, 4)
     hair_tones: tuple[float, ...] = (0.27, 0.24, 0.18, 0.13, 0.06, 0.08)
@@ -84,7 +84,7 @@ class PortraitConfig:
     backlight: float = 0.08
     grey: float = 0.05
     jpeg: float = 0.25
-    blur: tuple[float, float] = (0.0, 0.9)
+    blur: tuple[float, float] = (0.0, 0.7)
     noise: tuple[float, float] = (0.0, 14.0)
 
     def __post_init__(self) -> None:
@@ -285,9 +285,10 @@ class _Figure:
         self.rng, self.size, self.config = rng, size, config
         self.tone = int(rng.integers(len(SKIN_TONES)))
         swatch = np.array(list(bytes.fromhex(SKIN_TONES[self.tone])), float)
-        # Swatches are paler than lit skin in photos, whose red is stronger and blue weaker.
-        self.skin = np.clip(swatch * [1, 0.87, 0.78] * rng.uniform(0.85, 1.08)
-                            + rng.uniform(0, 22) * np.array([1, 0.75, 0.65]), 8, 250)
+        # Swatches are paler than lit skin in photos, whose red is stronger and blue weaker, and
+        # the dark ones darker than skin that a photographer exposes for: hence factors and power.
+        lit = 255 * (swatch / 255) ** 0.82 * [1, 0.83, 0.73]
+        self.skin = np.clip(lit * rng.uniform(0.85, 1.1) + rng.uniform(0, 20), 8, 250)
         weights = np.array([*config.hair_tones, max(0.0, 1 - sum(config.hair_tones))])
         kind = rng.choice(len(weights), p=weights / weights.sum())
         if kind == len(HAIR_TONES):
@@ -393,7 +394,7 @@ class _Figure:
             mask = cv2.GaussianBlur((mask * cut.opacity).astype(np.uint8), (0, 0),
                                     max(0.5, 0.05 * self.unit))
         else:
-            mask = cv2.GaussianBlur(mask, (0, 0), max(0.5, rng.uniform(0.005, 0.03) * self.unit))
+            mask = paint.soften(mask, rng.uniform(0.005, 0.03) * self.unit)
             loose = int(rng.integers(6, 50))
             for value in (70, 120, 190):
                 side = rng.choice([-1, 1], loose) * rng.uniform(0.9, 1.13, loose)
@@ -463,20 +464,20 @@ class _Figure:
             depth = hang + rng.normal(0, 0.06, 22) + skew * np.linspace(-1, 1, 22)
             outline[:, 1] = np.maximum(outline[:, 1], np.interp(outline[:, 0], jag, depth))
         opening = paint.fill(canvas.mask(), self.head(outline))
-        opening = cv2.GaussianBlur(opening, (0, 0), max(0.5, rng.uniform(0.01, 0.05) * self.unit))
+        opening = paint.soften(opening, rng.uniform(0.01, 0.05) * self.unit)
         front = cv2.multiply(full, 255 - opening, scale=1 / 255)
         border = outline[(outline[:, 1] < 1) & (np.abs(outline[:, 0]) < 1.2)]
         if len(border) and cut.opacity == 1:
-            count = int(rng.integers(4, 40)) if not cut.fringe else 60
+            count = int(rng.integers(4, 30)) if not cut.fringe else 160
             root = border[rng.integers(len(border), size=count)][:, None] + rng.normal(
                 0, 0.03, (count, 1, 2))
             t = np.linspace(-0.6, 1, 8)[None, :, None]
-            way = np.stack([rng.normal(0, 0.12, count), rng.uniform(0.05, 0.3, count)], 1)[:, None]
+            way = np.stack([rng.normal(0, 0.12, count), rng.uniform(0.03, 0.16, count)], 1)[:, None]
             bend = rng.normal(0, 0.06, (count, 1, 2)) * t * t
             wisps = self.head(root + way * t + bend)
             half = count // 2
             layer = paint.lines(canvas.mask(), wisps[:half], 130)
-            paint.lines(layer, wisps[half:], 220, 0.02 * self.unit)
+            paint.lines(layer, wisps[half:], 200)
             front = cv2.max(front, cv2.min(layer, cv2.dilate(full, None)))
         if not falls:
             keep = np.clip((rng.uniform(1.1, 1.6) - self.hy) / 0.25, 0, 1)
@@ -524,7 +525,7 @@ class _Figure:
                     paint.lines(hair, self.head(tail[:25]), self.hair * 0.6, 0.03 * self.unit)
         else:
             return
-        self.canvas.over(cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.02 * self.unit)), hair, HAIR)
+        self.canvas.over(paint.soften(mask, 0.02 * self.unit), hair, HAIR)
 
     def _cloth(self) -> np.ndarray:
         """A picture of some fabric: colour, pattern, folds, light."""
@@ -715,12 +716,16 @@ class _Figure:
         canvas.over(ears, paint.shade(skin, self._flat(0.85)), SKIN)
         chin = canvas.mask()
         paint.fill(chin, head(outline + [0, 0.25]))
-        chin = cv2.GaussianBlur(chin, (0, 0), max(0.5, 0.12 * self.unit))
+        chin = paint.soften(chin, 0.12 * self.unit)
         neck = np.round(255 * np.clip(canvas.cover[SKIN], 0, 1)).astype(np.uint8)
         shadow = (chin * rng.uniform(0.1, 0.6)).astype(np.uint8)
         canvas.over(cv2.multiply(shadow, neck, scale=1 / 255), self.skin * 0.3 * self.exposure, SKIN)
         if not self.back:
             self._face(skin)
+            x, y, wide, high = cv2.boundingRect(mask)
+            if wide:
+                part = skin[y:y + high, x:x + wide]
+                part[:] = cv2.GaussianBlur(part, (0, 0), max(0.5, rng.uniform(0, 0.03) * self.unit))
         canvas.over(mask, skin, SKIN)
 
     def _face(self, skin: np.ndarray) -> None:
@@ -741,12 +746,21 @@ class _Figure:
             paint.fill(shadow, head([at(0.12 * side, 0), at(0.24 * side, 0.5), at(0, 0.52)]),
                        rng.uniform(20, 110))
         paint.fill(shadow, head(paint.ellipse(at(0, 0.98), (0.25, 0.07), 12)), 90)
-        shadow = cv2.GaussianBlur(shadow, (0, 0), max(0.5, 0.06 * unit))
+        shadow = paint.soften(shadow, 0.06 * unit)
+        bright = self.canvas.mask()
+        for side in (-1, 1):
+            paint.fill(bright, head(paint.ellipse(at(0.5 * side, 0.38), (0.22, 0.16), 12)), 70)
+        paint.fill(bright, head(paint.ellipse(at(0.03, 0.2), (0.06, 0.3), 12)), 110)
+        paint.fill(bright, head(paint.ellipse(at(0, -0.6), (0.5, 0.2), 12)), 60)
+        bright = paint.soften(bright, 0.1 * unit)
+        bright = (bright * rng.uniform(0, 1)).astype(np.uint8)
+        skin[:] = paint.two_tone(skin, np.clip(self.skin * 1.25 + 40, 0, 255) * self.exposure,
+                                 bright)
         if rng.random() < self.config.beard:
             full = paint.fill(self.canvas.mask(), head(
                 [at(-0.97, 0.2), at(-0.8, 0.35), at(-0.4, 0.6), at(0, 0.52), at(0.4, 0.6),
                  at(0.8, 0.35), at(0.97, 0.2), at(0.9, 1.6), at(-0.9, 1.6)]), rng.uniform(70, 245))
-            full = cv2.GaussianBlur(full, (0, 0), max(0.5, 0.07 * unit))
+            full = paint.soften(full, 0.07 * unit)
             speck = paint.noise(rng, self.size, (0.5, 1), kind=5)
             full = cv2.multiply(full, cv2.add(speck, 60), scale=1 / 200)
             skin[:] = paint.two_tone(skin, self.hair * self.exposure * 0.8, full)
@@ -760,7 +774,7 @@ class _Figure:
             eye, width = at(0.42 * side, 0.0), 0.17 * seen(0.42 * side) * grow
             if seen(0.42 * side) > 0.2:
                 paint.fill(skin, head(paint.ellipse(eye, (width, lid), 14)),
-                           np.array([225, 220, 216]) * self.exposure * 0.92)
+                           (0.7 * np.array([225, 220, 216]) + 0.2 * self.skin) * self.exposure)
                 look = eye + [rng.uniform(-0.3, 0.3) * width, 0]
                 paint.fill(skin, head(paint.ellipse(look, (0.09 * seen(0.42 * side), lid), 12)),
                            np.array(iris) * self.exposure)
@@ -772,7 +786,8 @@ class _Figure:
             paint.lines(skin, head(paint.rounded(arc, 2, False))[None], brow,
                         unit * rng.uniform(0.04, 0.1))
             paint.fill(skin, head(paint.ellipse(at(0.1 * side, 0.5), (0.055, 0.035), 8)), dark)
-        lips = np.clip(self.skin * [0.86, 0.6, 0.6] + [rng.uniform(0, 60), 0, 0], 0, 255)
+        red = rng.uniform(0, 0.25) if rng.random() < 0.6 else rng.uniform(0.2, 0.8)
+        lips = self.skin * np.array([0.9 + 0.1 * red, 0.72 - 0.35 * red, 0.72 - 0.3 * red])
         wide, thick = rng.uniform(0.27, 0.42), rng.uniform(0.06, 0.13)
         smile, apart = rng.uniform(-0.06, 0.1), max(0.0, rng.normal(0, 0.07))
         edge = [at(-wide, 0.78 - smile), at(-0.1, 0.78 - thick), at(0, 0.79 - thick),
@@ -836,12 +851,13 @@ class _Figure:
         tips = at + 0.95 * np.stack([np.cos(spread), np.sin(spread)], 1)
         fingers = self.body(np.stack([np.broadcast_to(at, tips.shape), tips], 1))
         paint.lines(mask, fingers, 255, 0.2 * unit)
-        shadow = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.08 * unit))
+        shadow = paint.soften(mask, 0.08 * unit)
         person = np.clip(255 * (1 - canvas.cover[0]), 0, 255).astype(np.uint8)
         shadow = (cv2.min(shadow, person) * 0.4).astype(np.uint8)
-        for label in (SKIN,):
+        for label in (SKIN, CLOTHES):
             covered = (shadow * canvas.cover[label]).astype(np.uint8)
             canvas.over(covered, self.skin * 0.2, label)
+        aside = np.array([-np.sin(way), np.cos(way)]) * 0.11
+        gaps = self.body(np.stack([np.broadcast_to(at + aside, tips.shape), tips + aside], 1))
+        paint.lines(skin, gaps, self.skin * 0.55 * self.exposure, 0.04 * unit)
         canvas.over(mask, skin, SKIN)
-        paint.lines(skin, fingers, self.skin * 0.55 * self.exposure, 0.04 * unit)
-        canvas.over(cv2.erode(mask, None), skin, SKIN)

@@ -85,7 +85,7 @@ class PortraitConfig:
     grey: float = 0.05
     jpeg: float = 0.25
     blur: tuple[float, float] = (0.0, 0.7)
-    noise: tuple[float, float] = (0.0, 14.0)
+    noise: tuple[float, float] = (0.0, 12.0)
 
     def __post_init__(self) -> None:
         for name in ("empty", "back_view", "hat", "glasses", "beard", "hand", "yaw", "backlight",
@@ -243,7 +243,7 @@ def _cut(rng: np.random.Generator, style: str, back: bool) -> _Cut:
     """A random hair cut of the wanted style."""
     u = rng.uniform
     high = 1.32
-    side, hairline = u(0.78, 0.97), -u(0.55, 0.9)
+    side, hairline = u(0.78, 0.97), -u(0.62, 1.12)
     if style == "fringe of hair":
         cut = _Cut(high + u(-0.3, 0.0), u(1.04, 1.15), u(0.3, 0.7), 0.95, 0.9, -u(1.6, 2.2))
     elif style == "buzz":
@@ -251,13 +251,13 @@ def _cut(rng: np.random.Generator, style: str, back: bool) -> _Cut:
                    opacity=u(0.75, 1))
     elif style == "short":
         cut = _Cut(high + u(0.08, 0.45), u(1.02, 1.16), u(0.05, 0.5), u(0.92, 1.05),
-                   u(0.85, 0.98), -u(0.45, 1.05), wave=u(0, 0.06), fringe=rng.random() < 0.3)
+                   u(0.85, 0.98), -u(0.6, 1.15), wave=u(0, 0.06), fringe=rng.random() < 0.22)
     elif style == "short curly":
         cut = _Cut(high + u(0.15, 0.5), u(1.08, 1.35), u(0.1, 0.7), u(0.95, 1.25), u(0.8, 0.98),
                    -u(0.4, 0.9), wave=0.06, curl=u(0.08, 0.2))
     elif style == "bob":
         cut = _Cut(high + u(0.08, 0.3), u(1.1, 1.35), u(0.9, 1.8), u(0.9, 1.5), side, hairline,
-                   wave=u(0, 0.08), fringe=rng.random() < 0.4)
+                   wave=u(0, 0.08), fringe=rng.random() < 0.3)
     elif style in ("long", "wavy"):
         wave = u(0, 0.05) if style == "long" else u(0.08, 0.2)
         cut = _Cut(high + u(0.06, 0.3), u(1.08, 1.35), u(1.8, 5.0), u(0.7, 1.9), side, hairline,
@@ -319,7 +319,6 @@ class _Figure:
         self.head = paint.Frame(unit, tilt, centre, stretch)
         self.body = paint.Frame(unit, tilt * rng.uniform(0, 0.5), centre, stretch)
         self.unit = unit
-        self.small = frame == 3
         self.back = rng.random() < config.back_view
         self.turn = 1.2 * config.yaw * np.clip(rng.normal(0, 0.45), -1, 1)
         self.tall, self.jaw = rng.uniform(1.22, 1.48), rng.uniform(0.62, 0.95)
@@ -396,13 +395,14 @@ class _Figure:
         else:
             mask = paint.soften(mask, rng.uniform(0.005, 0.03) * self.unit)
             loose = int(rng.integers(6, 50))
-            for value in (70, 120, 190):
-                side = rng.choice([-1, 1], loose) * rng.uniform(0.9, 1.13, loose)
-                layer = paint.lines(canvas.mask(), self.head(self._strands(side, 0.25)), value)
-                mask = cv2.max(mask, layer)
-            tips = self._strands(rng.uniform(-1, 1, 40), 0.22)
-            mask = cv2.max(mask, paint.lines(canvas.mask(), self.head(tips[:, 8:]), 200,
-                                             0.03 * self.unit))
+            side = rng.choice([-1, 1], 3 * loose) * rng.uniform(0.9, 1.13, 3 * loose)
+            wisps = self.head(self._strands(side, 0.25, 14))
+            layer = canvas.mask()
+            for group, value in enumerate((70, 120, 190)):
+                paint.lines(layer, wisps[group::3], value)
+            tips = self._strands(rng.uniform(-1, 1, 40), 0.22, 14)
+            paint.lines(layer, self.head(tips[:, 7:]), 200, 0.03 * self.unit)
+            mask = cv2.max(mask, layer)
         return mask, self._hair_paint()
 
     def _hair_paint(self) -> np.ndarray:
@@ -413,9 +413,9 @@ class _Figure:
         dark, light = self.hair * rng.uniform(0.35, 0.7), self.hair * rng.uniform(1.1, 1.5) + 8
         hair = paint.two_tone(dark, np.clip(light, 0, 255), rough)
         width = max(1.0, rng.uniform(0.015, 0.045) * self.unit)
-        count = int(np.clip(1.2 * self.unit, 14, 50))
+        count = int(np.clip(self.unit, 12, 44))
         contrast = rng.uniform(0.15, 0.5)
-        for tone in np.array([-1, -0.5, 0, 0.5, 1]) * contrast:
+        for tone in np.array([-1, -0.4, 0.4, 1]) * contrast:
             colour = np.clip(self.hair * (1 + tone) + 12 * tone, 0, 255)
             if cut.curl:
                 angle = rng.uniform(0, 6.3, (2 * count, 1)) + np.linspace(0, 4.2, 8)
@@ -426,7 +426,7 @@ class _Figure:
                 curls = at + np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
                 paint.lines(hair, self.head(curls), colour, width)
             if cut.curl < 0.12:
-                strands = self._strands(np.sin(rng.uniform(-1.6, 1.6, count)), 0.1, 14)
+                strands = self._strands(np.sin(rng.uniform(-1.6, 1.6, count)), 0.1, 12)
                 paint.lines(hair, self.head(strands), colour, width)
         if rng.random() < 0.12 and cut.low > 1:
             ends = np.clip((self.hy - rng.uniform(-0.5, 1)) / rng.uniform(0.8, 2), 0, 1)
@@ -449,11 +449,10 @@ class _Figure:
         places = np.array([-1, -0.98, -0.9, -0.62, -0.25, 0.0, 0.25, 0.62, 0.9, 0.98, 1])
         x = self._round(places * cut.side)
         x = np.where(x > 0.985, 1.5, np.where(x < -0.985, -1.5, x))
-        top = cut.hairline
+        apex, fall = rng.uniform(-0.45, 0.45), rng.uniform(0.15, 0.55)
         skew = rng.uniform(-0.2, 0.2)
-        y = np.array([0.9, 0.35, -0.15, 0.72 * top, 0.95 * top, top, 0.95 * top, 0.72 * top,
-                      -0.15, 0.35, 0.9])
-        y = y + skew * places * (np.abs(places) < 0.8)
+        y = np.array([0.9, 0.35, -0.15, 0, 0, 0, 0, 0, -0.15, 0.35, 0.9])
+        y[3:8] = cut.hairline * (1 - fall * np.abs(places[3:8] - apex) ** rng.uniform(0.8, 2.5))
         below = rng.uniform(0.6, 1.25, 2)
         sides = np.array([[x[-1] * below[0], 2.2], [x[-1] * below[0], 9],
                           [x[0] * below[1], 9], [x[0] * below[1], 2.2]])
@@ -580,7 +579,7 @@ class _Figure:
         torso = paint.fill(canvas.mask(), body(paint.rounded(whole, 2)))
         skin = self._skin_paint(0.85)
         clothes = self._cloth()
-        if self.small:
+        if body([0, 8.4])[1] < 1.05 * self.size:
             self._legs(waist, skin)
         canvas.over(torso, skin, SKIN)
         neckline = rng.choice(8)

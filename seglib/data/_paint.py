@@ -85,20 +85,43 @@ def shade(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
     return cv2.multiply(image, cv2.merge([gain, gain, gain]), scale=1 / 128)
 
 
+def dim(image: np.ndarray, gain: float) -> np.ndarray:
+    """`image` times one number."""
+    return cv2.convertScaleAbs(image, alpha=float(gain))
+
+
+def picture(colour: np.ndarray, size: int) -> np.ndarray:
+    """A flat colour (3,) as a picture, uint8 (size, size, 3)."""
+    flat = np.empty((size, size, 3), np.uint8)
+    cv2.rectangle(flat, (0, 0), (size, size), [int(min(max(v, 0), 255)) for v in colour], -1)
+    return flat
+
+
+def lay(image: np.ndarray, mask: np.ndarray, top: np.ndarray) -> tuple | None:
+    """Lay a colour or picture over `image`, in place, where mask (uint8) is more than 0.
+
+    Only the box round the mask is worked on. Returns the share of `top` in that box (float32) and
+    the box itself, or None where the mask is empty.
+    """
+    x, y, wide, high = cv2.boundingRect(mask)
+    if not wide:
+        return None
+    box = np.s_[y:y + high, x:x + wide]
+    share = mask[box].astype(np.float32) * np.float32(1 / 255)
+    if np.ndim(top) == 3:
+        front = np.ascontiguousarray(top[box])
+    else:
+        front = np.empty((high, wide, 3), np.uint8)
+        cv2.rectangle(front, (0, 0), (wide, high), [int(min(max(v, 0), 255)) for v in top], -1)
+    image[box] = cv2.blendLinear(np.ascontiguousarray(image[box]), front, 1 - share, share)
+    return share, box
+
+
 def two_tone(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Mix of two colours or pictures; weight uint8 (size, size), 255 = all of the second."""
-    size = weight.shape[0]
-    share = weight.astype(np.float32) * np.float32(1 / 255)
-    return cv2.blendLinear(picture(first, size), picture(second, size), 1 - share, share)
-
-
-def picture(paint: np.ndarray, size: int) -> np.ndarray:
-    """A flat colour as a picture; a picture as it is."""
-    if np.ndim(paint) == 3:
-        return paint
-    flat = np.empty((size, size, 3), np.uint8)
-    cv2.rectangle(flat, (0, 0), (size, size), [int(min(max(v, 0), 255)) for v in paint], -1)
-    return flat
+    mixed = first.copy() if np.ndim(first) == 3 else picture(first, weight.shape[0])
+    lay(mixed, weight, second)
+    return mixed
 
 
 def soften(mask: np.ndarray, sigma: float) -> np.ndarray:
@@ -113,7 +136,7 @@ def soften(mask: np.ndarray, sigma: float) -> np.ndarray:
 
 def fixed(points: np.ndarray) -> np.ndarray:
     """Pixel coordinates as OpenCV's fixed point, 4 bits after the point."""
-    return np.round(np.clip(points, -2000, 4000) * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(np.maximum(np.minimum(points, 4000), -2000) * (1 << _SHIFT)).astype(np.int32)
 
 
 def _value(value) -> tuple[float, ...]:
@@ -139,7 +162,7 @@ def rounded(points: np.ndarray, times: int = 3, closed: bool = True) -> np.ndarr
     """A smooth curve along a polygon, by cutting corners (Chaikin 1974)."""
     points = np.asarray(points, np.float32)
     for _ in range(times):
-        after = np.roll(points, -1, 0)
+        after = np.concatenate([points[1:], points[:1]])
         cut = np.stack([0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after], 1)
         ends = points[:1], points[-1:]
         points = cut.reshape(-1, 2)
@@ -190,18 +213,12 @@ class Canvas:
 
     def over(self, mask: np.ndarray, paint: np.ndarray, label: int) -> None:
         """Lay `paint` (a colour or a picture) over the canvas where mask (uint8) says."""
-        x, y, wide, high = cv2.boundingRect(mask)
-        if not wide:
-            return
-        box = np.s_[y:y + high, x:x + wide]
-        share = mask[box].astype(np.float32) * np.float32(1 / 255)
-        rest = 1 - share
-        top = np.ascontiguousarray(picture(paint, self.size)[box])
-        below = np.ascontiguousarray(self.image[box])
-        self.image[box] = cv2.blendLinear(below, top, rest, share)
-        cover = self.cover[:, y:y + high, x:x + wide]
-        cover *= rest
-        cover[label] += share
+        done = lay(self.image, mask, paint)
+        if done:
+            share, (rows, columns) = done
+            cover = self.cover[:, rows, columns]
+            cover *= 1 - share
+            cover[label] += share
 
 
 def random_colour(rng: np.random.Generator, saturation: Range = (0, 0.8),
@@ -214,16 +231,18 @@ def random_colour(rng: np.random.Generator, saturation: Range = (0, 0.8),
 
 def _room(rng: np.random.Generator, size: int, image: np.ndarray) -> np.ndarray:
     """Furniture: frames, shelves with books, windows, curtains, lamps, over a wall."""
+    wall = image[0, 0].astype(float)
+    alike = rng.uniform(0, 0.8)
     for _ in range(rng.integers(3, 12)):
         kind = rng.integers(6)
         x, y = rng.uniform(-0.2, 0.9, 2) * size
         wide, high = rng.uniform(0.1, 0.6, 2) * size
         box = np.array([[x, y], [x + wide, y], [x + wide, y + high], [x, y + high]])
-        colour = random_colour(rng, (0, 0.6), (0.05, 1))
+        colour = alike * wall + (1 - alike) * random_colour(rng, (0, 0.5), (0.05, 1))
         if kind <= 2:
             fill(image, box, colour)
             inner = box.mean(0) + (box - box.mean(0)) * rng.uniform(0.7, 0.92)
-            fill(image, inner, random_colour(rng, (0, 0.5), (0.1, 1)))
+            fill(image, inner, random_colour(rng, (0, 0.35), (0.1, 1)))
             if kind == 0:
                 middle = [box[[0, 1]].mean(0), box[[2, 3]].mean(0)]
                 lines(image, np.array([middle]), colour, size * 0.02)
@@ -233,7 +252,7 @@ def _room(rng: np.random.Generator, size: int, image: np.ndarray) -> np.ndarray:
                 thick = size * rng.uniform(0.015, 0.05)
                 top = y + high * rng.uniform(0, 0.35)
                 fill(image, np.array([[left, top], [left + thick, top], [left + thick, y + high],
-                                      [left, y + high]]), random_colour(rng, (0.1, 0.8)))
+                                      [left, y + high]]), random_colour(rng, (0, 0.6)))
                 left += thick
         elif kind == 4:
             fill(image, ellipse((x + wide / 2, y + high / 2), (wide / 2, high / 2)), colour)
@@ -317,9 +336,9 @@ def background(rng: np.random.Generator, size: int, distractor: np.ndarray) -> n
     elif kind == 5:
         grain = noise(rng, size, (0.3, 1), tall=rng.choice([0.08, 12.0]), kind=rng.integers(2, 6))
         image = two_tone(np.clip(distractor * 0.7, 0, 255), np.clip(distractor * 1.2, 0, 255), grain)
-    for _ in range(rng.integers(0, 4) if kind in (1, 2, 3) else 0):
+    for _ in range(rng.integers(0, 3) if kind in (1, 2, 3) else 0):
         spread = rng.uniform(-0.25, 0.25, (rng.integers(3, 8), 2)) + rng.uniform(0, 1, 2)
-        colour = distractor if rng.random() < 0.3 else random_colour(rng)
+        colour = distractor if rng.random() < 0.3 else random_colour(rng, (0, 0.5))
         fill(image, rounded(spread * size, 2), np.clip(colour, 0, 255))
     if rng.random() < 0.6:
         texture = noise(rng, size, (0.1, 1.0)).astype(np.float32) - 128

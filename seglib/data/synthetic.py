@@ -330,7 +330,7 @@ class _Figure:
             full, hair = self._hair()
             falls = rng.random() < 0.5
             if not self.back:
-                self.canvas.over(full, paint.shade(hair, self._flat(0.72)), HAIR)
+                self.canvas.over(full, paint.dim(hair, 0.72), HAIR)
         self._torso()
         self._head()
         if self.cut:
@@ -341,9 +341,6 @@ class _Figure:
             self._hat()
         if rng.random() < config.hand:
             self._hand()
-
-    def _flat(self, gain: float) -> np.ndarray:
-        return np.full((int(self.cells),) * 2, np.clip(128 * gain, 0, 255), np.uint8)
 
     def _lit(self, extra: np.ndarray | float = 0.0) -> np.ndarray:
         """Brightness (128 = 1) of the person's surface from the light's side and `extra`."""
@@ -621,7 +618,7 @@ class _Figure:
             paint.fill(over, body(np.array([[0.5, collar - 0.35], [0.95, collar - 0.1],
                                             [flaps, collar + 0.6], [0.05, collar + depth * 0.5]])
                                   * [side, 1]))
-        canvas.over(cv2.min(over, torso), paint.shade(clothes, self._flat(rng.uniform(0.7, 1.3))),
+        canvas.over(cv2.min(over, torso), paint.dim(clothes, rng.uniform(0.7, 1.3)),
                     CLOTHES)
         if rng.random() < 0.55:
             jacket = self._cloth()
@@ -658,7 +655,7 @@ class _Figure:
             if sleeve > 0:
                 keep = max(2, int(sleeve * len(path)))
                 covered = paint.lines(canvas.mask(), self.body(path[:keep])[None], 255, 0.95 * unit)
-                canvas.over(covered, paint.shade(clothes, self._flat(rng.uniform(0.75, 1.0))),
+                canvas.over(covered, paint.dim(clothes, rng.uniform(0.75, 1.0)),
                             CLOTHES)
 
     def _legs(self, waist: float, skin: np.ndarray) -> None:
@@ -712,7 +709,7 @@ class _Figure:
                 paint.fill(ears, head(ear))
                 paint.lines(skin, head(ear * 0.6 + 0.4 * ear.mean(0))[None], self.skin * 0.55,
                             0.04 * self.unit)
-        canvas.over(ears, paint.shade(skin, self._flat(0.85)), SKIN)
+        canvas.over(ears, paint.dim(skin, 0.85), SKIN)
         chin = canvas.mask()
         paint.fill(chin, head(outline + [0, 0.25]))
         chin = paint.soften(chin, 0.12 * self.unit)
@@ -753,8 +750,7 @@ class _Figure:
         paint.fill(bright, head(paint.ellipse(at(0, -0.6), (0.5, 0.2), 12)), 60)
         bright = paint.soften(bright, 0.1 * unit)
         bright = (bright * rng.uniform(0, 1)).astype(np.uint8)
-        skin[:] = paint.two_tone(skin, np.clip(self.skin * 1.25 + 40, 0, 255) * self.exposure,
-                                 bright)
+        paint.lay(skin, bright, np.clip(self.skin * 1.25 + 40, 0, 255) * self.exposure)
         if rng.random() < self.config.beard:
             full = paint.fill(self.canvas.mask(), head(
                 [at(-0.97, 0.2), at(-0.8, 0.35), at(-0.4, 0.6), at(0, 0.52), at(0.4, 0.6),
@@ -762,9 +758,9 @@ class _Figure:
             full = paint.soften(full, 0.07 * unit)
             speck = paint.noise(rng, self.size, (0.5, 1), kind=5)
             full = cv2.multiply(full, cv2.add(speck, 60), scale=1 / 200)
-            skin[:] = paint.two_tone(skin, self.hair * self.exposure * 0.8, full)
-        skin[:] = paint.two_tone(skin, self.skin * 0.45 * self.exposure,
-                                 (shadow * rng.uniform(0.3, 0.9)).astype(np.uint8))
+            paint.lay(skin, full, self.hair * self.exposure * 0.8)
+        paint.lay(skin, (shadow * rng.uniform(0.3, 0.9)).astype(np.uint8),
+                  self.skin * 0.45 * self.exposure)
         dark = self.skin * 0.3 * self.exposure
         brow = np.clip(self.hair * rng.uniform(0.4, 0.9), 0, 200) * self.exposure
         iris = rng.choice([[40, 28, 22], [84, 56, 34], [74, 96, 116], [86, 100, 62]])
@@ -829,7 +825,7 @@ class _Figure:
         else:
             paint.fill(brim, self.head([[-wide, low - 0.3], [wide, low - 0.3], [wide, low + 0.08],
                                         [-wide, low + 0.08]]))
-        canvas.over(brim, paint.shade(cloth, self._flat(rng.uniform(0.6, 1.2))), CLOTHES)
+        canvas.over(brim, paint.dim(cloth, rng.uniform(0.6, 1.2)), CLOTHES)
 
     def _hand(self) -> None:
         """A forearm with a hand, before the body or at the face."""

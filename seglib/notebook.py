@@ -1,11 +1,9 @@
 """What a chapter needs to run the same way in the book, in Jupyter and in Colab."""
 
 import os
-from typing import TypeVar
+from typing import Any
 
 from seglib.errors import SeglibError
-
-Value = TypeVar("Value")
 
 MODES = ("smoke", "full")
 
@@ -25,7 +23,7 @@ def mode() -> str:
     return chosen
 
 
-def scaled(smoke: Value, full: Value) -> Value:
+def scaled(smoke: Any, full: Any) -> Any:
     """Return the first value in smoke mode and the second in full mode.
 
     >>> epochs = scaled(smoke=2, full=40)

@@ -11,14 +11,18 @@ Chapter: TFLite conversion.
 
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import check_image, resize
 from seglib.metadata import check_tflite, read_metadata
+
+if TYPE_CHECKING:
+    import keras
 
 # Room for rounding in float16 and int8 files; a file that gives logits is far outside.
 _SLACK = 0.05
@@ -202,6 +206,34 @@ class Segmenter:
 
     def _unusable(self, what: str) -> SeglibError:
         return SeglibError(f"{self.path} {what}; export the model with seglib.export.to_tflite")
+
+
+def keras_segmenter(
+    model: "keras.Model", channel: int | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from photo to mask that runs a Keras model as a `Segmenter` runs a file.
+
+    A network can thus be scored with `seglib.evaluation.evaluate` before it is converted.
+
+    Args:
+        model: from (batch, H, W, 3), 0..255, to probabilities (batch, h, w, C).
+        channel: which output channel is the mask. Needed where there are several.
+
+    Raises:
+        SeglibError: there is no such channel, or it has to be chosen.
+    """
+    size, count = model.input_shape[1:3], model.output_shape[-1]
+    if (channel is None and count > 1) or not 0 <= (channel or 0) < count:
+        raise SeglibError(
+            f"the network has {count} output channels; choose one: channel=0 to {count - 1}"
+        )
+
+    def segment(photo: np.ndarray) -> np.ndarray:
+        image = resize(check_image(photo, "photo"), size).astype(np.float32)
+        mask = np.asarray(model(image[None], training=False), np.float32)[0, ..., channel or 0]
+        return resize(mask, photo.shape[:2]).clip(0, 1)
+
+    return segment
 
 
 def _quantise(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:

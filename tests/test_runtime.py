@@ -7,34 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from known_models import H, W, build, red
 
 import seglib
 from seglib import SeglibError, Segmenter, images
-from seglib.metadata import write_metadata
-
-H, W = 16, 24
-
-
-def build(function, path: Path, metadata=None, shape=(1, H, W, 3), integer: bool = False) -> Path:
-    """Write `function`, image 0..255 -> mask, as a `.tflite`."""
-    traced = tf.function(function, input_signature=[tf.TensorSpec(shape)])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced.get_concrete_function()])
-    if integer:
-        rng = np.random.default_rng(0)
-        photos = rng.integers(0, 256, (8, *shape)).astype(np.float32)
-        photos[0], photos[1] = 0, 255
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([photo] for photo in photos)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    path.write_bytes(converter.convert())
-    if metadata is not None:
-        write_metadata(path, metadata)
-    return path
-
-
-def red(image):
-    return tf.nn.conv2d(image, tf.constant([[[[1 / 255], [0.0], [0.0]]]]), 1, "SAME")
+from seglib.runtime import keras_segmenter
 
 
 def both(image):
@@ -214,3 +191,17 @@ def test_threads_may_share_one_segmenter(models):
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+def test_a_keras_model_is_run_as_its_file_would_be(models):
+    import keras
+
+    image = keras.Input((H, W, 3))
+    share = keras.layers.Rescaling(1 / 255)(image)
+    model = keras.Model(image, share)
+    photo = seglib.sample_photo()[:90, :100]
+    mask = keras_segmenter(model, channel=0)(photo)
+    assert np.allclose(mask, Segmenter(models["hwc"])(photo), atol=1e-5)
+    for channel in (None, 3, -1):
+        with pytest.raises(SeglibError, match="3 output channels"):
+            keras_segmenter(model, channel)

@@ -153,7 +153,7 @@ def fill(mask: np.ndarray, points: np.ndarray, value=255) -> np.ndarray:
 def lines(mask: np.ndarray, curves: np.ndarray, value=255, width: float = 1,
           closed: bool = False) -> np.ndarray:
     """Draw curves (K, P, 2) in `mask` (in place), `width` pixels thick, with smooth borders."""
-    thick = max(1, int(round(width)))
+    thick = max(1, round(width))
     cv2.polylines(mask, list(fixed(curves)), closed, _value(value), thick, cv2.LINE_AA, _SHIFT)
     return mask
 
@@ -335,11 +335,11 @@ def background(rng: np.random.Generator, size: int, distractor: np.ndarray) -> n
             fill(image, disc, random_colour(rng, (0, 0.8), (0.6, 1)))
     elif kind == 5:
         grain = noise(rng, size, (0.3, 1), tall=rng.choice([0.08, 12.0]), kind=rng.integers(2, 6))
-        image = two_tone(np.clip(distractor * 0.7, 0, 255), np.clip(distractor * 1.2, 0, 255), grain)
+        image = two_tone(distractor * 0.7, distractor * 1.2, grain)
     for _ in range(rng.integers(0, 3) if kind in (1, 2, 3) else 0):
         spread = rng.uniform(-0.25, 0.25, (rng.integers(3, 8), 2)) + rng.uniform(0, 1, 2)
         colour = distractor if rng.random() < 0.3 else random_colour(rng, (0, 0.5))
-        fill(image, rounded(spread * size, 2), np.clip(colour, 0, 255))
+        fill(image, rounded(spread * size, 2), colour)
     if rng.random() < 0.6:
         texture = noise(rng, size, (0.1, 1.0)).astype(np.float32) - 128
         image = shade(image, (128 + texture * rng.uniform(0.03, 0.4)).astype(np.uint8))

@@ -55,8 +55,9 @@ class PortraitConfig:
         beard: chance of a beard in front views.
         hand: chance of a hand before the body or at the face.
         tilt: largest turn of the head in the picture plane, degrees; the body turns less.
-        stretch: range of width over height; photos squeezed into a square are not 1.
         yaw: largest turn of the head to the side, 0 = none .. 1 = nearly profile.
+        stretch: range of width over height of the figure, which a photo gets that is squeezed
+            into a square.
         shift: largest sideways shift of the head from the middle.
         backlight: chance of a person darker than the place.
         grey: chance of a grey picture.
@@ -88,6 +89,7 @@ class PortraitConfig:
     noise: tuple[float, float] = (0.0, 12.0)
 
     def __post_init__(self) -> None:
+        """Check the numbers; raises SeglibError as said above."""
         for name in ("empty", "back_view", "hat", "glasses", "beard", "hand", "yaw", "backlight",
                      "grey", "jpeg"):
             if not 0 <= getattr(self, name) <= 1:
@@ -99,7 +101,8 @@ class PortraitConfig:
             if table.shape != (count,) or (table < 0).any():
                 raise SeglibError(f"PortraitConfig.{name} needs {count} numbers of at least 0; "
                                   f"got {getattr(self, name)!r}.")
-        if abs(sum(self.framing) - 1) > 1e-6 or sum(self.styles) <= 0 or sum(self.hair_tones) > 1.001:
+        if (abs(sum(self.framing) - 1) > 1e-6 or sum(self.styles) <= 0
+                or sum(self.hair_tones) > 1 + 1e-6):
             raise SeglibError("PortraitConfig.framing must sum to 1, styles to more than 0 and "
                               "hair_tones to at most 1; scale the numbers.")
         for name in ("blur", "noise", "stretch"):
@@ -141,6 +144,7 @@ class Portraits:
     alphas: np.ndarray
 
     def __len__(self) -> int:
+        """How many portraits."""
         return len(self.images)
 
     def dataset(self, kind: str = "person") -> Dataset:
@@ -251,7 +255,7 @@ def _cut(rng: np.random.Generator, style: str, back: bool) -> _Cut:
                    opacity=u(0.75, 1))
     elif style == "short":
         cut = _Cut(high + u(0.08, 0.45), u(1.02, 1.16), u(0.05, 0.5), u(0.92, 1.05),
-                   u(0.85, 0.98), -u(0.6, 1.15), wave=u(0, 0.06), fringe=rng.random() < 0.22)
+                   u(0.85, 0.98), -u(0.7, 1.2), wave=u(0, 0.06), fringe=rng.random() < 0.22)
     elif style == "short curly":
         cut = _Cut(high + u(0.15, 0.5), u(1.08, 1.35), u(0.1, 0.7), u(0.95, 1.25), u(0.8, 0.98),
                    -u(0.4, 0.9), wave=0.06, curl=u(0.08, 0.2))
@@ -322,9 +326,7 @@ class _Figure:
         self.back = rng.random() < config.back_view
         self.turn = 1.2 * config.yaw * np.clip(rng.normal(0, 0.45), -1, 1)
         self.tall, self.jaw = rng.uniform(1.22, 1.48), rng.uniform(0.62, 0.95)
-        cells = 64
-        self.cells = np.clip(self.size // 2, 16, cells)
-        self.hx, self.hy = self.head.grid(self.size, int(self.cells))
+        self.hx, self.hy = self.head.grid(self.size, 64)
         self.cut = None if self.style == "bald" else _cut(rng, self.style, self.back)
         if self.cut:
             full, hair = self._hair()
@@ -410,7 +412,7 @@ class _Figure:
         dark, light = self.hair * rng.uniform(0.35, 0.7), self.hair * rng.uniform(1.1, 1.5) + 8
         hair = paint.two_tone(dark, np.clip(light, 0, 255), rough)
         width = max(1.0, rng.uniform(0.015, 0.045) * self.unit)
-        count = int(np.clip(self.unit, 12, 44))
+        count = int(np.clip(256 * self.unit / self.size, 12, 44))
         contrast = rng.uniform(0.15, 0.5)
         for tone in np.array([-1, -0.4, 0.4, 1]) * contrast:
             colour = np.clip(self.hair * (1 + tone) + 12 * tone, 0, 255)
@@ -419,7 +421,7 @@ class _Figure:
                 radius = cut.curl * rng.uniform(0.35, 1.0, (2 * count, 1))
                 reach = [cut.wide * 1.1, 0.5 * (cut.top + cut.low)]
                 at = rng.uniform(-1, 1, (2 * count, 1, 2)) * reach
-                at = at + [0, 0.5 * (cut.low - cut.top)]
+                at[..., 1] += 0.5 * (cut.low - cut.top)
                 curls = at + np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
                 paint.lines(hair, self.head(curls), colour, width)
             if cut.curl < 0.12:
@@ -468,8 +470,10 @@ class _Figure:
             root = border[rng.integers(len(border), size=count)][:, None] + rng.normal(
                 0, 0.03, (count, 1, 2))
             t = np.linspace(-0.6, 1, 8)[None, :, None]
-            way = np.stack([rng.normal(0, 0.12, count), rng.uniform(0.03, 0.16, count)], 1)[:, None]
-            bend = rng.normal(0, 0.06, (count, 1, 2)) * t * t
+            way = root - [self._part, -cut.top]
+            way = way / np.linalg.norm(way, axis=2, keepdims=True)
+            way = way * rng.uniform(0.04, 0.2, (count, 1, 1)) + rng.normal(0, 0.03, way.shape)
+            bend = rng.normal(0, 0.03, (count, 1, 2)) * t * t
             wisps = self.head(root + way * t + bend)
             half = count // 2
             layer = paint.lines(canvas.mask(), wisps[:half], 130)
@@ -536,7 +540,7 @@ class _Figure:
         if kind in (1, 2):
             at = np.arange(-2 * size, 3 * size, max(step, size / 80)) / self.unit
             far = 3 * size / self.unit
-            stripes = np.stack([np.stack([at * 0 - far, at], 1), np.stack([at * 0 + far, at], 1)], 1)
+            stripes = np.array([[[-far, y], [far, y]] for y in at])
             lean = paint.Frame(self.unit, rng.choice([0, np.pi / 2, rng.uniform(0, 3)]),
                                (size / 2, size / 2))
             paint.lines(cloth, lean(stripes), other, step * rng.uniform(0.15, 0.6))
@@ -549,7 +553,8 @@ class _Figure:
                 cv2.circle(cloth, (int(x), int(y)), max(1, int(step * 0.25)), other.tolist(), -1)
         elif kind == 4:
             spots = paint.noise(rng, size, (0.1, 0.6), kind=rng.integers(1, 5)).astype(np.int16)
-            cloth = paint.two_tone(cloth, other, np.clip((spots - 128) * 12, 0, 255).astype(np.uint8))
+            spots = np.clip((spots - 128) * 12, 0, 255).astype(np.uint8)
+            cloth = paint.two_tone(cloth, other, spots)
         elif kind == 5:
             for _ in range(rng.integers(1, 5)):
                 at = np.array([rng.uniform(-1.2, 1.2), rng.uniform(2.8, 6)])
@@ -572,7 +577,7 @@ class _Figure:
         half[:3, 0] *= thick_neck
         lean = rng.uniform(0.7, 1.0) if rng.random() < 0.4 else 1.0
         whole = np.concatenate([half, half[::-1] * [-1, 1]]) * [lean, 1]
-        whole = whole + [0.0, rng.uniform(-0.15, 0.2)]
+        whole[:, 1] += rng.uniform(-0.15, 0.2)
         torso = paint.fill(canvas.mask(), body(paint.rounded(whole, 2)))
         skin = self._skin_paint(0.85)
         clothes = self._cloth()
@@ -581,13 +586,15 @@ class _Figure:
         canvas.over(torso, skin, SKIN)
         neckline = rng.choice(8)
         cut = canvas.mask()
-        cut_top = np.array([[-0.62, 0], [0.62, 0]]) * [1.2 * thick_neck, 1]
+        throat = 0.75 * thick_neck
         depth = rng.uniform(0.1, 0.6) if self.back else rng.uniform(0.4, 1.6)
         collar = drop - 0.55
         if neckline <= 1:
-            paint.fill(cut, body(paint.ellipse((0, collar), (0.85 * thick_neck, 0.3 + 0.3 * depth))))
+            round_cut = paint.ellipse((0, collar), (0.85 * thick_neck, 0.3 + 0.3 * depth))
+            paint.fill(cut, body(round_cut))
         elif neckline in (2, 3):
-            paint.fill(cut, body([[-0.85, collar - 0.3], [0.85, collar - 0.3], [0, collar + depth]]))
+            paint.fill(cut, body([[-0.85, collar - 0.3], [0.85, collar - 0.3],
+                                  [0, collar + depth]]))
         elif neckline == 4:
             wide = rng.uniform(0.9, 1.5)
             paint.fill(cut, body(paint.ellipse((0, collar), (wide, 0.4 + depth * 0.8))))
@@ -595,8 +602,8 @@ class _Figure:
             bare = drop + rng.uniform(0.2, 1.2)
             paint.fill(cut, body([[-5, -2], [5, -2], [5, bare], [0, bare + 0.2], [-5, bare]]))
         if neckline != 6:
-            paint.fill(cut, body(np.concatenate([cut_top + [0, 0.5],
-                                                 cut_top[::-1] + [0, collar + 0.05]])))
+            paint.fill(cut, body([[-throat, 0.5], [throat, 0.5], [throat, collar + 0.05],
+                                  [-throat, collar + 0.05]]))
         dressed = cv2.multiply(torso, 255 - cut, scale=1 / 255)
         if neckline == 6:
             high = rng.uniform(1.2, 1.6)
@@ -606,8 +613,9 @@ class _Figure:
         self._arms(broad * lean, drop, sleeve, skin, clothes)
         if sleeve == 0:
             strap = canvas.mask()
-            paint.fill(strap, body(paint.rounded([[-broad * 0.75, drop - 1], [broad * 0.75, drop - 1],
-                                                  [broad * 0.85, 9], [-broad * 0.85, 9]], 1)))
+            shape = [[-0.75 * broad, drop - 1], [0.75 * broad, drop - 1], [0.85 * broad, 9],
+                     [-0.85 * broad, 9]]
+            paint.fill(strap, body(paint.rounded(shape, 1)))
             dressed = cv2.min(dressed, strap)
         canvas.over(dressed, clothes, CLOTHES)
         if self.back or neckline in (4, 5) or rng.random() < 0.5:
@@ -682,8 +690,8 @@ class _Figure:
         """A picture of skin: tone, blotches, light."""
         rng = self.rng
         blotch = paint.noise(rng, self.size, (0.1, 0.5), kind=rng.integers(0, 4))
-        blotch = (128 + (blotch.astype(np.float32) - 128) * rng.uniform(0.03, 0.15)).astype(np.uint8)
-        skin = paint.shade(paint.picture(self.skin, self.size), blotch)
+        blotch = 128 + (blotch.astype(np.float32) - 128) * rng.uniform(0.03, 0.15)
+        skin = paint.shade(paint.picture(self.skin, self.size), blotch.astype(np.uint8))
         return paint.shade(skin, self._lit(gain - 1))
 
     def _head(self) -> None:
@@ -700,7 +708,8 @@ class _Figure:
                                   * [side, 1]))
         radius = np.sqrt(self.hx**2 + (self.hy / self.tall) ** 2)
         edge = -rng.uniform(0.1, 0.45) * np.clip(radius - 0.55, 0, 1) ** 1.5
-        skin = paint.shade(self._skin_paint(1.0), np.clip(128 * (1 + edge), 0, 255).astype(np.uint8))
+        edge = (128 * (1 + np.maximum(edge, -1))).astype(np.uint8)
+        skin = paint.shade(self._skin_paint(1.0), edge)
         ears = canvas.mask()
         for side in (-1, 1):
             place = side if self.back else np.sin(side * 1.45 + self.turn)
@@ -711,11 +720,12 @@ class _Figure:
                             0.04 * self.unit)
         canvas.over(ears, paint.dim(skin, 0.85), SKIN)
         chin = canvas.mask()
-        paint.fill(chin, head(outline + [0, 0.25]))
+        paint.fill(chin, head(outline + np.array([0, 0.25])))
         chin = paint.soften(chin, 0.12 * self.unit)
         neck = np.round(255 * np.clip(canvas.cover[SKIN], 0, 1)).astype(np.uint8)
         shadow = (chin * rng.uniform(0.1, 0.6)).astype(np.uint8)
-        canvas.over(cv2.multiply(shadow, neck, scale=1 / 255), self.skin * 0.3 * self.exposure, SKIN)
+        shadow = cv2.multiply(shadow, neck, scale=1 / 255)
+        canvas.over(shadow, self.skin * 0.3 * self.exposure, SKIN)
         if not self.back:
             self._face(skin)
             x, y, wide, high = cv2.boundingRect(mask)
@@ -770,7 +780,7 @@ class _Figure:
             if seen(0.42 * side) > 0.2:
                 paint.fill(skin, head(paint.ellipse(eye, (width, lid), 14)),
                            (0.7 * np.array([225, 220, 216]) + 0.2 * self.skin) * self.exposure)
-                look = eye + [rng.uniform(-0.3, 0.3) * width, 0]
+                look = eye + np.array([rng.uniform(-0.3, 0.3) * width, 0])
                 paint.fill(skin, head(paint.ellipse(look, (0.09 * seen(0.42 * side), lid), 12)),
                            np.array(iris) * self.exposure)
                 rim = paint.ellipse(eye, (width * 1.1, lid * 1.2), 16)[8:]
@@ -832,7 +842,7 @@ class _Figure:
         rng, canvas, unit = self.rng, self.canvas, self.unit
         side = rng.choice([-1, 1])
         at = np.array([side * rng.uniform(0.3, 1.5), rng.uniform(0.4, 3.5)])
-        elbow = at + [side * rng.uniform(0.2, 2), rng.uniform(2, 4)]
+        elbow = at + np.array([side * rng.uniform(0.2, 2), rng.uniform(2, 4)])
         skin = self._skin_paint(0.95)
         forearm = paint.lines(canvas.mask(), self.body(np.stack([at, elbow]))[None], 255,
                               0.55 * unit)

@@ -1,0 +1,178 @@
+"""Synthetic portraits: the same seed, the same portrait; labels and alpha that agree."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seglib import SeglibError
+from seglib.data import synthetic
+from seglib.data.synthetic import LABELS, SKIN_TONES, STYLES, PortraitConfig
+
+SHARP = PortraitConfig(empty=0, back_view=0, hat=0, hand=0, grey=0, jpeg=0, backlight=0,
+                       blur=(0, 0), noise=(0, 0), framing=(0, 1, 0, 0))
+
+
+def only(style: str, **changes) -> PortraitConfig:
+    """A plain config that draws one hair cut."""
+    return replace(SHARP, styles=tuple(float(name == style) for name in STYLES), **changes)
+
+
+@pytest.fixture(scope="module")
+def many() -> synthetic.Portraits:
+    return synthetic.portraits(120, size=64, seed=11)
+
+
+@pytest.fixture(scope="module")
+def crowd() -> list[synthetic.Portrait]:
+    return [synthetic.draw((5, i), 32, SHARP) for i in range(500)]
+
+
+def test_same_seed_same_portrait():
+    first, second, other = (synthetic.draw(seed, 64) for seed in (3, 3, 4))
+    for name in ("image", "labels", "alpha"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert not np.array_equal(first.image, other.image)
+
+
+def test_a_portrait_does_not_depend_on_the_count():
+    few, more = synthetic.portraits(2, 48, seed=7), synthetic.portraits(4, 48, seed=7)
+    for name in ("images", "labels", "alphas"):
+        np.testing.assert_array_equal(getattr(few, name), getattr(more, name)[:2])
+    np.testing.assert_array_equal(more.images[3], synthetic.draw((7, 3), 48).image)
+    assert not np.array_equal(few.images, synthetic.portraits(2, 48, seed=8).images)
+
+
+def test_all_portraits_of_a_series_differ(many):
+    assert len({image.tobytes() for image in many.images}) == len(many)
+
+
+@settings(max_examples=12, deadline=None)
+@given(size=st.integers(32, 300), seed=st.integers(0, 2**40))
+def test_any_size_and_seed(size, seed):
+    portrait = synthetic.draw(seed, size)
+    assert portrait.image.shape == (size, size, 3) and portrait.image.dtype == np.uint8
+    assert portrait.labels.shape == (size, size) and portrait.labels.dtype == np.uint8
+    assert portrait.alpha.shape == (size, size) and portrait.alpha.dtype == np.float32
+    assert portrait.labels.max() < len(LABELS)
+    assert portrait.alpha.min() >= 0 and portrait.alpha.max() <= 1
+
+
+def test_a_larger_picture_shows_the_same_person():
+    for seed in range(6):
+        small, large = (synthetic.draw(seed, size, SHARP) for size in (64, 128))
+        assert (small.tone, small.style) == (large.tone, large.style)
+        shrunk = large.alpha.reshape(64, 2, 64, 2).mean((1, 3))
+        both = np.minimum(small.alpha, shrunk).sum() / np.maximum(small.alpha, shrunk).sum()
+        assert both > 0.9
+        shrunk = large.image.astype(float).reshape(64, 2, 64, 2, 3).mean((1, 3))
+        assert np.abs(shrunk - small.image).mean() < 15
+
+
+def test_labels_are_the_layers_that_cover_most(many):
+    alpha = many.alphas / 255
+    assert (many.labels[alpha > 0.76] > 0).all()
+    assert (many.labels[alpha < 0.24] == 0).all()
+
+
+def test_borders_are_soft_but_most_pixels_are_sure(many):
+    alpha = many.alphas / 255
+    unsure = (alpha > 0.05) & (alpha < 0.95)
+    assert 0.005 < unsure.mean() < 0.15
+
+
+def test_every_label_turns_up(many):
+    shares = np.bincount(many.labels.ravel(), minlength=4) / many.labels.size
+    assert 0.3 < shares[0] < 0.75
+    assert (shares[1:] > 0.06).all()
+    seen = np.array([[np.any(labels == k) for k in range(4)] for labels in many.labels]).mean(0)
+    assert (seen[1:] > 0.75).all()
+
+
+def test_skin_tones_are_balanced(crowd):
+    counts = np.bincount([p.tone for p in crowd], minlength=len(SKIN_TONES))
+    expected = len(crowd) / len(SKIN_TONES)
+    # 99.9 % of fair draws of ten tones give a chi-square below 27.9.
+    assert ((counts - expected) ** 2 / expected).sum() < 27.9
+
+
+def test_pictures_show_their_skin_tone(crowd):
+    brightness = {tone: [] for tone in range(len(SKIN_TONES))}
+    for p in crowd:
+        brightness[p.tone].append(p.image[p.labels == 2].mean())
+    means = [np.mean(values) for values in brightness.values()]
+    assert np.mean(means[:4]) > np.mean(means[4:7]) + 20 > np.mean(means[7:]) + 40
+
+
+def test_every_hair_cut_turns_up(crowd):
+    assert {p.style for p in crowd} == set(STYLES)
+
+
+def test_hair_follows_the_cut():
+    def share(style: str) -> float:
+        drawn = [synthetic.draw((1, i), 48, only(style)).labels == 1 for i in range(20)]
+        return float(np.mean(drawn))
+
+    bald, buzz, long, afro = (share(style) for style in ("bald", "buzz", "long", "afro"))
+    assert bald == 0
+    assert 0.01 < buzz < 0.5 * min(long, afro)
+
+
+def test_heads_from_behind_show_less_skin_and_more_hair():
+    front, behind = (np.stack([synthetic.draw((2, i), 48, only("bob", back_view=v)).labels
+                               for i in range(20)]) for v in (0, 1))
+    assert (behind == 1).mean() > 1.2 * (front == 1).mean()
+    assert (behind == 2).mean() < 0.7 * (front == 2).mean()
+
+
+def test_close_ups_fill_more_of_the_picture_than_small_figures():
+    close, small = (np.mean([synthetic.draw((3, i), 48, replace(SHARP, framing=framing)).alpha
+                             for i in range(15)]) for framing in ((1, 0, 0, 0), (0, 0, 0, 1)))
+    assert close > 2 * small
+
+
+def test_nobody_in_an_empty_picture():
+    portrait = synthetic.draw(1, 64, PortraitConfig(empty=1))
+    assert portrait.tone == -1 and portrait.style == ""
+    assert not portrait.labels.any() and not portrait.alpha.any()
+    assert portrait.image.std() > 0
+
+
+def test_grey_pictures_have_no_colour():
+    image = synthetic.draw(1, 64, PortraitConfig(grey=1, noise=(0, 0), jpeg=0)).image.astype(int)
+    assert np.ptp(image, axis=2).max() == 0
+
+
+def test_dataset_of_every_kind(many):
+    for kind in LABELS[1:]:
+        dataset = many.dataset(kind)
+        image, mask = dataset[5]
+        assert len(dataset) == len(many)
+        assert (dataset.name, dataset.kind) == ("synthetic", kind)
+        np.testing.assert_array_equal(image, many.images[5])
+        np.testing.assert_array_equal(mask > 0.5, many.labels[5] == LABELS.index(kind))
+    _, mask = many.dataset("person")[5]
+    np.testing.assert_allclose(mask, many.alphas[5] / 255, atol=1e-6)
+    with pytest.raises(SeglibError, match="teeth"):
+        many.dataset("teeth")
+
+
+@pytest.mark.parametrize("bad", [
+    {"empty": 1.5}, {"hat": -0.1}, {"framing": (1, 0, 0)}, {"framing": (0.5, 0.5, 0.5, 0)},
+    {"styles": (0,) * len(STYLES)}, {"hair_tones": (0.9, 0.9, 0, 0, 0, 0)}, {"blur": (2, 1)},
+    {"tilt": 400}, {"shift": -1}, {"stretch": (0, 1)},
+])
+def test_bad_config_is_refused(bad):
+    with pytest.raises(SeglibError, match=next(iter(bad))):
+        PortraitConfig(**bad)
+
+
+def test_bad_requests_are_refused():
+    with pytest.raises(SeglibError, match="at least 32"):
+        synthetic.draw(0, 31)
+    with pytest.raises(SeglibError, match="seed"):
+        synthetic.draw(-1)
+    with pytest.raises(SeglibError, match="at least 1"):
+        synthetic.portraits(0)

@@ -1,0 +1,229 @@
+"""How the shipped weights were made; run again, it makes them again.
+
+    python -m seglib.pretrained.recipe all  --output runs --teacher mp_selfie.tflite
+    python -m seglib.pretrained.recipe open --output runs
+
+One network learns persons and hair together, at 96 pixels first, where a step is cheap, and then
+at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
+cut into one network per task, and each is tuned on its own task for a few epochs. `all` uses every
+photo set (research and teaching); `open` only the Apache-2.0 street photos and synthetic portraits.
+Photos come from `$SEGLIB_DATA`; every stage can be stopped and started again.
+
+Chapter: training on Colab.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from seglib import data, models
+from seglib.data.batches import Batches
+from seglib.errors import SeglibError
+from seglib.images import resize
+from seglib.models import UNetConfig, mobile_unet
+from seglib.training import TrainConfig, fit
+
+TASKS = ("person", "hair")
+SOURCE_SIZE = 160
+"""Photos are kept a little larger than the network's input, so that zooming in stays sharp."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One call of `fit`: input size in pixels, passes over the data, highest learning rate."""
+
+    size: int
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one variant is made of.
+
+    Attributes:
+        sets: photo sets and the kinds of mask taken from each.
+        val_sets: sets whose val split picks the best epoch.
+        synthetic: synthetic portraits added to the training photos.
+        joint: stages of the network that learns both tasks.
+        tune: stage of each task's own network.
+        unet: the network; `size` and `labels` are set by the stages.
+        seed: start of all chance.
+    """
+
+    sets: dict[str, tuple[str, ...]]
+    val_sets: dict[str, tuple[str, ...]]
+    synthetic: int
+    joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
+    tune: Stage = Stage(128, 5, 5e-4)
+    unet: UNetConfig = UNetConfig()
+    batch_size: int = 32
+    seed: int = 0
+
+
+STREET = {"ccp_upper": TASKS, "ccp_full": TASKS}
+RECIPES = {
+    "all": Recipe(
+        sets={"eg1800": ("person",), "figaro1k": ("hair",), "lfw_hair": ("hair",), **STREET},
+        val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
+        synthetic=0,
+    ),
+    "open": Recipe(sets=STREET, val_sets=STREET, synthetic=2500),
+}
+
+
+@dataclass
+class Pool:
+    """Pictures with both masks and which of the masks are known.
+
+    Attributes:
+        images: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3).
+        masks: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 2), channels as in TASKS.
+        known: bool (n, 2).
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    known: np.ndarray
+
+    def of(self, tasks: tuple[str, ...]) -> "Pool":
+        """Keep these channels, and the pictures that have one of them."""
+        channels = [TASKS.index(task) for task in tasks]
+        keep = self.known[:, channels].any(1)
+        return Pool(
+            self.images[keep], self.masks[keep][..., channels], self.known[keep][:, channels]
+        )
+
+    def batches(self, recipe: Recipe, size: int, train: bool) -> Batches:
+        """Cut into batches, augmented and shuffled for training."""
+        config = data.AugmentConfig() if train else None
+        return Batches(
+            self.images, self.masks, recipe.batch_size, size, config, recipe.seed, train, self.known
+        )
+
+
+def gather(sets: dict, split: str, synthetic: int = 0, teacher: Path | None = None) -> Pool:
+    """Read the photo sets of a recipe into memory.
+
+    Args:
+        sets: name -> kinds of mask.
+        split: "train" or "val".
+        synthetic: synthetic portraits to add.
+        teacher: a person-segmentation `.tflite` that supplies person masks, as probabilities,
+            for photos that come without one (MediaPipe selfie, Apache-2.0).
+    """
+    parts = [_photos(name, split, kinds, teacher) for name, kinds in sets.items()]
+    if synthetic:
+        drawn = data.synthetic.portraits(synthetic, size=SOURCE_SIZE, seed=7)
+        masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
+        parts.append(Pool(drawn.images, masks, np.ones((synthetic, 2), bool)))
+    return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
+
+
+def _photos(name: str, split: str, kinds: tuple[str, ...], teacher: Path | None) -> Pool:
+    masks, known = None, [kind in kinds for kind in TASKS]
+    for kind in kinds:
+        dataset = data.load(name, split, kind)
+        if dataset.name == "synthetic":
+            raise SeglibError(
+                f"the recipe needs the photos of {name}; set SEGLIB_DATA to the folder above it"
+            )
+        images, mask = dataset.arrays(SOURCE_SIZE)
+        masks = np.zeros((*mask.shape, 2), np.uint8) if masks is None else masks
+        masks[..., TASKS.index(kind)] = mask
+    if teacher is not None and "person" not in kinds:
+        taught = _taught(images, teacher)
+        # Hair is part of the person, whatever the teacher says.
+        masks[..., 0] = np.maximum(taught, masks[..., 1])
+        known[0] = True
+    return Pool(images, masks, np.tile(known, (len(images), 1)))
+
+
+def _taught(images: np.ndarray, teacher: Path) -> np.ndarray:
+    """Person probabilities 0..255 by a network that takes RGB in 0..1 and returns one channel."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(str(teacher), num_threads=1)
+    network.allocate_tensors()
+    entry, result = network.get_input_details()[0], network.get_output_details()[0]
+    masks = np.empty(images.shape[:3], np.uint8)
+    for index, image in enumerate(images):
+        pixels = resize(image, tuple(entry["shape"][1:3])).astype(np.float32) / 255
+        network.set_tensor(entry["index"], pixels[None])
+        network.invoke()
+        mask = resize(network.get_tensor(result["index"])[0, ..., 0], masks.shape[1:])
+        masks[index] = np.rint(np.clip(mask, 0, 1) * 255)
+    return masks
+
+
+def cut(joint: keras.Model, config: UNetConfig, task: str) -> tuple[keras.Model, UNetConfig]:
+    """Return a network for one task with the joint network's weights."""
+    config = replace(config, labels=(task,))
+    model = mobile_unet(config)
+    for layer in model.layers:
+        weights = joint.get_layer(layer.name).get_weights()
+        if layer.name == "logits":
+            channel = TASKS.index(task)
+            weights = [weight[..., channel : channel + 1] for weight in weights]
+        layer.set_weights(weights)
+    return model, config
+
+
+def run(
+    variant: str, output: Path, teacher: Path | None = None
+) -> Iterator[tuple[str, keras.Model, UNetConfig]]:
+    """Train one variant; yield (task, model, config) as each is ready and saved under `output`."""
+    recipe = RECIPES[variant]
+    output = output / variant
+    train = gather(recipe.sets, "train", recipe.synthetic, teacher)
+    val = gather(recipe.val_sets, "val")
+    print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
+    keras.utils.set_random_seed(recipe.seed)
+    joint = None
+    for number, stage in enumerate(recipe.joint):
+        config = replace(recipe.unet, size=stage.size, labels=TASKS)
+        model = mobile_unet(config)
+        if joint is not None:
+            model.set_weights(joint.get_weights())
+        _stage(model, recipe, stage, train, val, output / f"joint{number}")
+        joint = model
+    models.save(joint, config, output / "joint.weights.h5")
+    for task in TASKS:
+        model, task_config = cut(joint, config, task)
+        _stage(model, recipe, recipe.tune, train.of((task,)), val.of((task,)), output / task)
+        models.save(model, task_config, output / f"{task}.weights.h5")
+        yield task, model, task_config
+
+
+def _stage(
+    model: keras.Model, recipe: Recipe, stage: Stage, train: Pool, val: Pool, folder: Path
+) -> None:
+    config = TrainConfig(stage.epochs, stage.learning_rate, seed=recipe.seed)
+    history = fit(
+        model,
+        train.batches(recipe, stage.size, train=True),
+        val.batches(recipe, stage.size, train=False),
+        config,
+        folder,
+    )
+    print(folder.name, json.dumps(history.best), flush=True)
+
+
+def main() -> None:
+    """Run the recipe from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("variant", choices=RECIPES)
+    parser.add_argument("--output", type=Path, required=True, help="folder for runs and weights")
+    parser.add_argument("--teacher", type=Path, help="person .tflite for photos without that mask")
+    arguments = parser.parse_args()
+    for task, _, _ in run(arguments.variant, arguments.output, arguments.teacher):
+        print(f"{task}: saved")
+
+
+if __name__ == "__main__":
+    main()

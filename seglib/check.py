@@ -19,6 +19,7 @@ class Verdict(int):
         """Show nothing: the verdict was printed."""
 
     def __repr__(self) -> str:
+        """Return `True` or `False`."""
         return repr(bool(self))
 
 
@@ -52,9 +53,9 @@ def image(answer: np.ndarray | None, expected: np.ndarray, tolerance: int = 2) -
         expected: the right one.
         tolerance: the largest allowed difference of a channel, in grey levels of 255.
     """
-    dtype = getattr(answer, "dtype", None)
-    if answer is not None and dtype != np.uint8:
-        return _report(False, f"an image holds uint8, this one holds {dtype or type(answer).__name__}")
+    holds = getattr(answer, "dtype", type(answer).__name__)
+    if answer is not None and holds != np.uint8:
+        return _report(False, f"an image holds uint8, this one holds {holds}")
     return _report(*_array(answer, expected, tolerance))
 
 
@@ -69,8 +70,8 @@ def mask(answer: np.ndarray | None, expected: np.ndarray, tolerance: float = 1e-
     if answer is not None:
         values = np.asarray(answer)
         if values.size and (values.min() < 0 or values.max() > 1):
-            low, high = values.min(), values.max()
-            return _report(False, f"a mask lies between 0 and 1, this one between {low:g} and {high:g}")
+            found = f"{values.min():g} and {values.max():g}"
+            return _report(False, f"a mask lies between 0 and 1, this one between {found}")
     return _report(*_array(answer, expected, tolerance))
 
 

@@ -31,7 +31,7 @@ OVERLAY = (0, 114, 178)  # the blue above, as RGB
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults for the book: its colours, light grid, white ground, sharp pictures.
+    """Set matplotlib's defaults for the book: its colours, a light grid, a white ground.
 
     The white ground is deliberate: the book's dark theme shows such pictures in a light box.
     Chapter: all of them, after the setup cell.
@@ -189,7 +189,8 @@ def curves(
         names = [name for name in known if any(part in name for part in ("loss", "iou", "dice"))]
     names = [name for name in names if name in known]
     if not names:
-        raise SeglibError(f"no column to draw among {', '.join(known) or 'no rows'}; name one of them")
+        there = ", ".join(known) or "no rows"
+        raise SeglibError(f"no column to draw among {there}; name one of them")
     losses = [name for name in names if "loss" in name]
     panels = [part for part in (losses, [n for n in names if n not in losses]) if part]
     figure, axes = _grid(1, len(panels), 0.7, 4.2, bare=False)

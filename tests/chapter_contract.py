@@ -6,6 +6,7 @@ them without arguments) and exits with 1 when there is one. It reads JSON and ru
 """
 
 import json
+import math
 import re
 import statistics
 import sys
@@ -26,11 +27,13 @@ MEDIAN_LINES, MOST_LINES, CODE_RUN, ALT_LENGTH = 6, 30, 2, 40
 BANNED = re.compile(r"\b(simply|just|easily|easy|obviously|trivially|of course)\b", re.IGNORECASE)
 # A measured quantity: a decimal fraction, a percentage, or a number with a unit that a run decides.
 MEASURED = re.compile(
-    r"(?<![\w.])(\d+\.\d+|\d[\d,]*(\.\d+)?\s?(%|percent\b|(ms|milliseconds?|s|seconds?|minutes?|"
+    r"(?<![\w.])(\d+\.\d+|\d[\d,]*(\.\d+)?\s?(%|percent\b|(ms|milliseconds?|(?<=\s)s|seconds?|minutes?|"
     r"hours?|[KMG]i?B|kB|bytes|fps|FPS|M?MACs?|[GM]?FLOPs?|parameters|epochs|images?/s|"
     r"times (faster|slower|smaller|larger))\b))"
 )
-DRAWS = re.compile(r"plt\.(subplots|figure|imshow|plot|show)\(|viz\.(show_overlay|contact_sheet|curves)\(")
+DRAWS = re.compile(
+    r"plt\.(subplots|figure|imshow|plot|show)\(|viz\.(show_overlay|contact_sheet|curves)\("
+)
 DIRECTIVE = re.compile(r"^\s*(:::|```+\s*\{|\(\S+\)=\s*$)|\{[\w:+-]+\}`", re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 
@@ -70,8 +73,8 @@ def prose(text: str) -> str:
 def seconds(value: float) -> str:
     """Word a run time the way chapter headers do, rounded up so that no promise is too short."""
     if value < 90:
-        return f"{max(5, -(-int(value) // 5) * 5)} seconds"
-    return f"{-(-int(value) // 60)} minutes"
+        return f"{max(5, math.ceil(value / 5) * 5)} seconds"
+    return f"{math.ceil(value / 60)} minutes"
 
 
 def run_time(record: dict) -> str:
@@ -163,7 +166,7 @@ def check_cells(name: str, notebook: dict) -> Iterator[str]:
         count = source(cell).count("\n") + 1
         lines.append(count)
         if count > MOST_LINES:
-            yield f"cell {number}: {count} lines of code, more than {MOST_LINES}; what is longer belongs in seglib"
+            yield f"cell {number}: {count} lines of code, more than {MOST_LINES}; use seglib"
         run += "solution" not in tags(cell)
         if run > CODE_RUN:
             yield f"cell {number}: more than {CODE_RUN} code cells in a row without text between"
@@ -222,7 +225,7 @@ def check_exercises(name: str, notebook: dict) -> Iterator[str]:
         elif any(cell["metadata"].get("cellView") != "form" for cell in solution) or any(
             not source(cell).startswith("# @title Solution") for cell in solution
         ):
-            yield f"{where}: a solution shows open in Colab; it needs cellView form and `# @title Solution`"
+            yield f"{where}: is open in Colab; use cellView form and `# @title Solution`"
         if not solution or "check." not in source(solution[-1]):
             yield f"{where}: the solution does not end in a call of `check`"
 
@@ -267,7 +270,7 @@ def check_markdown(name: str, notebook: dict) -> Iterator[str]:
         if len(re.findall(r"^## ", bare, re.MULTILINE)) > 1:
             yield f"cell {number}: has two `## ` headings; give each section its own cell"
         if found := DIRECTIVE.search(bare):
-            yield f"cell {number}: {found[0].strip()!r} shows raw in Colab; use plain Markdown or HTML"
+            yield f"cell {number}: {found[0].strip()!r} shows raw in Colab; use Markdown or HTML"
         for image in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)", bare):
             if not image[0] or not image[1].startswith("https://"):
                 yield f"cell {number}: image {image[1]} has no alternative text or no full address"
@@ -294,7 +297,7 @@ def check_words(name: str, notebook: dict) -> Iterator[str]:
             for found in BANNED.finditer(text):
                 yield f"cell {number}: the word {found[0]!r}; say what is to be done instead"
             for found in MEASURED.finditer(text):
-                yield f"cell {number}: {found[0]!r} is typed; compute it and `notebook.say` it, or cite it"
+                yield f"cell {number}: {found[0]!r} is typed; `notebook.say` a computed one"
 
 
 def check_code(name: str, notebook: dict) -> Iterator[str]:

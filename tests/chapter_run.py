@@ -1,0 +1,101 @@
+"""Run one chapter as a reader who has nothing but seglib would: alone, in an empty folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+CELL_SECONDS, CHAPTER_SECONDS = 300, 900
+
+
+def offline_environment(folder: Path, **more: str) -> dict[str, str]:
+    """Return the environment of a process that reaches no network and finds no cache.
+
+    Args:
+        folder: where caches and settings that the process wants to keep may go.
+        more: further variables; SEGLIB_DATA is taken over from nowhere else.
+    """
+    kept = {k: v for k, v in os.environ.items() if k not in ("SEGLIB_DATA", "SEGLIB_MODE")}
+    own = {
+        "PYTHONPATH": str(ROOT / "tests" / "offline"),
+        "XDG_CACHE_HOME": str(folder / ".cache"),
+        # Shared by all runs: matplotlib takes seconds to list the fonts of an empty folder.
+        "MPLCONFIGDIR": str(Path(tempfile.gettempdir()) / "seglib-matplotlib"),
+        "IPYTHONDIR": str(folder / ".ipython"),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "SEGLIB_MODE": "smoke",
+    }
+    return {**kept, **own, **more}
+
+
+def run_alone(
+    chapter: Path, folder: Path, python: str = sys.executable, limit: int = CHAPTER_SECONDS,
+    **environment: str,
+) -> tuple[dict, float]:
+    """Execute a chapter under nbmake and return it with its outputs, and the seconds it took.
+
+    Args:
+        chapter: the notebook in notebooks/; it is copied, never changed.
+        folder: an empty folder.
+        python: the interpreter; seglib is imported from where that one has it installed.
+        limit: seconds that the whole chapter may take.
+        environment: variables besides those of `offline_environment`.
+
+    Raises:
+        AssertionError: a cell failed; the message is nbmake's report.
+        subprocess.TimeoutExpired: the chapter took longer than `limit`.
+    """  # fmt: skip
+    work = folder / "empty"
+    work.mkdir()
+    copy = Path(shutil.copy(chapter, work))
+    command = [python, "-m", "pytest", "--nbmake", "--overwrite", f"--nbmake-timeout={limit}"]
+    command += ["-q", "-p", "no:cacheprovider", f"--rootdir={work}", copy.name]
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=work, env=offline_environment(folder, **environment),
+        capture_output=True, text=True, timeout=limit,
+    )  # fmt: skip
+    seconds = time.perf_counter() - started
+    assert done.returncode == 0, f"{chapter.name}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    return json.loads(copy.read_text(encoding="utf8")), seconds
+
+
+def output_problems(notebook: dict) -> list[str]:
+    """Return what an executed chapter shows against the contract.
+
+    Pictures without a caption or an alternative text, figure cells that show no picture or more than
+    one, stubs that are already right, solutions that are not, and an installation that took place.
+    """
+    found, section = [], "the opening"
+    for number, cell in enumerate(notebook["cells"]):
+        where = f"cell {number}"
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            section = next((x for x in text.splitlines() if x.startswith("#")), section)
+            continue
+        shown = [output for output in cell["outputs"] if "data" in output]
+        pictures = [x for x in shown if any(kind.startswith("image/") for kind in x["data"])]
+        printed = "".join("".join(x.get("text", "")) for x in cell["outputs"])
+        figure = cell["metadata"].get("mystnb", {}).get("figure")
+        if pictures and not figure:
+            found.append(f"{where}: shows a picture, but has no figure in its metadata")
+        if figure and len(pictures) != 1:
+            found.append(f"{where}: a figure is one picture, this shows {len(pictures)}")
+        if figure and len(shown) > len(pictures):
+            found.append(f"{where}: a figure cell shows something besides its picture")
+        if "%pip" in text and printed:
+            found.append(f"{where}: installed something although seglib is there")
+        if "check." not in text or not section.startswith(("## Exercise", "### Solution")):
+            continue
+        solved = "solution" in cell["metadata"].get("tags", [])
+        if solved and ("✘" in printed or "✔" not in printed):
+            found.append(f"{where}: does not accept the solution: {printed.strip()}")
+        if not solved and "✘" not in printed:
+            found.append(f"{where}: the check accepts the open stub: {printed.strip()}")
+    return found

@@ -1,0 +1,36 @@
+"""What several test files share: where real photos and peers are, and a shell without a network."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chapter_run import offline_environment
+
+
+def _folder(variable: str, what: str) -> Path:
+    """Return the folder that an environment variable names, or skip the test."""
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is unset: no {what} here")
+    if not Path(value).is_dir():
+        pytest.fail(f"{variable} names {value}, which is no folder")
+    return Path(value)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of prepared photo sets that SEGLIB_DATA names; skips where there is none."""
+    return _folder("SEGLIB_DATA", "real photos")
+
+
+@pytest.fixture
+def peers() -> Path:
+    """The folder of other projects' models that SEGLIB_PEERS names; skips where there is none."""
+    return _folder("SEGLIB_PEERS", "models of other projects")
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> dict[str, str]:
+    """An environment for subprocesses: no network, an empty cache, smoke mode."""
+    return offline_environment(tmp_path)

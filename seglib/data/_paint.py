@@ -53,7 +53,7 @@ def noise(rng: np.random.Generator, size: int, zoom: Range = (0.15, 1.0), tall: 
         rng: source of chance.
         size: side of the result in pixels.
         zoom: range of the window's side as a part of the noise picture; small = coarse.
-        tall: how much narrower than high the window's picture gets (strands, curtains, folds).
+        tall: above 1 stretches the noise upright (curtains), below 1 sideways (boards, waves).
         kind: which of the six roughnesses, 0 = smooth clouds .. 5 = grain; None draws one.
     """
     bank = _noise_bank()[rng.integers(6) if kind is None else kind]

@@ -106,7 +106,7 @@ def check_file(name: str, notebook: dict) -> Iterator[str]:
         if cell["cell_type"] == "raw":
             yield f"cell {number}: raw cells show in no reader"
         if cell.get("outputs") or cell.get("execution_count") is not None:
-            yield f"cell {number}: carries outputs or an execution count; clear it before committing"
+            yield f"cell {number}: carries outputs or an execution count; clear both"
 
 
 def check_opening(name: str, notebook: dict) -> Iterator[str]:
@@ -171,7 +171,8 @@ def check_cells(name: str, notebook: dict) -> Iterator[str]:
         if run > CODE_RUN:
             yield f"cell {number}: more than {CODE_RUN} code cells in a row without text between"
     if lines and statistics.median(lines) > MEDIAN_LINES:
-        yield f"the median code cell has {statistics.median(lines):g} lines, more than {MEDIAN_LINES}"
+        middle = statistics.median(lines)
+        yield f"the median code cell has {middle:g} lines, more than {MEDIAN_LINES}"
 
 
 def check_figures(name: str, notebook: dict) -> Iterator[str]:

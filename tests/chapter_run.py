@@ -69,7 +69,7 @@ def run_alone(
 def output_problems(notebook: dict) -> list[str]:
     """Return what an executed chapter shows against the contract.
 
-    Pictures without a caption or an alternative text, figure cells that show no picture or more than
+    Pictures without caption or alternative text, figure cells that show no picture or more than
     one, stubs that are already right, solutions that are not, and an installation that took place.
     """
     found, section = [], "the opening"

@@ -20,7 +20,7 @@ from seglib.files import atomic_path
 MAX_PIXELS = 150_000_000
 """Larger pictures are refused: decoded, they fill gigabytes, and a phone takes none of them."""
 
-_WRITERS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 _RESIZABLE = (np.uint8, np.uint16, np.float32, np.float64)
 
 
@@ -70,6 +70,31 @@ def read_mask(path: str | Path) -> np.ndarray:
     return grey.astype(np.float32) / np.float32(255)
 
 
+def read_folder(folder: str | Path, size: int, count: int = 100) -> np.ndarray:
+    """Read up to `count` photos of a folder, evenly spread over its sorted names.
+
+    Args:
+        folder: a folder of photos, or a prepared data set, whose `images/` is then read.
+        size: side of the squares the photos are stretched to, pixels.
+        count: how many at most; about 100 suffice to calibrate an int8 conversion.
+
+    Returns:
+        uint8 (N, size, size, 3).
+
+    Raises:
+        SeglibError: there is no such folder, it holds no photos, or one cannot be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SeglibError(f"there is no folder {folder}; give one with photos")
+    place = folder / "images" if (folder / "images").is_dir() else folder
+    files = sorted(file for file in place.iterdir() if file.suffix.lower() in _FORMATS)
+    if not files:
+        raise SeglibError(f"{place} holds no photos ({', '.join(_FORMATS)}); add some")
+    chosen = files[:: -(-len(files) // count)]
+    return np.stack([resize(read_image(file), (size, size)) for file in chosen])
+
+
 def write_image(path: str | Path, image: np.ndarray) -> Path:
     """Write a uint8 RGB image; the suffix (.jpg, .jpeg, .png, .webp) chooses the format.
 
@@ -79,7 +104,7 @@ def write_image(path: str | Path, image: np.ndarray) -> Path:
     Raises:
         SeglibError: unknown suffix, not an image, folder not writable or disk full.
     """
-    return _write(Path(path), Image.fromarray(check_image(image)), _WRITERS)
+    return _write(Path(path), Image.fromarray(check_image(image)), _FORMATS)
 
 
 def write_mask(path: str | Path, mask: np.ndarray) -> Path:

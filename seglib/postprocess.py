@@ -45,8 +45,12 @@ def smoothstep(mask: np.ndarray, low: float = 0.3, high: float = 0.5) -> np.ndar
     """
     if not low < high:
         raise SeglibError(f"smoothstep needs low < high, not {low:g} and {high:g}")
-    t = np.clip((check_mask(mask) - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    mask = check_mask(mask)
+    result = np.empty_like(mask)
+    for rows in _bands(*mask.shape):
+        t = ((mask[rows] - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+        result[rows] = t * t * (3 - 2 * t)
+    return result
 
 
 def blur(mask: np.ndarray, sigma: float) -> np.ndarray:

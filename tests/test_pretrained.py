@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from known_models import build, red
 
 import seglib
+from known_models import build, red
 from seglib import SeglibError, pretrained
 
 TERMS = "for research and teaching only"

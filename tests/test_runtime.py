@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from known_models import H, W, build, red
 
 import seglib
+from known_models import H, W, build, red
 from seglib import SeglibError, Segmenter, images
 from seglib.runtime import keras_segmenter
 

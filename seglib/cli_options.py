@@ -1,0 +1,137 @@
+"""Options that several commands share, and what they stand for: a model, a data set, a config."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import re
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seglib.errors import SeglibError
+
+if TYPE_CHECKING:
+    from seglib.data import Dataset
+
+WEIGHTS = ".weights.h5"
+HANDED_ON = ("task", "licence", "terms", "training_data")
+
+
+def add_model(
+    parser: argparse.ArgumentParser, text: str, required: bool = True, more: bool = True
+) -> None:
+    """Add `--model`, and with `more` what it takes to run models that are not ours."""
+    parser.add_argument("--model", required=required, metavar="FILE", help=text)
+    if more:
+        parser.add_argument("--channel", help="which output channel, where there are several")
+        parser.add_argument(
+            "--value-range",
+            type=float,
+            nargs=2,
+            metavar=("BLACK", "WHITE"),
+            help="what a .tflite without our metadata reads [0 255]",
+        )
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add `--data` and `--kind`."""
+    parser.add_argument("--data", required=True, metavar="NAME|DIR", help="set name or its folder")
+    parser.add_argument("--kind", help="what the masks show, such as person [the set's first]")
+
+
+def add_fields(
+    parser: argparse.ArgumentParser, config: type, leave_out: Sequence[str] = ()
+) -> None:
+    """Add an option for each field of a frozen dataclass, with the docstring's line as its help."""
+    group = parser.add_argument_group(config.__name__)
+    types = typing.get_type_hints(config)
+    texts = dict(re.findall(r"^ {8}(\w+): ([^\n]+(?:\n {9,}[^\n]+)*)", config.__doc__ or "", re.M))
+    for field in dataclasses.fields(config):
+        if field.name in leave_out:
+            continue
+        text = " ".join(texts.get(field.name, field.name).split()).replace("%", "%%")
+        kind = types[field.name]
+        how: dict[str, Any] = {"type": kind}
+        if kind is bool:
+            how = {"action": argparse.BooleanOptionalAction}
+        elif typing.get_origin(kind) is tuple:
+            how = {"type": typing.get_args(kind)[0], "nargs": "+"}
+        group.add_argument(
+            "--" + field.name.replace("_", "-"),
+            default=field.default,
+            help=f"{text} [{field.default}]",
+            **how,
+        )
+
+
+def from_fields(config: type, options: argparse.Namespace, **given: Any) -> Any:
+    """Build a frozen dataclass from the options that `add_fields` added, and what is `given`."""
+    values = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(config)
+        if field.name not in given
+    }
+    return config(**values, **given)
+
+
+def model_file(name: str) -> Path:
+    """Return the file that `name` is, or the shipped one that it names."""
+    from seglib import pretrained
+
+    if not Path(name).exists() and name in pretrained.list_models():
+        return pretrained.path(name)
+    return Path(name)
+
+
+def segmenter(options: argparse.Namespace, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what turns photos into masks: a shipped name, a `.tflite` file or Keras weights."""
+    from seglib import pretrained
+    from seglib.runtime import Segmenter, keras_segmenter
+
+    channel = options.channel
+    if channel is not None and channel.isdigit():
+        channel = int(channel)
+    if name.endswith(WEIGHTS):
+        from seglib import models
+
+        labels = models.load_config(name).labels
+        if channel in labels:
+            channel = labels.index(channel)
+        if isinstance(channel, str):
+            raise SeglibError(f"{name} has no channel {channel!r}; it has {', '.join(labels)}")
+        return keras_segmenter(models.load(name), channel)
+    # A name that is no file is looked up, so that a wrong one gets the list of right ones.
+    if not Path(name).exists() and not Path(name).suffix:
+        return pretrained.load(name)
+    value_range = options.value_range and tuple(options.value_range)
+    return Segmenter(name, channel=channel, value_range=value_range)
+
+
+def dataset(name: str, split: str, kind: str | None) -> "Dataset":
+    """Open a folder, or load a set by name; its notices go to the standard error."""
+    from seglib import data
+
+    with contextlib.redirect_stdout(sys.stderr):
+        if Path(name).is_dir():
+            return data.open_folder(name, split, kind)
+        if Path(name).name != name:
+            raise SeglibError(f"there is no folder {name}; give a prepared data set or its name")
+        return data.load(name, split, kind)
+
+
+def card_beside(weights: Path) -> dict[str, Any]:
+    """Return the weights' name and, where a card lies beside them, the terms that go with them."""
+    name = weights.name.removesuffix(WEIGHTS)
+    path = weights.with_name(f"{name}.card.json")
+    if not path.is_file():
+        return {"name": name}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return {"name": name, **{key: card[key] for key in HANDED_ON if key in card}}
+    except (ValueError, TypeError) as error:
+        raise SeglibError(f"{path} is no valid card ({error}); mend or remove it") from error

@@ -182,8 +182,8 @@ class Segmenter:
         if channel is None:
             if count > 1:
                 raise SeglibError(
-                    f"{self.path} has {count} output channels ({names}); choose one: "
-                    "Segmenter(path, channel=...)"
+                    f"{self.path} has {count} output channels ({names}); choose one with "
+                    "channel=... (--channel on the command line)"
                 )
             return 0
         if isinstance(channel, str) and channel in self.labels:
@@ -225,7 +225,8 @@ def keras_segmenter(
     size, count = model.input_shape[1:3], model.output_shape[-1]
     if (channel is None and count > 1) or not 0 <= (channel or 0) < count:
         raise SeglibError(
-            f"the network has {count} output channels; choose one: channel=0 to {count - 1}"
+            f"the network has {count} output channels; choose one with channel=0 to "
+            f"{count - 1} (--channel on the command line)"
         )
 
     def segment(photo: np.ndarray) -> np.ndarray:

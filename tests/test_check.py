@@ -1,0 +1,93 @@
+"""Checks tick right answers, cross wrong ones, and say what differs first."""
+
+import numpy as np
+import pytest
+
+from seglib import check
+
+MASK = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+IMAGE = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (lambda: check.number(3, 3), True),
+        (lambda: check.number(np.float32(3.0000001), 3), True),
+        (lambda: check.number(3.1, 3), False),
+        (lambda: check.number(float("nan"), 3), False),
+        (lambda: check.number("three", 3), False),
+        (lambda: check.number(np.zeros(2), 0), False),
+        (lambda: check.array([[1, 2]], np.array([[1, 2]])), True),
+        (lambda: check.array([[1, 2]], np.array([[1], [2]])), False),
+        (lambda: check.array(np.array([1, np.nan]), np.array([1, 2])), False),
+        (lambda: check.array(["a"], np.array([1])), False),
+        (lambda: check.image(IMAGE, IMAGE), True),
+        (lambda: check.image(IMAGE + np.uint8(2), IMAGE), True),
+        (lambda: check.image(IMAGE + np.uint8(3), IMAGE), False),
+        (lambda: check.image(IMAGE / 255, IMAGE), False),
+        (lambda: check.mask(MASK, MASK), True),
+        (lambda: check.mask(MASK * 255, MASK), False),
+        (lambda: check.mask(1 - MASK, MASK), False),
+        (lambda: check.function(np.square, lambda x: x * x, [(MASK,), (2.0,)]), True),
+        (lambda: check.function(np.square, lambda x: x, [(1.0,), (2.0,)]), False),
+        (lambda: check.function(lambda: 1, lambda x: x, [(1.0,)]), False),
+        (lambda: check.function(np.square, np.square, []), False),
+    ],
+)
+def test_verdicts(verdict, expected: bool, capsys: pytest.CaptureFixture) -> None:
+    assert bool(verdict()) is expected
+    printed = capsys.readouterr().out
+    assert printed.startswith(check.TICK if expected else check.CROSS)
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        lambda: check.number(None, 3),
+        lambda: check.array(None, MASK),
+        lambda: check.image(None, IMAGE),
+        lambda: check.mask(None, MASK),
+        lambda: check.function(None, np.square, [(1.0,)]),
+        lambda: check.function(lambda x: None, np.square, [(1.0,)]),
+    ],
+)
+def test_an_open_answer_is_not_yet(verdict, capsys: pytest.CaptureFixture) -> None:
+    assert not verdict()
+    assert "not yet" in capsys.readouterr().out
+
+
+def test_the_first_differing_pixel_is_named(capsys: pytest.CaptureFixture) -> None:
+    wrong = IMAGE.copy()
+    wrong[1, 2] = 200, 100, 0
+    wrong[2, 0] = 0
+    check.image(wrong, IMAGE)
+    assert capsys.readouterr().out.strip() == (
+        "✘ 2 of 12 places differ, the first at row 1, column 2: "
+        "got 200 100 0, expected 18 19 20"
+    )
+
+
+def test_a_function_cannot_spoil_the_arguments_of_the_right_one() -> None:
+    def spoils(mask: np.ndarray) -> np.ndarray:
+        mask[:] = 0
+        return mask
+
+    assert not check.function(spoils, np.copy, [(MASK.copy(),)])
+
+
+def test_uint8_differences_do_not_wrap_around() -> None:
+    assert not check.image(np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8))
+
+
+def test_the_error_of_the_readers_code_is_shown(capsys: pytest.CaptureFixture) -> None:
+    check.function(lambda x: x / "a", np.square, [(1.0,)])
+    assert "case 1 raises TypeError" in capsys.readouterr().out
+
+
+def test_a_notebook_does_not_echo_the_verdict() -> None:
+    from IPython.core.formatters import DisplayFormatter
+
+    shown, _ = DisplayFormatter().format(check.number(1, 1))
+    assert shown == {}

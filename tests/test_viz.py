@@ -1,0 +1,137 @@
+"""Figures are shown once, colours can be told apart, overlays tint what the mask names."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import seglib
+from seglib import viz
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return seglib.sample_photo()
+
+
+@pytest.fixture(scope="module")
+def mask(photo: np.ndarray) -> np.ndarray:
+    mask = np.zeros(photo.shape[:2], np.float32)
+    mask[100:300, 150:350] = 1
+    return mask
+
+
+def drawn(figure) -> np.ndarray:
+    """Return a figure's pixels as a reader sees them."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["show_overlay", "contact_sheet", "curves"])
+def test_a_figure_is_closed_for_pyplot_and_not_blank(name: str, photo, mask) -> None:
+    import matplotlib.pyplot as plt
+
+    arguments = {
+        "show_overlay": (photo, mask),
+        "contact_sheet": ([photo] * 3, [mask] * 3, 2, ["a", "b", "c"]),
+        "curves": ([{"epoch": 1, "loss": 0.7}, {"epoch": 2, "loss": 0.4, "val_iou": 0.8}],),
+    }[name]
+    figure = getattr(viz, name)(*arguments)
+    assert plt.get_fignums() == []
+    assert drawn(figure).std() > 5
+
+
+def test_overlay_tints_inside_and_leaves_the_outside(photo, mask) -> None:
+    tinted = viz.overlay(photo, mask, color=(0, 0, 255), outline=False)
+    assert np.array_equal(tinted[mask == 0], photo[mask == 0])
+    blue = tinted[mask == 1].astype(int) - photo[mask == 1]
+    assert (blue[:, 2] >= 0).all() and (blue[:, :2] <= 0).all()
+
+
+def test_the_outline_lies_on_the_edge(photo, mask) -> None:
+    color = (1, 2, 3)
+    line = (viz.overlay(photo, mask, color) == color).all(axis=-1)
+    assert line[100, 200] and line[200, 150] and line[300, 200] and line[200, 350]
+    assert not line[200, 200]
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.floats(0, 1))
+@settings(max_examples=25, deadline=None)
+def test_overlay_keeps_size_and_range(height: int, width: int, value: float) -> None:
+    image = np.full((height, width, 3), 255, np.uint8)
+    tinted = viz.overlay(image, np.full((height, width), value, np.float32))
+    assert tinted.shape == image.shape and tinted.dtype == np.uint8
+
+
+def test_a_mask_of_another_size_is_refused(photo) -> None:
+    with pytest.raises(seglib.SeglibError, match="8x7"):
+        viz.overlay(photo, np.zeros((7, 8), np.float32))
+
+
+def test_a_contact_sheet_has_a_panel_for_each_photo(photo, mask) -> None:
+    figure = viz.contact_sheet([photo] * 5, [mask] * 5, columns=3)
+    assert sum(ax.get_visible() for ax in figure.axes) == 5
+    as_bytes = viz.contact_sheet([photo], [(mask * 255).astype(np.uint8)])
+    as_floats = viz.contact_sheet([photo], [mask])
+    assert np.array_equal(drawn(as_bytes), drawn(as_floats))
+
+
+def test_a_contact_sheet_of_nothing_or_of_unequal_lists_is_refused(photo, mask) -> None:
+    with pytest.raises(seglib.SeglibError, match="no images"):
+        viz.contact_sheet([])
+    with pytest.raises(seglib.SeglibError, match="2 images and 1 masks"):
+        viz.contact_sheet([photo, photo], [mask])
+
+
+def test_curves_put_losses_and_scores_apart() -> None:
+    rows = [
+        {"epoch": 1, "lr": 0.1, "loss": 0.9, "val_loss": 0.8, "val_iou": 0.5},
+        {"epoch": 2, "lr": 0.1, "loss": 0.5, "val_loss": 0.6, "val_iou": 0.7},
+    ]
+    figure = viz.curves(rows)
+    labels = [[line.get_label() for line in ax.lines] for ax in figure.axes]
+    assert labels == [["loss", "val_loss"], ["val_iou"]]
+    assert list(figure.axes[1].lines[0].get_ydata()) == [0.5, 0.7]
+    assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2]
+
+
+def test_curves_without_anything_to_draw_are_refused() -> None:
+    with pytest.raises(seglib.SeglibError, match="no column"):
+        viz.curves([{"epoch": 1, "seconds": 3}])
+    with pytest.raises(seglib.SeglibError, match="no rows"):
+        viz.curves([])
+
+
+# Viénot, Brettel and Mollon (1999): what dichromats see, as matrices on linear RGB.
+DICHROMAT = {
+    "deuteranopia": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+    "protanopia": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+}
+
+
+@pytest.mark.parametrize("vision", DICHROMAT)
+def test_line_colours_can_be_told_apart(vision: str) -> None:
+    import cv2
+
+    def lab(color: str) -> np.ndarray:
+        rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        seen = np.clip(np.array(DICHROMAT[vision]) @ rgb**2.2, 0, 1) ** (1 / 2.2)
+        return cv2.cvtColor(seen.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
+
+    lines = list(viz.COLOURS.values())[:4]
+    distances = [np.linalg.norm(lab(a) - lab(b)) for a, b in itertools.combinations(lines, 2)]
+    assert min(distances) > 10  # about 2 is the least that an eye can see
+
+
+def test_the_style_draws_in_the_books_colours() -> None:
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        viz.use_style()
+        figure = viz.curves([{"epoch": 1, "loss": 1.0}])
+        assert figure.axes[0].lines[0].get_color() == viz.COLOURS["blue"]

@@ -96,6 +96,9 @@ def stored_bytes(height: int, width: int, channels: int, itemsize: int = 2) -> i
     """Return the bytes a GPU keeps for a tensor (H, W, C), its filling included.
 
     Args:
+        height: rows.
+        width: columns.
+        channels: channels, rounded up to slices of four.
         itemsize: bytes of one value: 2 for float16 (what GPU delegates prefer), 4 for float32.
     """
     return -(-channels // SLICE) * SLICE * height * width * itemsize

@@ -1,0 +1,83 @@
+"""Latency: times that fit together and ratios that hold while the machine is busy."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seglib.benchmark import benchmark, compare
+from seglib.errors import SeglibError
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory):
+    """A small and a large convolution, some 50 times apart in work."""
+    import keras
+
+    from seglib.export import to_tflite
+
+    folder = tmp_path_factory.mktemp("nets")
+    paths = []
+    for name, filters in (("small", 4), ("large", 96)):
+        x = inputs = keras.Input((64, 64, 3))
+        for _ in range(2):
+            x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
+        paths.append(to_tflite(model, folder / f"{name}.tflite"))
+    return paths
+
+
+def test_times_fit_together(nets):
+    row = benchmark(nets[0], runs=20, threads=2)
+    assert (row.file, row.runs, row.threads, row.ratio) == ("small.tflite", 20, 2, 1.0)
+    assert 0 < row.p10_ms <= row.median_ms <= row.p90_ms
+    assert row.init_ms > 0
+    assert row.first_ms > 0
+
+
+def test_the_larger_network_is_slower_whichever_comes_first(nets):
+    small, large = nets
+    forward = compare([small, large], runs=15).rows
+    backward = compare([large, small], runs=15).rows
+    assert [row.ratio for row in (forward[0], backward[0])] == [1.0, 1.0]
+    assert forward[1].ratio > 3
+    assert backward[1].ratio < 1 / 3
+    assert forward[1].median_ms > 3 * forward[0].median_ms
+
+
+def test_a_network_beside_itself_has_ratio_one(nets):
+    rows = compare([nets[1], nets[1]], runs=25).rows
+    assert rows[1].ratio == pytest.approx(1, abs=0.5)
+
+
+def test_table_has_a_row_per_model(nets):
+    lines = compare(nets, runs=2).table().splitlines()
+    assert len(lines) == 4
+    assert {line.count("|") for line in lines} == {8}
+    assert "large.tflite" in lines[3]
+
+
+def test_what_cannot_be_measured_is_refused(nets, tmp_path):
+    text = tmp_path / "notes.tflite"
+    text.write_text("no model at all")
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(nets[0].read_bytes()[:40])
+    for path in (text, cut, tmp_path / "absent.tflite"):
+        with pytest.raises(SeglibError, match=path.name):
+            benchmark(path)
+    with pytest.raises(SeglibError, match="at least 1"):
+        benchmark(nets[0], runs=0)
+    with pytest.raises(SeglibError, match="at least 1"):
+        benchmark(nets[0], threads=0)
+    for nothing in ([], str(nets[0])):
+        with pytest.raises(SeglibError, match="list"):
+            compare(nothing)
+
+
+def test_networks_by_others_can_be_measured():
+    folder = os.environ.get("SEGLIB_PEERS")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("SEGLIB_PEERS names no folder with networks by others")
+    rows = compare(sorted(Path(folder).glob("*.tflite")), runs=2).rows
+    assert all(np.isfinite(row.median_ms) for row in rows)

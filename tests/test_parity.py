@@ -1,0 +1,126 @@
+"""The parity report: every runtime beside Keras, every kind of damage found."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import seglib.pretrained
+from export_net import coreml, net, other_net, pictures, tflite
+from seglib.errors import SeglibError
+from seglib.export import THRESHOLDS, parity, precision_of
+from seglib.models import load
+
+SHIPPED = sorted(Path(seglib.pretrained.__file__).parent.glob("*.tflite"))
+
+
+@pytest.fixture(scope="module")
+def report():
+    files = [tflite(precision) for precision in THRESHOLDS]
+    files += [tflite("int8", flat=True, integer_io=True), coreml("float16"), coreml("float32")]
+    return parity(net(), files, pictures()[0][64:72])
+
+
+def test_all_good_exports_pass(report):
+    assert report.ok, report.table()
+    report.check()
+    found = [(row.format, row.precision) for row in report.rows]
+    assert found == [
+        *(("TFLite", precision) for precision in THRESHOLDS),
+        ("TFLite", "int8"),
+        ("Core ML", "float16"),
+        ("Core ML", "float32"),
+    ]
+
+
+def test_numbers_order_as_precisions_do(report):
+    full, half, _, quantised, *_ = report.rows
+    assert full.max_diff < half.max_diff < quantised.max_diff
+    assert full.mean_diff < half.mean_diff < quantised.mean_diff
+    assert full.kib > half.kib > quantised.kib
+    assert full.iou_agreement == 1.0
+
+
+def test_table_is_markdown_with_a_row_per_file(report):
+    lines = report.table().splitlines()
+    assert len(lines) == 2 + len(report.rows)
+    assert {line.count("|") for line in lines} == {9}
+
+
+def test_another_models_file_fails():
+    flipped = keras.models.clone_model(net())
+    flipped.set_weights([*net().get_weights()[:-2], *(-w for w in net().get_weights()[-2:])])
+    report = parity(flipped, tflite("float32"), pictures()[0][:2])
+    assert not report.ok
+    assert report.rows[0].iou_agreement < 0.5
+    with pytest.raises(SeglibError, match="float32"):
+        report.check()
+
+
+def test_another_shape_fails():
+    row = parity(other_net(), tflite("float32"), pictures()[0][:2]).rows[0]
+    assert "shape" in row.problem
+
+
+def test_weights_lost_by_a_converter_are_found(tmp_path):
+    """A Keras model is no tf.Module for TFLiteConverter: no error, and no weights in the file."""
+    import tensorflow as tf
+
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs))
+    function = tf.function(
+        lambda image: {"mask": model(image, training=False)},
+        input_signature=[tf.TensorSpec((1, 8, 8, 3), name="image")],
+    ).get_concrete_function()
+    path = tmp_path / "empty.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert())
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    try:
+        report = parity(model, path, images)
+    except SeglibError as error:
+        assert "empty.tflite cannot be run" in str(error)
+    else:
+        assert not report.ok, report.table()
+
+
+def test_constant_masks_fail(tmp_path):
+    images = pictures()[0][:2]
+    dead = keras.models.clone_model(net())
+    dead.set_weights([np.zeros_like(weight) for weight in net().get_weights()])
+    from seglib.export import to_tflite
+
+    path = to_tflite(dead, tmp_path / "dead.tflite")
+    assert parity(dead, path, images).ok
+    assert parity(net(), path, images).rows[0].problem == "the same value everywhere"
+
+
+def test_a_model_that_gives_nan_is_not_compared():
+    sick = keras.models.clone_model(net())
+    sick.set_weights([np.full_like(weight, np.nan) for weight in net().get_weights()])
+    with pytest.raises(SeglibError, match="itself gives NaN"):
+        parity(sick, tflite("float32"), pictures()[0][:1])
+
+
+def test_pictures_of_another_kind_are_refused():
+    for images in (np.zeros((1, 64, 64, 3)), np.zeros((1, 32, 32, 3), np.uint8), np.uint8([])):
+        with pytest.raises(SeglibError, match=r"uint8 pictures \(N, 64, 64, 3\)"):
+            parity(net(), tflite("float32"), images)
+
+
+@pytest.mark.parametrize("precision", THRESHOLDS)
+def test_precision_is_read_from_the_operations(precision):
+    assert precision_of(tflite(precision)) == precision
+
+
+@pytest.mark.skipif(not SHIPPED, reason="no weights in seglib/pretrained yet")
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_files_are_their_keras_models(path):
+    from seglib.images import resize, sample_photo
+
+    model = load(path.with_name(f"{path.stem}.weights.h5"))
+    height, width = model.inputs[0].shape[1:3]
+    photo = sample_photo()
+    views = [photo, photo[:, ::-1], photo[:400, 60:460]]
+    report = parity(model, path, np.stack([resize(view, (height, width)) for view in views]))
+    assert report.ok, report.table()

@@ -4,6 +4,8 @@ Three times matter to a user: making the interpreter (once), the first frame (me
 kernels are packed) and the steady state. A machine that does other things slows down and speeds up
 within seconds, so two models measured one after the other are not comparable. `compare` therefore
 takes one run of each model in turn, in an order that rotates, and forms the ratio within each turn.
+It forms it from processor time where one thread computes: a run of some milliseconds is more often
+interrupted by other programs than a shorter one, and by the clock on the wall would look far worse.
 
 What is measured is the interpreter's `invoke` on the CPU through LiteRT, without resizing the photo
 or copying it in.
@@ -11,6 +13,7 @@ or copying it in.
 Chapter: TFLite conversion.
 """
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +26,9 @@ from seglib.metadata import check_tflite
 
 WARM_UP = 5
 
+# Windows counts processor time in steps of 16 ms, too coarse for one run.
+_FINE_CPU_CLOCK = sys.platform != "win32"
+
 
 @dataclass(frozen=True)
 class Latency:
@@ -33,9 +39,12 @@ class Latency:
         init_ms: making the interpreter and its memory.
         first_ms: the first run.
         median_ms, p10_ms, p90_ms: the runs after the warm-up.
+        cpu_ms: median processor time of a run, which waiting for other programs does not count
+            in; with several threads their sum.
         runs: number of those runs.
         threads: CPU threads.
         ratio: median over the turns of this model's time / the first model's time; 1 for the first.
+            Processor time with one thread, time on the wall with more.
     """
 
     file: str
@@ -44,6 +53,7 @@ class Latency:
     median_ms: float
     p10_ms: float
     p90_ms: float
+    cpu_ms: float
     runs: int
     threads: int
     ratio: float = 1.0
@@ -58,12 +68,12 @@ class Comparison:
     def table(self) -> str:
         """Return the comparison as a Markdown table, times in milliseconds."""
         lines = [
-            "| file | init | first | median | p10 | p90 | ratio |",
-            "|---|---:|---:|---:|---:|---:|---:|",
+            "| file | init | first | median | p10 | p90 | CPU | ratio |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|",
         ]
         lines += [
             f"| {row.file} | {row.init_ms:.1f} | {row.first_ms:.2f} | {row.median_ms:.2f} "
-            f"| {row.p10_ms:.2f} | {row.p90_ms:.2f} | {row.ratio:.2f} |"
+            f"| {row.p10_ms:.2f} | {row.p90_ms:.2f} | {row.cpu_ms:.2f} | {row.ratio:.2f} |"
             for row in self.rows
         ]
         return "\n".join(lines)
@@ -103,14 +113,15 @@ def compare(paths: Sequence[str | Path], runs: int = 100, threads: int = 1) -> C
     for model in models:
         for _ in range(WARM_UP):
             model.invoke()
-    times = np.empty((runs, len(models)))
+    wall, cpu = np.empty((2, runs, len(models)))
     for turn in range(runs):
         for position in range(len(models)):
             # The model that comes after a large one finds the cache emptied: share that out.
             index = (turn + position) % len(models)
-            times[turn, index] = models[index].invoke()
+            wall[turn, index], cpu[turn, index] = models[index].invoke()
+    times = cpu if threads == 1 and _FINE_CPU_CLOCK else wall
     ratios = np.median(times / times[:, :1], axis=0)
-    p10, median, p90 = np.percentile(times, [10, 50, 90], axis=0)
+    p10, median, p90 = np.percentile(wall, [10, 50, 90], axis=0)
     return Comparison(
         tuple(
             Latency(
@@ -120,6 +131,7 @@ def compare(paths: Sequence[str | Path], runs: int = 100, threads: int = 1) -> C
                 median_ms=float(median[i]),
                 p10_ms=float(p10[i]),
                 p90_ms=float(p90[i]),
+                cpu_ms=float(np.median(cpu[:, i])),
                 runs=runs,
                 threads=threads,
                 ratio=float(ratios[i]),
@@ -144,18 +156,18 @@ class _Model:
             self.interpreter.allocate_tensors()
             self.init_ms = (time.perf_counter() - start) * 1000
             self._fill()
-            self.first_ms = self.invoke()
+            self.first_ms, _ = self.invoke()
         except (ValueError, RuntimeError) as error:
             raise SeglibError(
                 f"{path} cannot be run ({' '.join(str(error).split())[:200]}); "
                 "give a model which LiteRT runs"
             ) from error
 
-    def invoke(self) -> float:
-        """Run once and return the milliseconds it took."""
-        start = time.perf_counter()
+    def invoke(self) -> tuple[float, float]:
+        """Run once and return the milliseconds it took: on the wall, and of the processor."""
+        wall, cpu = time.perf_counter(), time.process_time()
         self.interpreter.invoke()
-        return (time.perf_counter() - start) * 1000
+        return (time.perf_counter() - wall) * 1000, (time.process_time() - cpu) * 1000
 
     def _fill(self) -> None:
         rng = np.random.default_rng(0)

@@ -29,7 +29,7 @@ PLACES = (
     re.compile(r"the repository\]\(https://github\.com/([\w.-]+/[\w.-]+)\)"),
     re.compile(r"(?:authors, |url    = \{)https://github\.com/([\w.-]+/[\w.-]+)"),
 )
-PAGES = re.compile(r"https://([\w-]+)\.github\.io/([\w.-]+)/")
+PAGES = re.compile(r"((?:baseurl|url|Book)\s*[:=]\s*\"?)https://[\w-]+\.github\.io/[\w.-]+/")
 
 
 def files(root: Path = ROOT) -> list[Path]:
@@ -43,7 +43,7 @@ def corrected(text: str) -> str:
     for place in PLACES:
         text = place.sub(lambda m: m[0].replace(m[1], ours), text)
     owner, name = ours.split("/")
-    return PAGES.sub(f"https://{owner}.github.io/{name}/", text)
+    return PAGES.sub(rf"\g<1>https://{owner}.github.io/{name}/", text)
 
 
 def stale(root: Path = ROOT) -> list[str]:

@@ -66,9 +66,12 @@ def test_a_moved_repository_is_rewritten_everywhere(fork: Path, monkeypatch) -> 
 
 def test_citations_of_other_projects_are_left_alone(fork: Path, monkeypatch) -> None:
     monkeypatch.setattr(project, "ADDRESS", "https://github.com/somebody/another-name")
+    about = fork / "book/about.md"
+    cited = ("https://github.com/INRIA/scikit-learn-mooc", "https://keras-team.github.io/x/y")
+    with about.open("a", encoding="utf8") as file:
+        file.write("".join(f"\n- [source]({link})" for link in cited))
     address.write(fork)
-    about = (fork / "book/about.md").read_text(encoding="utf8")
-    assert "https://github.com/INRIA/scikit-learn-mooc" in about
+    assert all(f"({link})" in about.read_text(encoding="utf8") for link in cited)
 
 
 @pytest.mark.parametrize("file", ["README.md", "_config.yml", "CITATION.cff", "book/how_to_use.md"])

@@ -53,9 +53,7 @@ def bce_loss(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
     return ops.sum(loss * known) / ops.maximum(ops.sum(known), 1)
 
 
-def dice_bce_loss(
-    y_true: KerasTensor, y_pred: KerasTensor, bce_weight: float = 0.5
-) -> KerasTensor:
+def dice_bce_loss(y_true: KerasTensor, y_pred: KerasTensor, bce_weight: float = 0.5) -> KerasTensor:
     """Return (1 - bce_weight) * dice loss + bce_weight * binary cross-entropy.
 
     Dice balances small things against a large background; the cross-entropy gives every pixel a

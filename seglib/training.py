@@ -71,28 +71,40 @@ def _score(row: dict[str, float]) -> float:
     return row.get("val_iou", row.get("iou", 0.0))
 
 
-def soft_iou(channel: int | None = None, name: str = "iou"):
-    """Return a Keras metric: mean IoU per picture at threshold 0.5, unknown masks left out.
+class MeanIoU(keras.metrics.Metric):
+    """Mean IoU per picture and channel at threshold 0.5.
+
+    Pictures without a known mask are left out.
 
     Args:
         channel: the output channel to score; None averages all.
         name: the name in logs.
     """
 
-    def metric(y_true, y_pred):
-        if channel is not None:
-            y_true, y_pred = (y[..., channel : channel + 1] for y in (y_true, y_pred))
+    def __init__(self, channel: int | None = None, name: str = "iou", **options) -> None:
+        super().__init__(name=name, **options)
+        self.channel = channel
+        self.total = self.add_variable((), "zeros", name="total")
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        """Add a batch; both are (batch, height, width, channels), targets below 0 unknown."""
+        if self.channel is not None:
+            y_true, y_pred = (y[..., self.channel : self.channel + 1] for y in (y_true, y_pred))
         known = y_true >= 0
         truth = ops.cast(y_true >= 0.5, "float32")
         mask = ops.cast(ops.logical_and(y_pred >= 0.5, known), "float32")
         both = ops.sum(truth * mask, (1, 2))
         either = ops.sum(ops.maximum(truth, mask), (1, 2))
-        score = (both + 1e-3) / (either + 1e-3)
+        # Two empty masks agree, as in seglib.metrics.
+        score = ops.where(either > 0, both / ops.maximum(either, 1.0), 1.0)
         counts = ops.cast(ops.any(known, (1, 2)), "float32")
-        return ops.sum(score * counts) / ops.maximum(ops.sum(counts), 1e-3)
+        self.total.assign_add(ops.sum(score * counts))
+        self.count.assign_add(ops.sum(counts))
 
-    metric.__name__ = name
-    return metric
+    def result(self):
+        """Return the mean so far, 0 before the first picture."""
+        return self.total / ops.maximum(self.count, 1.0)
 
 
 def fit(
@@ -158,11 +170,13 @@ def _compile(model: keras.Model, train: Batches, config: TrainConfig) -> None:
     # BatchNorm's and biases' few numbers must stay free to move.
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     channels = model.output_shape[-1]
-    metrics = [soft_iou()]
+    metrics = [MeanIoU()]
     if channels > 1:
-        metrics += [soft_iou(channel, f"iou_{channel}") for channel in range(channels)]
+        metrics += [MeanIoU(channel, f"iou_{channel}") for channel in range(channels)]
     # XLA compiles for a minute and then runs slower on a CPU.
-    model.compile(optimizer, losses.get(config.loss), metrics=metrics, jit_compile=_on_accelerator())
+    model.compile(
+        optimizer, losses.get(config.loss), metrics=metrics, jit_compile=_on_accelerator()
+    )
 
 
 def _on_accelerator() -> bool | str:

@@ -75,7 +75,9 @@ def _share_problems(stem: str, kind: str, share: float) -> list[Problem]:
     if share == 0:
         return [Problem(stem, "empty", f"{stem}: the mask marks no {kind}; right only if so")]
     if share > 0.97:
-        return [Problem(stem, "full", f"{stem}: the mask marks {share:.0%} of the photo; look at it")]
+        return [
+            Problem(stem, "full", f"{stem}: the mask marks {share:.0%} of the photo; look at it")
+        ]
     return []
 
 

@@ -7,6 +7,7 @@ Chapter: training on Colab.
 """
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def save(model: keras.Model, config: UNetConfig, path: str | Path) -> Path:
     path = Path(path)
     with atomic_path(config_path(path)) as temporary:
         temporary.write_text(json.dumps(asdict(config), indent=1) + "\n")
-    # Keras wants the full suffix, which the temporary name keeps.
+    # A compiled model would store its optimizer too, twice the size of the weights.
+    bare = mobile_unet(config)
+    bare.set_weights(model.get_weights())
     with atomic_path(path) as temporary:
-        model.save_weights(temporary, overwrite=True)
+        bare.save_weights(temporary, overwrite=True)
     return path
 
 
@@ -49,10 +52,13 @@ def load_config(path: str | Path) -> UNetConfig:
         return UNetConfig(**json.loads(config.read_text()))
     except FileNotFoundError as error:
         raise SeglibError(
-            f"{config} is missing; keep it beside {Path(path).name}, it says how to build the network"
+            f"{config} is missing; keep it beside {Path(path).name}: it says "
+            "how to build the network"
         ) from error
     except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
-        raise SeglibError(f"{config} is no network config ({error}); save the model again") from error
+        raise SeglibError(
+            f"{config} is no network config ({error}); save the model again"
+        ) from error
 
 
 def load(path: str | Path) -> keras.Model:
@@ -66,8 +72,11 @@ def load(path: str | Path) -> keras.Model:
     if not path.exists():
         raise SeglibError(f"{path} does not exist; check the name")
     try:
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns where the file lacks a layer, and leaves random numbers in it.
+            warnings.filterwarnings("error", message=".*no matching group")
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise SeglibError(
             f"{path} does not hold the weights of the network in {config_path(path).name} "
             f"({str(error).splitlines()[0]}); save both again from one model"

@@ -1,0 +1,128 @@
+"""Turn the recipe's runs into the files that ship: `.tflite`, Keras weights, config and card.
+
+    python -m seglib.pretrained.ship runs
+
+The scores in a card are those of the `.tflite` itself, on the val splits, at the photos' own size.
+
+Chapter: training on Colab.
+"""
+
+import argparse
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from seglib import data, export, models
+from seglib.evaluation import evaluate
+from seglib.files import atomic_path, sha256
+from seglib.pretrained import FOLDER
+from seglib.pretrained.recipe import RECIPES
+from seglib.runtime import Segmenter
+
+NAMES = {"person": "portrait", "hair": "hair"}
+VAL_SETS = {
+    "person": ("eg1800", "ccp_upper", "ccp_full"),
+    "hair": ("figaro1k", "lfw_hair", "ccp_upper"),
+}
+CCP = "Clothing Co-Parsing street photos (Yang, Luo, Lin, CVPR 2014; Apache-2.0)"
+RESEARCH = {
+    "licence": "research and teaching only",
+    "terms": "research and teaching only, as are the photos that trained them",
+    "training_data": [
+        "EG1800 portraits (Shen et al., Eurographics 2016; for academic exchange only)",
+        "Figaro1k hair (Svanera et al., 2018; no terms stated)",
+        "LFW hair labels (Kae et al., CVPR 2013; no terms stated)",
+        CCP,
+        "person masks of the hair photos: MediaPipe Selfie Segmentation (Apache-2.0) as teacher",
+    ],
+}
+OPEN = {
+    "licence": "Apache-2.0",
+    "terms": "Apache-2.0; trained on Apache-2.0 street photos and synthetic portraits only",
+    "training_data": [CCP, "synthetic portraits drawn by seglib.data.synthetic (Apache-2.0)"],
+}
+LOGGED = ("loss", "iou", "val_loss", "val_iou")
+LIMITS = {
+    "person": [
+        "One mask for everybody in the frame; passers-by may be marked or missed.",
+        "Edges are drawn at 128 pixels and then enlarged: single hairs and fingers are lost.",
+        "Hats and bags count as the person in part of the training data.",
+    ],
+    "hair": [
+        "Trained on heads of at least a tenth of the frame; small heads are often missed.",
+        "Part of the training data counts beards as hair.",
+        "Dark collars, hats and backgrounds beside the head may be taken for hair.",
+    ],
+}
+
+
+def ship(runs: Path, variant: str, task: str, folder: Path = FOLDER) -> Path:
+    """Write the four files of one model and return the `.tflite`.
+
+    Args:
+        runs: the recipe's output folder.
+        variant: "all" or "open".
+        task: "person" or "hair".
+        folder: where the files go.
+    """
+    name = NAMES[task] + ("_open" if variant == "open" else "")
+    weights = runs / variant / f"{task}.weights.h5"
+    model, config = models.load(weights), models.load_config(weights)
+    models.save(model, config, folder / f"{name}.weights.h5")
+    about = {"name": name, "task": task, **(OPEN if variant == "open" else RESEARCH)}
+    metadata = {**about, "labels": list(config.labels)}
+    path = export.to_tflite(model, folder / f"{name}.tflite", "float16", metadata=metadata)
+    content = {
+        **about,
+        "network": asdict(config),
+        "parameters": model.count_params(),
+        "tflite_sha256": sha256(path),
+        "recipe": asdict(RECIPES[variant]),
+        "scores": scores(path, task),
+        "limits": LIMITS[task],
+        "log": log(runs / variant, task),
+    }
+    with atomic_path(folder / f"{name}.card.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def scores(path: Path, task: str) -> dict[str, dict[str, float]]:
+    """Score a `.tflite` on the val split of every set that has masks of its task."""
+    found = {}
+    for name in VAL_SETS[task]:
+        dataset = data.load(name, "val", task)
+        means = evaluate(Segmenter(path), dataset).means
+        found[f"{name} val"] = {score: round(mean, 4) for score, mean in means.items()}
+        found[f"{name} val"]["photos"] = len(dataset)
+    return found
+
+
+def log(runs: Path, task: str) -> dict[str, list[dict[str, float]]]:
+    """Read the history of every stage that led to a model."""
+    stages = [*sorted(folder.name for folder in runs.glob("joint[0-9]")), task]
+    logs = {}
+    for stage in stages:
+        with open(runs / stage / "history.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        logs[stage] = [
+            {"epoch": int(row["epoch"])} | {key: round(float(row[key]), 4) for key in LOGGED}
+            for row in rows
+        ]
+    return logs
+
+
+def main() -> None:
+    """Ship every model whose weights the runs folder holds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, help="the recipe's output folder")
+    runs = parser.parse_args().runs
+    for variant in RECIPES:
+        for task in NAMES:
+            if (runs / variant / f"{task}.weights.h5").exists():
+                print(ship(runs, variant, task))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,296 @@
+"""Data: the folder format, its faults, loading by name, augmentation, batches."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from seglib import SeglibError, data, images
+from seglib.data import AugmentConfig, Batches, Dataset, augment
+from seglib.data.augment import affine
+
+
+def pictures(count: int = 6, size: tuple[int, int] = (40, 30)) -> tuple[np.ndarray, np.ndarray]:
+    """Noise pictures with an off-centre block as the thing."""
+    rng = np.random.default_rng(0)
+    photos = rng.integers(0, 256, (count, *size, 3), dtype=np.uint8)
+    masks = np.zeros((count, *size), np.uint8)
+    masks[:, 5:25, 3:12] = 255
+    return photos, masks
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A clean prepared set of six photos."""
+    dataset = Dataset.from_arrays(*pictures(), name="tiny", kind="hair")
+    return data.write_folder(tmp_path / "tiny", dataset, val_share=0.34)
+
+
+def stems(folder: Path) -> list[str]:
+    return sorted(path.stem for path in (folder / "images").iterdir())
+
+
+def test_a_written_folder_reads_back_the_same(folder):
+    dataset = data.open_folder(folder)
+    photos, masks = pictures()
+    assert (dataset.kind, len(dataset), dataset.info["count"]) == ("hair", 6, 6)
+    for index, (image, mask) in enumerate(dataset):
+        np.testing.assert_array_equal(image, photos[index])
+        np.testing.assert_array_equal(mask, masks[index] / np.float32(255))
+    assert data.validate(folder) == []
+
+
+def test_splits_share_no_photo_and_lose_none(folder):
+    train, val = data.open_folder(folder, "train"), data.open_folder(folder, "val")
+    assert not set(train.stems) & set(val.stems)
+    assert sorted(train.stems + val.stems) == stems(folder)
+
+
+def test_an_existing_folder_is_never_overwritten(folder):
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    with pytest.raises(SeglibError, match="tiny exists already"):
+        data.write_folder(folder, Dataset.from_arrays(*pictures(), name="x", kind="hair"))
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+
+
+def test_arrays_are_square_and_subset_is_repeatable(folder):
+    dataset = data.open_folder(folder)
+    photos, masks = dataset.arrays(32)
+    assert photos.shape == (6, 32, 32, 3) and masks.shape == (6, 32, 32)
+    assert photos.dtype == masks.dtype == np.uint8
+    assert dataset.subset(3, seed=4).stems == dataset.subset(3, seed=4).stems
+    assert len(dataset.subset(99)) == 6
+
+
+def break_unmatched(folder: Path) -> None:
+    (folder / "masks" / f"{stems(folder)[0]}.png").unlink()
+
+
+def break_size(folder: Path) -> None:
+    images.write_mask(folder / "masks" / f"{stems(folder)[1]}.png", np.ones((8, 8), np.float32))
+
+
+def break_values(folder: Path) -> None:
+    path = folder / "masks" / f"{stems(folder)[2]}.png"
+    Image.fromarray((np.array(Image.open(path)) > 0).astype(np.uint8)).save(path)
+
+
+def break_colours(folder: Path) -> None:
+    path = folder / "masks" / f"{stems(folder)[2]}.png"
+    red = np.zeros((40, 30, 3), np.uint8)
+    red[5:9, :, 0] = 255
+    Image.fromarray(red).save(path)
+
+
+def break_photo(folder: Path) -> None:
+    path = folder / "images" / f"{stems(folder)[3]}.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def break_empty(folder: Path) -> None:
+    path = folder / "masks" / f"{stems(folder)[4]}.png"
+    images.write_mask(path, np.zeros((40, 30), np.float32))
+
+
+def break_full(folder: Path) -> None:
+    path = folder / "masks" / f"{stems(folder)[4]}.png"
+    images.write_mask(path, np.ones((40, 30), np.float32))
+
+
+def break_all_empty(folder: Path) -> None:
+    for stem in stems(folder):
+        images.write_mask(folder / "masks" / f"{stem}.png", np.zeros((40, 30), np.float32))
+
+
+def break_masks(folder: Path) -> None:
+    shutil.rmtree(folder / "masks")
+
+
+def break_splits(folder: Path) -> None:
+    with open(folder / "splits.csv", "a") as file:
+        file.write("nobody,train\n")
+
+
+def break_info(folder: Path) -> None:
+    (folder / "dataset.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("harm", "fault", "says"),
+    [
+        (break_unmatched, "unmatched", "photo only"),
+        (break_size, "pair", "8x8 pixels but its photo"),
+        (break_values, "pair", "multiply by 255"),
+        (break_colours, "pair", "tiny-00002.png"),
+        (break_photo, "pair", "tiny-00003.png"),
+        (break_empty, "empty", "marks no hair"),
+        (break_full, "full", "100%"),
+        (break_all_empty, "one class", "nothing to learn"),
+        (break_masks, "folder", "no masks"),
+        (break_splits, "folder", "nobody"),
+        (break_info, "folder", "dataset.json is not valid JSON"),
+    ],
+)
+def test_validate_names_every_fault(folder, harm, fault, says):
+    harm(folder)
+    problems = data.validate(folder)
+    assert [p for p in problems if p.fault == fault and says in p.message], problems
+
+
+@pytest.mark.parametrize("harm", [break_unmatched, break_masks, break_splits, break_info])
+def test_a_broken_folder_is_not_opened(folder, harm):
+    harm(folder)
+    with pytest.raises(SeglibError, match="tiny"):
+        data.open_folder(folder, "train")
+
+
+@pytest.mark.parametrize("harm", [break_size, break_values, break_photo, break_colours])
+def test_a_broken_pair_is_not_read(folder, harm):
+    harm(folder)
+    with pytest.raises(SeglibError, match="tiny-0000"):
+        data.open_folder(folder).arrays(16)
+
+
+def test_no_folder_no_split_no_kind(folder, tmp_path):
+    with pytest.raises(SeglibError, match="images/"):
+        data.open_folder(tmp_path / "nowhere")
+    with pytest.raises(SeglibError, match="train, val or all"):
+        data.open_folder(folder, "test")
+    with pytest.raises(SeglibError, match="no 'person' masks; it has hair"):
+        data.open_folder(folder, kind="person")
+
+
+def test_class_indices_become_masks(tmp_path):
+    folder = tmp_path / "classes"
+    images.write_image(folder / "images" / "a.png", pictures(1)[0][0])
+    labels = np.zeros((40, 30), np.uint8)
+    labels[:10], labels[10:15] = 2, 1
+    (folder / "labels").mkdir()
+    Image.fromarray(labels).save(folder / "labels" / "a.png")
+    (folder / "label_list.txt").write_text("0 null\n1 hair\n2 coat\n")
+    _, person = data.open_folder(folder, kind="person")[0]
+    _, hair = data.open_folder(folder, kind="hair")[0]
+    np.testing.assert_array_equal(person, labels > 0)
+    np.testing.assert_array_equal(hair, labels == 1)
+    with pytest.raises(SeglibError, match="names no class 'skin'"):
+        data.open_folder(folder, kind="skin")
+
+
+def test_a_named_set_is_found_or_replaced_with_a_notice(folder, monkeypatch, capsys):
+    monkeypatch.setenv("SEGLIB_DATA", str(folder.parent))
+    assert data.load("tiny", "train").name == "tiny"
+    monkeypatch.delenv("SEGLIB_DATA")
+    with pytest.raises(SeglibError, match="eg1800"):
+        data.load("tiny")
+    stand_in = data.load("figaro1k", "val")
+    assert (stand_in.name, stand_in.kind, stand_in.split) == ("synthetic", "hair", "val")
+    assert "synthetic portraits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(data.KNOWN_SETS))
+def test_real_sets_load_with_every_kind(real_data, monkeypatch, name):
+    monkeypatch.setenv("SEGLIB_DATA", str(real_data))
+    for kind in data.KNOWN_SETS[name]:
+        dataset = data.load(name, "val", kind)
+        shares = [mask.mean() for _, mask in dataset.subset(12)]
+        assert 0.005 < np.mean(shares) < 0.9
+        assert not set(dataset.stems) & set(data.load(name, "train", kind).stems)
+
+
+STILL = AugmentConfig(
+    flip=0, rotate=0, zoom=(1, 1), stretch=0, shear=0, shift=0, brightness=0, contrast=0,
+    gamma=0, saturation=0, tint=0, grey=0, blur=0, noise=0,
+)  # fmt: skip
+SHARP = AugmentConfig(brightness=0, contrast=0, gamma=0, saturation=0, tint=0, grey=0, blur=0,
+                      noise=0)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(20, 60), st.integers(20, 60))
+def test_photo_and_mask_stay_aligned(seed, height, width):
+    # A photo that is its own mask must still be so after any geometry.
+    rng = np.random.default_rng(seed)
+    mask = (rng.random((height // 4 + 1, width // 4 + 1)) > 0.5).astype(np.uint8) * 255
+    mask = np.kron(mask, np.ones((4, 4), np.uint8))[:height, :width]
+    image = np.repeat(mask[..., None], 3, axis=2)
+    image, mask = augment(image, mask, np.random.default_rng(seed), 48, SHARP)
+    # Saturation rounds twice; one grey level is not a shift.
+    assert np.abs(image.astype(int) - mask[..., None]).max() <= 1
+
+
+def test_no_change_is_the_half_pixel_resize():
+    image = np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    view, mask = augment(image, image[..., 0], np.random.default_rng(0), 40, STILL)
+    expected = images.resize(image, (40, 40)).astype(int)
+    # Mirrored and repeated borders differ on the outermost pixels only.
+    assert np.abs(view.astype(int) - expected)[2:-2, 2:-2].max() <= 2
+    assert np.abs(mask.astype(int) - expected[..., 0])[2:-2, 2:-2].max() <= 2
+
+
+def test_a_flip_moves_the_right_side_to_the_left():
+    config = AugmentConfig(**{**vars(STILL), "flip": 1})
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:8, 24:] = 255
+    _, flipped = augment(
+        np.zeros((32, 32, 3), np.uint8), mask, np.random.default_rng(0), 32, config
+    )
+    np.testing.assert_array_equal(flipped, mask[:, ::-1])
+
+
+@given(st.integers(0, 1000))
+def test_zoom_stays_in_its_range(seed):
+    config = AugmentConfig(**{**vars(STILL), "zoom": (0.5, 2.0), "rotate": 30})
+    matrix = affine(np.random.default_rng(seed), (64, 64), 64, config)
+    assert 0.25 - 1e-9 <= abs(np.linalg.det(matrix[:, :2])) <= 4 + 1e-9
+
+
+def test_augment_refuses_pairs_of_two_sizes_and_an_upside_down_zoom():
+    with pytest.raises(SeglibError, match="30x40.*9x8"):
+        augment(pictures(1)[0][0], np.zeros((8, 9), np.uint8), np.random.default_rng(0), 32)
+    with pytest.raises(SeglibError, match="zoom"):
+        AugmentConfig(zoom=(1.5, 1.0))
+
+
+def test_batches_repeat_by_seed_epoch_and_index():
+    photos, masks = pictures(10)
+    options = {"batch_size": 4, "size": 32, "augment": AugmentConfig(), "seed": 3, "shuffle": True}
+    first, second = (Batches(photos, masks, **options) for _ in range(2))
+    assert len(first) == 2
+    for mine, yours in zip(first[1], second[1], strict=True):
+        np.testing.assert_array_equal(mine, yours)
+    second.on_epoch_end()
+    assert not np.array_equal(first[1][0], second[1][0])
+
+
+def test_an_epoch_shows_every_photo_once():
+    photos = np.repeat(np.arange(10, dtype=np.uint8)[:, None, None, None], 3, axis=3)
+    batches = Batches(photos, photos[..., 0], batch_size=3, size=1, shuffle=False)
+    seen = np.concatenate([batches[i][0][:, 0, 0, 0] for i in range(len(batches))])
+    np.testing.assert_array_equal(np.sort(seen), np.arange(10))
+
+
+def test_unknown_channels_are_minus_one():
+    photos, masks = pictures(4)
+    both = np.stack([masks, masks], axis=-1)
+    known = np.array([[True, False]] * 4)
+    x, y = Batches(photos, both, batch_size=4, size=32, known=known)[0]
+    assert x.dtype == y.dtype == np.float32
+    assert (y[..., 1] == -1).all()
+    assert y[..., 0].min() == 0 and y[..., 0].max() == 1
+    assert x.max() > 1
+
+
+def test_batches_of_nothing_are_refused():
+    with pytest.raises(SeglibError, match="0 images"):
+        Batches(*pictures(0))
+
+
+def test_a_mended_info_file_gives_name_and_kind(folder):
+    path = folder / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "name": "renamed"}))
+    assert data.open_folder(folder).name == "renamed"

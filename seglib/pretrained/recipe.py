@@ -73,7 +73,13 @@ RECIPES = {
         val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
         synthetic=0,
     ),
-    "open": Recipe(sets=STREET, val_sets=STREET, synthetic=2500),
+    "open": Recipe(
+        sets=STREET,
+        val_sets=STREET,
+        synthetic=2500,
+        joint=(Stage(96, 14, 3e-3), Stage(128, 10, 2e-3)),
+        tune=Stage(128, 4, 5e-4),
+    ),
 }
 
 

@@ -20,7 +20,7 @@ EPSILON = 1e-6
 def dice_loss(
     y_true: KerasTensor, y_pred: KerasTensor, smooth: float = 1.0, per_image: bool = True
 ) -> KerasTensor:
-    """Return 1 - dice, where dice = (2 |T P| + smooth) / (|T| + |P| + smooth).
+    """Return 1 - dice, where dice is ``(2 |T P| + smooth) / (|T| + |P| + smooth)``.
 
     Args:
         y_true: targets 0..1, below 0 where unknown.

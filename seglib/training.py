@@ -57,7 +57,7 @@ class TrainConfig:
 
 @dataclass
 class History:
-    """One row of numbers per epoch: epoch, loss, iou..., and val_... where there is a val set."""
+    """One row per epoch: ``epoch``, ``loss``, ``iou`` and, with a val set, ``val_iou``."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
 

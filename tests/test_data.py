@@ -116,6 +116,16 @@ def break_splits(folder: Path) -> None:
         file.write("nobody,train\n")
 
 
+def break_split_twice(folder: Path) -> None:
+    path = folder / "splits.csv"
+    path.write_text(path.read_text() + f"{stems(folder)[1]},val\n")
+
+
+def break_split_lost(folder: Path) -> None:
+    path = folder / "splits.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
 def break_info(folder: Path) -> None:
     (folder / "dataset.json").write_text("{")
 
@@ -133,6 +143,8 @@ def break_info(folder: Path) -> None:
         (break_all_empty, "one class", "nothing to learn"),
         (break_masks, "folder", "no masks"),
         (break_splits, "folder", "nobody"),
+        (break_split_twice, "split", "tiny-00001 2 times"),
+        (break_split_lost, "split", "leaves out 1 photos, such as tiny-00005"),
         (break_info, "folder", "dataset.json is not valid JSON"),
     ],
 )

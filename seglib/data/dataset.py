@@ -291,20 +291,29 @@ def _stems_of(folder: Path, split: str, images: dict[str, Path]) -> tuple[str, .
     path = folder / "splits.csv"
     if split == "all" or not path.exists():
         return tuple(images)
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"stem", "split"} <= set(rows[0]):
-        raise SeglibError(f"{path} needs a first line `stem,split` and a line per photo")
-    stems = tuple(row["stem"] for row in rows if row["split"] == split)
+    stems = tuple(stem for stem, place in read_splits(path) if place == split)
     missing = [stem for stem in stems if stem not in images]
     if missing:
         raise SeglibError(
-            f"{path} names {len(missing)} photos that are not in images/, such as {missing[0]}; "
-            "remove those lines or add the photos"
+            f"{path} names photos that are not in images/: {', '.join(missing[:3])} "
+            f"({len(missing)} in all); remove those lines or add the photos"
         )
     if not stems:
         raise SeglibError(f"{path} puts no photo into {split!r}; write {split!r} behind some stems")
     return stems
+
+
+def read_splits(path: Path) -> list[tuple[str, str]]:
+    """Return the (stem, split) lines of a splits.csv.
+
+    Raises:
+        SeglibError: the file has no such columns or no lines.
+    """
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"stem", "split"} <= set(rows[0]):
+        raise SeglibError(f"{path} needs a first line `stem,split` and a line per photo")
+    return [(row["stem"], row["split"]) for row in rows]
 
 
 def write_folder(folder: str | Path, dataset: Dataset, val_share: float = 0.2) -> Path:

@@ -3,6 +3,7 @@
 Chapter: data preparation.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def validate(folder: str | Path, kind: str | None = None) -> list[Problem]:
 
     Faults: "folder" (structure, splits), "unmatched" (photo or mask without its partner), "pair"
     (unreadable, other size, class numbers instead of 0..255), "empty" and "full" (a mask that
-    marks nothing or everything), "one class" (no mask of the set marks anything, or all mark all).
+    marks nothing or everything), "split" (a photo in two splits or in none), "one class" (no mask
+    of the set marks anything, or all mark all).
 
     Returns:
         All problems, in the order of the stems; an empty list means the set can be trained on.
@@ -82,10 +84,23 @@ def _share_problems(stem: str, kind: str, share: float) -> list[Problem]:
 
 
 def _split_problems(folder: Path, kind: str) -> list[Problem]:
-    found = []
-    for split in ("train", "val") if (folder / "splits.csv").exists() else ():
-        try:
+    path = folder / "splits.csv"
+    if not path.exists():
+        return []
+    try:
+        for split in ("train", "val"):
             data_set.open_folder(folder, split, kind)
-        except SeglibError as error:
-            found.append(Problem("", "folder", str(error)))
+        places = data_set.read_splits(path)
+    except SeglibError as error:
+        return [Problem("", "folder", str(error))]
+    counts = Counter(stem for stem, _ in places)
+    found = [
+        Problem(stem, "split", f"{path} lists {stem} {count} times; keep it in one split")
+        for stem, count in counts.items()
+        if count > 1
+    ]
+    unused = sorted(set(data_set.image_files(folder)) - set(counts))
+    if unused:
+        message = f"{path} leaves out {len(unused)} photos, such as {unused[0]}; add them"
+        found.append(Problem("", "split", message))
     return found

@@ -1,11 +1,9 @@
 """Keras model to `.tflite`, in four precisions, with everything a reader needs inside the file.
 
-| precision | weights | activations | needs |
-|---|---|---|---|
-| float32 | float32 | float32 | |
-| float16 | float16 in the file, float32 or float16 when run | float | |
-| dynamic | int8 | float32, quantised on the fly | |
-| int8 | int8 | int8 | representative images |
+- float32: weights and activations as trained.
+- float16: weights take half the space; they run as float32 on a CPU, as float16 on most GPUs.
+- dynamic: int8 weights; activations stay float32 and are quantised on the fly.
+- int8: int8 weights and activations; needs representative images to learn the ranges from.
 
 The route (one concrete function with batch 1 and its variables in a `tf.Module`) is the one that
 gave a static graph, a signature and the right weights on TensorFlow 2.19 to 2.21.

@@ -1,0 +1,111 @@
+"""The weights that ship: complete, described, equal to their Keras twins, and good on photos."""
+
+import numpy as np
+import pytest
+
+import seglib
+from seglib import data, export, images, models, pretrained
+from seglib.evaluation import evaluate
+from seglib.files import sha256
+from seglib.metadata import read_metadata
+from seglib.pretrained import recipe, ship
+
+NAMES = ("hair", "hair_open", "portrait", "portrait_open")
+FIELDS = {
+    "name", "task", "licence", "terms", "training_data", "network", "parameters", "recipe",
+    "scores", "limits", "log", "tflite_sha256",
+}  # fmt: skip
+
+
+def test_four_models_ship():
+    assert pretrained.list_models() == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_says_everything_and_fits_its_file(name):
+    card, path = pretrained.card(name), pretrained.path(name)
+    assert set(card) >= FIELDS
+    assert card["tflite_sha256"] == sha256(path)
+    assert path.stat().st_size < 2 * 1024 * 1024
+    inside = read_metadata(path)
+    assert (inside["name"], inside["terms"]) == (name, card["terms"])
+    assert all(
+        rows and {"epoch", "loss", "val_iou"} <= set(rows[0]) for rows in card["log"].values()
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_open")])
+def test_open_weights_name_open_data_only(name):
+    card = pretrained.card(name)
+    assert card["licence"] == "Apache-2.0"
+    assert set(card["recipe"]["sets"]) == {"ccp_upper", "ccp_full"}
+    assert all("Apache-2.0" in source for source in card["training_data"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_gives_the_masks_of_its_keras_weights(name):
+    model = models.load(pretrained.path(name, ".weights.h5"))
+    size = model.input_shape[1]
+    photo = seglib.sample_photo()
+    views = np.stack([images.resize(v, (size, size)) for v in (photo, photo[:256], photo[:, ::-1])])
+    report = export.parity(model, [pretrained.path(name)], views)
+    assert report.ok, report.table()
+
+
+def test_the_astronaut_is_found():
+    photo = seglib.sample_photo()
+    person, hair = seglib.load("portrait")(photo), seglib.load("hair")(photo)
+    # Hair, face and suit; the flag and the shuttle on either side.
+    assert person[60, 220] > 0.8 and person[140, 220] > 0.8 and person[420, 220] > 0.8
+    assert person[20, 20] < 0.3
+    assert hair[60, 230] > 0.6
+    assert hair[140, 220] < 0.4 and hair[400, 200] < 0.4
+    assert hair[person < 0.3].mean() < 0.1
+
+
+# The bars that were set before training; a card that claims more must also be right.
+@pytest.mark.parametrize(
+    ("name", "dataset"),
+    [(name, dataset) for name in NAMES for dataset in ship.VAL_SETS[
+        "person" if name.startswith("portrait") else "hair"]],
+)  # fmt: skip
+def test_a_card_claims_what_its_file_scores(name, dataset, real_data, monkeypatch):
+    monkeypatch.setenv("SEGLIB_DATA", str(real_data))
+    card = pretrained.card(name)
+    photos = data.load(dataset, "val", card["task"])
+    means = evaluate(seglib.load(name), photos, progress=False).means
+    claimed = card["scores"][f"{dataset} val"]
+    assert claimed["photos"] == len(photos)
+    assert means["iou"] == pytest.approx(claimed["iou"], abs=0.003)
+
+
+def test_a_cut_network_is_one_channel_of_the_joint_one():
+    config = models.UNetConfig(
+        size=32, encoder="mobilenet_v1", width=0.1, decoder_channels=(8, 8, 8, 8),
+        labels=recipe.TASKS,
+    )  # fmt: skip
+    joint = models.mobile_unet(config)
+    photo = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
+    for channel, task in enumerate(recipe.TASKS):
+        single, single_config = recipe.cut(joint, config, task)
+        assert single_config.labels == (task,)
+        np.testing.assert_allclose(
+            np.asarray(single(photo))[..., 0], np.asarray(joint(photo))[..., channel], atol=1e-6
+        )
+
+
+def test_a_pool_keeps_only_pictures_with_a_known_mask():
+    pool = recipe.Pool(
+        images=np.zeros((3, 4, 4, 3), np.uint8),
+        masks=np.stack([np.full((4, 4, 2), value, np.uint8) for value in (1, 2, 3)]),
+        known=np.array([[True, False], [False, True], [True, True]]),
+    )
+    hair = pool.of(("hair",))
+    assert hair.masks[:, 0, 0, 0].tolist() == [2, 3]
+    assert hair.known.tolist() == [[True], [True]]
+
+
+def test_the_recipe_asks_for_its_photos(monkeypatch):
+    monkeypatch.delenv("SEGLIB_DATA", raising=False)
+    with pytest.raises(seglib.SeglibError, match="SEGLIB_DATA"):
+        recipe.gather({"figaro1k": ("hair",)}, "val")

@@ -1,0 +1,63 @@
+"""The camera of the synthetic portraits: white balance, contrast, blur, sensor noise, JPEG.
+
+It changes the finished picture alone: labels and alpha say what was there, not how it was taken.
+Chapter: data preparation.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from seglib.data._portrait.brushes import Range
+
+_GRAIN_SIZE = 512
+
+
+@lru_cache(maxsize=1)
+def _grain_bank() -> np.ndarray:
+    """Fixed white Gaussian noise, int16 (512, 512, 3), standard deviation 256."""
+    rng = np.random.default_rng(20240301)
+    return (256 * rng.standard_normal((_GRAIN_SIZE, _GRAIN_SIZE, 3))).astype(np.int16)
+
+
+def camera(rng: np.random.Generator, image: np.ndarray, blur: Range, grain: Range,
+           jpeg: float, grey: float) -> np.ndarray:
+    """What lens, sensor and file do to a picture, uint8 in and out, same shape.
+
+    Args:
+        rng: source of chance.
+        image: uint8 (size, size, 3).
+        blur: range of the Gaussian blur's standard deviation in pixels.
+        grain: range of the sensor noise's standard deviation, of 255.
+        jpeg: chance of a lossy JPEG round trip of quality 25 to 80.
+        grey: chance of a grey picture.
+    """
+    size = image.shape[0]
+    warmth = rng.normal(0, 0.06)
+    gain = rng.uniform(0.8, 1.2) * np.array([1 + warmth, 1 + rng.normal(0, 0.02), 1 - warmth])
+    steps = np.linspace(0, 1, 256)
+    curve = steps ** np.exp(rng.normal(0, 0.25))
+    contrast = rng.uniform(-0.25, 0.5)
+    curve = curve + contrast * (curve * curve * (3 - 2 * curve) - curve)
+    lift = rng.uniform(0, 0.08)
+    table = np.clip(255 * (lift + (1 - lift) * curve[:, None] * gain), 0, 255).astype(np.uint8)
+    image = cv2.LUT(image, table[None])
+    if rng.random() < grey:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    sigma = rng.uniform(*blur)
+    if sigma > 0.25:
+        image = cv2.GaussianBlur(image, (0, 0), sigma)
+    level = rng.uniform(*grain) * rng.random()
+    if level > 0.5:
+        rows, columns = (np.arange(size) + rng.integers(_GRAIN_SIZE) for _ in range(2))
+        window = _grain_bank()[rows[:, None] % _GRAIN_SIZE, columns[None, :] % _GRAIN_SIZE]
+        image = cv2.add(image, cv2.convertScaleAbs(cv2.max(window, 0), alpha=level / 256))
+        image = cv2.subtract(image, cv2.convertScaleAbs(cv2.min(window, 0), alpha=level / 256))
+    if rng.random() < jpeg:
+        quality = int(rng.integers(25, 81))
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return image

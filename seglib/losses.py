@@ -3,7 +3,7 @@
 Contract of every loss here: `y_true` and `y_pred` are (batch, height, width, channels), `y_pred`
 holds probabilities in 0..1 (the network ends in a sigmoid), `y_true` holds 0..1 and soft values
 are allowed; a pixel whose `y_true` is below 0 is unknown and counts nowhere. The result is one
-number, >= 0, and 0 for a perfect answer, an empty mask included.
+number, >= 0, and 0 where a mask of zeros and ones is answered exactly, an empty mask included.
 
 Chapter: dice loss and metrics.
 """

@@ -5,6 +5,7 @@ Chapter: training on Colab.
 
 import csv
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -230,7 +231,7 @@ class _Recorder(keras.callbacks.Callback):
             with np.load(path) as saved:
                 values = [saved[f"v{i}"] for i in range(len(saved.files) - 1)]
                 state = json.loads(str(saved["state"]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise SeglibError(
                 f"{path} cannot be read ({error}); delete it to start this run again"
             ) from error

@@ -19,6 +19,19 @@ CONFIG = UNetConfig(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def eager():
+    """Run steps one by one: tracing a graph takes longer than the few steps of these tests."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def net() -> keras.Model:
     keras.utils.set_random_seed(0)
     return mobile_unet(CONFIG)

@@ -94,18 +94,19 @@ def test_a_cut_network_is_one_channel_of_the_joint_one():
         )
 
 
-def test_a_pool_keeps_only_pictures_with_a_known_mask():
+def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
     pool = recipe.Pool(
         images=np.zeros((3, 4, 4, 3), np.uint8),
         masks=np.stack([np.full((4, 4, 2), value, np.uint8) for value in (1, 2, 3)]),
         known=np.array([[True, False], [False, True], [True, True]]),
+        repeat=np.array([1, 1, 2]),
     )
-    hair = pool.of(("hair",))
-    assert hair.masks[:, 0, 0, 0].tolist() == [2, 3]
-    assert hair.known.tolist() == [[True], [True]]
+    hair = pool.of("hair")
+    assert hair.masks[:, 0, 0, 0].tolist() == [2, 3, 3]
+    assert hair.known.all() and hair.known.shape == (3, 1)
 
 
 def test_the_recipe_asks_for_its_photos(monkeypatch):
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
     with pytest.raises(seglib.SeglibError, match="SEGLIB_DATA"):
-        recipe.gather({"figaro1k": ("hair",)}, "val")
+        recipe.validation_pool(recipe.RECIPES["all"])

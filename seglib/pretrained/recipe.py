@@ -5,9 +5,10 @@
 
 One network learns persons and hair together, at 96 pixels first, where a step is cheap, and then
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
-cut into one network per task, and each is tuned on its own task for a few epochs. `all` uses every
-photo set (research and teaching); `open` only the Apache-2.0 street photos and synthetic portraits.
-Photos come from `$SEGLIB_DATA`; every stage can be stopped and started again.
+cut into one network per task, and each is tuned on its own task for a few epochs, during which the
+sets with the most careful masks are seen more often. `all` uses every photo set (research and
+teaching); `open` only the Apache-2.0 street photos and synthetic portraits. Photos come from
+`$SEGLIB_DATA`; every stage can be stopped and started again.
 
 Chapter: training on Colab.
 """
@@ -15,7 +16,7 @@ Chapter: training on Colab.
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -50,6 +51,7 @@ class Recipe:
         sets: photo sets and the kinds of mask taken from each.
         val_sets: sets whose val split picks the best epoch.
         synthetic: synthetic portraits added to the training photos.
+        repeat: how often an epoch of tuning shows the photos of a set; once where it is not named.
         joint: stages of the network that learns both tasks.
         tune: stage of each task's own network.
         unet: the network; `size` and `labels` are set by the stages.
@@ -59,6 +61,7 @@ class Recipe:
     sets: dict[str, tuple[str, ...]]
     val_sets: dict[str, tuple[str, ...]]
     synthetic: int
+    repeat: dict[str, int] = field(default_factory=dict)
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
     unet: UNetConfig = UNetConfig()
@@ -72,6 +75,8 @@ RECIPES = {
         sets={"eg1800": ("person",), "figaro1k": ("hair",), "lfw_hair": ("hair",), **STREET},
         val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
         synthetic=0,
+        repeat={"eg1800": 2, "figaro1k": 3},
+        tune=Stage(128, 7, 1.2e-3),
     ),
     "open": Recipe(
         sets=STREET,
@@ -91,18 +96,24 @@ class Pool:
         images: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3).
         masks: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 2), channels as in TASKS.
         known: bool (n, 2).
+        repeat: int (n,), how often an epoch of tuning shows a picture.
     """
 
     images: np.ndarray
     masks: np.ndarray
     known: np.ndarray
+    repeat: np.ndarray
 
-    def of(self, tasks: tuple[str, ...]) -> "Pool":
-        """Keep these channels, and the pictures that have one of them."""
-        channels = [TASKS.index(task) for task in tasks]
-        keep = self.known[:, channels].any(1)
+    def of(self, task: str) -> "Pool":
+        """Keep one channel and the pictures that have it, each as often as tuning shows it."""
+        channel = [TASKS.index(task)]
+        keep = np.flatnonzero(self.known[:, channel[0]])
+        keep = np.repeat(keep, self.repeat[keep])
         return Pool(
-            self.images[keep], self.masks[keep][..., channels], self.known[keep][:, channels]
+            self.images[keep],
+            self.masks[keep][..., channel],
+            self.known[keep][:, channel],
+            np.ones(len(keep), int),
         )
 
     def batches(self, recipe: Recipe, size: int, train: bool) -> Batches:
@@ -113,25 +124,36 @@ class Pool:
         )
 
 
-def gather(sets: dict, split: str, synthetic: int = 0, teacher: Path | None = None) -> Pool:
-    """Read the photo sets of a recipe into memory.
+def training_pool(recipe: Recipe, teacher: Path | None = None) -> Pool:
+    """Read a recipe's training photos into memory and draw its synthetic portraits.
 
     Args:
-        sets: name -> kinds of mask.
-        split: "train" or "val".
-        synthetic: synthetic portraits to add.
+        recipe: what to read.
         teacher: a person-segmentation `.tflite` that supplies person masks, as probabilities,
             for photos that come without one (MediaPipe selfie, Apache-2.0).
     """
-    parts = [_photos(name, split, kinds, teacher) for name, kinds in sets.items()]
-    if synthetic:
-        drawn = data.synthetic.portraits(synthetic, size=SOURCE_SIZE, seed=7)
+    parts = []
+    for name, kinds in recipe.sets.items():
+        parts.append(_photos(name, "train", kinds, teacher))
+        parts[-1].repeat *= recipe.repeat.get(name, 1)
+    if recipe.synthetic:
+        drawn = data.synthetic.portraits(recipe.synthetic, size=SOURCE_SIZE, seed=7)
         masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
-        parts.append(Pool(drawn.images, masks, np.ones((synthetic, 2), bool)))
+        known = np.ones((recipe.synthetic, 2), bool)
+        parts.append(Pool(drawn.images, masks, known, np.ones(recipe.synthetic, int)))
+    return _joined(parts)
+
+
+def validation_pool(recipe: Recipe) -> Pool:
+    """Read the val photos that pick a recipe's best epoch."""
+    return _joined([_photos(name, "val", kinds) for name, kinds in recipe.val_sets.items()])
+
+
+def _joined(parts: list[Pool]) -> Pool:
     return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
 
 
-def _photos(name: str, split: str, kinds: tuple[str, ...], teacher: Path | None) -> Pool:
+def _photos(name: str, split: str, kinds: tuple[str, ...], teacher: Path | None = None) -> Pool:
     masks, known = None, [kind in kinds for kind in TASKS]
     for kind in kinds:
         dataset = data.load(name, split, kind)
@@ -147,7 +169,7 @@ def _photos(name: str, split: str, kinds: tuple[str, ...], teacher: Path | None)
         # Hair is part of the person, whatever the teacher says.
         masks[..., 0] = np.maximum(taught, masks[..., 1])
         known[0] = True
-    return Pool(images, masks, np.tile(known, (len(images), 1)))
+    return Pool(images, masks, np.tile(known, (len(images), 1)), np.ones(len(images), int))
 
 
 def _taught(images: np.ndarray, teacher: Path) -> np.ndarray:
@@ -186,8 +208,7 @@ def run(
     """Train one variant; yield (task, model, config) as each is ready and saved under `output`."""
     recipe = RECIPES[variant]
     output = output / variant
-    train = gather(recipe.sets, "train", recipe.synthetic, teacher)
-    val = gather(recipe.val_sets, "val")
+    train, val = training_pool(recipe, teacher), validation_pool(recipe)
     print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
     keras.utils.set_random_seed(recipe.seed)
     joint = None
@@ -201,7 +222,7 @@ def run(
     models.save(joint, config, output / "joint.weights.h5")
     for task in TASKS:
         model, task_config = cut(joint, config, task)
-        _stage(model, recipe, recipe.tune, train.of((task,)), val.of((task,)), output / task)
+        _stage(model, recipe, recipe.tune, train.of(task), val.of(task), output / task)
         models.save(model, task_config, output / f"{task}.weights.h5")
         yield task, model, task_config
 

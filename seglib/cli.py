@@ -145,9 +145,13 @@ def _train(options: argparse.Namespace) -> None:
     keras.utils.set_random_seed(config.seed)
     model = models.mobile_unet(network)
     augment = AugmentConfig() if options.augment else None
-    batches = Batches(
-        *train.arrays(network.size), options.batch_size, network.size, augment, config.seed, True
-    )
+    photos, masks = train.arrays(network.size)
+    if masks.min() == masks.max():
+        raise SeglibError(
+            f"{options.data}: its {len(train)} {train.kind} masks hold one class only; "
+            "add photos whose masks mark something and leave something out"
+        )
+    batches = Batches(photos, masks, options.batch_size, network.size, augment, config.seed, True)
     checks = Batches(*val.arrays(network.size), options.batch_size, network.size)
     print(f"{train.name}: {len(train)} photos to learn from, {len(val)} to check on")
     history = fit(model, batches, checks, config, options.output)

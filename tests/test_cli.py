@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -281,6 +282,35 @@ def test_eval_and_train_refuse_data_that_is_not_there(model, faces, tmp_path, ca
     assert "images/" in refused(capsys, *evaluate, tmp_path)
     assert "'hair'" in refused(capsys, *evaluate, faces, "--kind", "hair")
     assert "'best'" in refused(capsys, *evaluate, faces, "--split", "best")
+
+
+def test_train_names_what_is_wrong_with_a_folder(faces, tmp_path, capsys):
+    def broken(name, harm):
+        folder = Path(shutil.copytree(faces, tmp_path / name))
+        masks = sorted((folder / "masks").iterdir())
+        harm(folder, masks)
+        train = ("train", "--data", folder, "--output", tmp_path / f"{name}-run", "--size", 32)
+        message = refused(capsys, *train)
+        assert name in message and not (tmp_path / f"{name}-run").exists()
+        return message
+
+    def rewrite(masks, change):
+        for path in masks:
+            Image.fromarray(change(np.array(Image.open(path)))).save(path)
+
+    def mask_lost(folder, masks):
+        masks[0].unlink()
+
+    assert "lack their photo" in broken("unmatched", mask_lost)
+    assert "has no masks" in broken(
+        "maskless", lambda folder, masks: shutil.rmtree(folder / "masks")
+    )
+    halved = broken("halved", lambda folder, masks: rewrite(masks, lambda m: m[::2]))
+    assert "but its photo" in halved
+    numbered = broken("numbered", lambda folder, masks: rewrite(masks, lambda m: m // 128))
+    assert "multiply by 255" in numbered
+    empty = broken("empty", lambda folder, masks: rewrite(masks, lambda m: m * 0))
+    assert "one class only" in empty
 
 
 def test_benchmark_compares_in_one_run(model, tmp_path, capsys):

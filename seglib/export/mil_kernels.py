@@ -166,7 +166,7 @@ def _upsample_nearest(
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x.astype(np.float32)))
+    return 0.5 + 0.5 * np.tanh(x.astype(np.float32) / 2)  # the same function, without overflow
 
 
 def _softmax(x: np.ndarray, axis: int) -> np.ndarray:

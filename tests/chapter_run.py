@@ -81,7 +81,9 @@ def output_problems(notebook: dict) -> list[str]:
             continue
         shown = [output for output in cell["outputs"] if "data" in output]
         pictures = [x for x in shown if any(kind.startswith("image/") for kind in x["data"])]
-        printed = "".join("".join(x.get("text", "")) for x in cell["outputs"])
+        # Libraries warn on standard error when they are imported; that is no answer of a cell.
+        said = [x for x in cell["outputs"] if x.get("name") != "stderr"]
+        printed = "".join("".join(x.get("text", "")) for x in said)
         figure = cell["metadata"].get("mystnb", {}).get("figure")
         if pictures and not figure:
             found.append(f"{where}: shows a picture, but has no figure in its metadata")

@@ -70,6 +70,7 @@ def test_right_outputs_pass() -> None:
         cell("plot()", [PICTURE], mystnb=FIGURE),
         cell(CHECK, [printed("✘ not yet")]),
         cell(CHECK, [printed("✔ 1 is right")], tags=["solution"]),
+        cell("%pip install x", [{**printed("untested TensorFlow"), "name": "stderr"}]),
     ]
     assert output_problems({"cells": cells}) == []
 

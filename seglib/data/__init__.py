@@ -7,7 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from seglib.data.augment import AugmentConfig, augment
-from seglib.data.dataset import KNOWN_SETS, Dataset, load, open_folder, write_folder
+from seglib.data.dataset import Dataset, load, open_folder, write_folder
+from seglib.data.folder import KNOWN_SETS
 from seglib.data.validate import Problem, validate
 
 if TYPE_CHECKING:

@@ -1,16 +1,8 @@
-"""The prepared data set: one folder format, one way to load it.
-
-    images/<stem>.jpg|png     photos, any size
-    masks/<stem>.png          one kind of mask, grey 0..255, the photo's size
-    masks/<kind>/<stem>.png   or several kinds, each in its folder
-    labels/<stem>.png         or one class index per pixel, named in label_list.txt
-    splits.csv                stem,split (train or val); without it every photo is in both
-    dataset.json              name, kind, source, licence, citation ... (optional)
+"""A data set: photos with one kind of mask, loaded by name or from a prepared folder.
 
 Chapter: data preparation.
 """
 
-import csv
 import json
 import os
 import shutil
@@ -20,19 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from seglib.data import folder as prepared
+from seglib.data.folder import KNOWN_SETS
 from seglib.errors import SeglibError
-from seglib.images import read_image, read_mask, resize, write_image, write_mask
+from seglib.images import resize, write_image, write_mask
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 KINDS = ("person", "hair", "skin", "clothes")
-# What the flat `masks/` of the field's well-known sets show, for folders without a dataset.json.
-KNOWN_SETS = {
-    "eg1800": ("person",),
-    "figaro1k": ("hair",),
-    "lfw_hair": ("hair",),
-    "ccp_full": ("person", "hair", "skin"),
-    "ccp_upper": ("person", "hair", "skin"),
-}
 
 
 @dataclass(frozen=True)
@@ -147,7 +132,7 @@ def _synthetic(split: str, kind: str) -> Dataset:
 
 
 def open_folder(folder: str | Path, split: str = "all", kind: str | None = None) -> Dataset:
-    """Open a prepared data set; see this module's first lines for the format.
+    """Open a prepared data set; the format is in `seglib.data.folder`.
 
     Raises:
         SeglibError: the folder is not one, photos and masks do not pair up, splits.csv names
@@ -160,160 +145,26 @@ def open_folder(folder: str | Path, split: str = "all", kind: str | None = None)
             f"{folder} is no prepared data set: it has no images/ folder; "
             "put photos into images/ and their masks, of the same stem, into masks/"
         )
-    info = read_info(folder)
-    kind = kind or kinds(folder, info)[0]
-    if kind not in kinds(folder, info):
+    info = prepared.read_info(folder)
+    kind = kind or prepared.kinds(folder, info)[0]
+    if kind not in prepared.kinds(folder, info):
         raise SeglibError(
-            f"{folder} has no {kind!r} masks; it has {', '.join(kinds(folder, info))}"
+            f"{folder} has no {kind!r} masks; it has {', '.join(prepared.kinds(folder, info))}"
         )
-    images, masks = image_files(folder), mask_files(folder, kind)
+    images, masks = prepared.image_files(folder), prepared.mask_files(folder, kind)
     unmatched = sorted(set(images) ^ set(masks))
     if unmatched:
         raise SeglibError(
             f"{folder}: {len(unmatched)} stems lack their photo or their {kind} mask, "
             f"such as {', '.join(unmatched[:3])}; add the missing files or remove the lone ones"
         )
-    stems = _stems_of(folder, split, images)
-    pick = label_indices(folder, kind) if _is_labelled(folder, kind) else None
+    stems = prepared.stems_of(folder, split, images)
+    pick = prepared.label_indices(folder, kind) if prepared.is_labelled(folder, kind) else None
 
     def read(stem: str) -> tuple[np.ndarray, np.ndarray]:
-        return read_pair(images[stem], masks[stem], pick)
+        return prepared.read_pair(images[stem], masks[stem], pick)
 
     return Dataset(info.get("name", folder.name), kind, split, stems, read, info)
-
-
-def read_pair(
-    image_path: Path, mask_path: Path, pick: tuple[int, ...] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read one photo and its mask.
-
-    Args:
-        image_path: the photo.
-        mask_path: a grey mask 0..255, or a class-index picture.
-        pick: class indices that count as the thing; None for a grey mask.
-
-    Returns:
-        image uint8 (h, w, 3), mask float32 (h, w) in 0..1.
-
-    Raises:
-        SeglibError: a file cannot be read, sizes differ, or a grey mask holds class numbers.
-    """
-    image, mask = read_image(image_path), read_mask(mask_path)
-    if image.shape[:2] != mask.shape:
-        raise SeglibError(
-            f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels but its photo "
-            f"{image_path.name} is {image.shape[1]}x{image.shape[0]}; make the mask again"
-        )
-    if pick is not None:
-        return image, np.isin(np.rint(mask * 255).astype(np.uint8), pick).astype(np.float32)
-    if 0 < mask.max() < 0.1:
-        raise SeglibError(
-            f"{mask_path} holds values up to {mask.max() * 255:.0f} of 255 only, as class numbers "
-            "do; write masks as 0 and 255 (multiply by 255) or put class numbers into labels/"
-        )
-    return image, mask
-
-
-def read_info(folder: Path) -> dict:
-    """Return the content of dataset.json, {} where there is none."""
-    path = Path(folder) / "dataset.json"
-    if not path.exists():
-        return {}
-    try:
-        info = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise SeglibError(f"{path} is not valid JSON ({error}); mend or delete it") from error
-    if not isinstance(info, dict):
-        raise SeglibError(f"{path} holds no JSON object; mend or delete it")
-    return info
-
-
-def kinds(folder: Path, info: dict) -> tuple[str, ...]:
-    """Return the kinds of mask a folder holds, its main one first."""
-    if (folder / "labels").is_dir():
-        return KNOWN_SETS.get(folder.name, ("person", "hair", "skin"))
-    masks = folder / "masks"
-    if not masks.is_dir():
-        raise SeglibError(f"{folder} has no masks: put them into masks/ with the photos' stems")
-    named = tuple(sorted(child.name for child in masks.iterdir() if child.is_dir()))
-    flat = info.get("kind") or KNOWN_SETS.get(folder.name, ("mask",))[0]
-    return named or (flat,)
-
-
-def image_files(folder: Path) -> dict[str, Path]:
-    """Return stem -> photo."""
-    files = {
-        path.stem: path
-        for path in sorted((folder / "images").iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    }
-    if not files:
-        raise SeglibError(f"{folder / 'images'} holds no .jpg, .png or .webp photos; add some")
-    return files
-
-
-def mask_files(folder: Path, kind: str) -> dict[str, Path]:
-    """Return stem -> mask of this kind."""
-    if _is_labelled(folder, kind):
-        place = folder / "labels"
-    else:
-        place = folder / "masks" / kind if (folder / "masks" / kind).is_dir() else folder / "masks"
-    files = {path.stem: path for path in sorted(place.glob("*.png"))}
-    if not files:
-        raise SeglibError(f"{place} holds no .png masks; add one for each photo, of the same stem")
-    return files
-
-
-def _is_labelled(folder: Path, kind: str) -> bool:
-    return (folder / "labels").is_dir() and not (folder / "masks" / kind).is_dir()
-
-
-def label_indices(folder: Path, kind: str) -> tuple[int, ...]:
-    """Return the class indices that make up a kind; "person" is every class but 0."""
-    path = folder / "label_list.txt"
-    try:
-        pairs = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
-        names = {name.strip(): int(index) for index, name in pairs}
-    except (OSError, ValueError) as error:
-        raise SeglibError(
-            f"{path} cannot be read ({error}); it must name each class as `index name`"
-        ) from error
-    if kind == "person":
-        return tuple(index for index in names.values() if index)
-    if kind not in names:
-        raise SeglibError(f"{path} names no class {kind!r}; it has {', '.join(names)}")
-    return (names[kind],)
-
-
-def _stems_of(folder: Path, split: str, images: dict[str, Path]) -> tuple[str, ...]:
-    if split not in ("train", "val", "all"):
-        raise SeglibError(f"no split is called {split!r}; use train, val or all")
-    path = folder / "splits.csv"
-    if split == "all" or not path.exists():
-        return tuple(images)
-    stems = tuple(stem for stem, place in read_splits(path) if place == split)
-    missing = [stem for stem in stems if stem not in images]
-    if missing:
-        raise SeglibError(
-            f"{path} names photos that are not in images/: {', '.join(missing[:3])} "
-            f"({len(missing)} in all); remove those lines or add the photos"
-        )
-    if not stems:
-        raise SeglibError(f"{path} puts no photo into {split!r}; write {split!r} behind some stems")
-    return stems
-
-
-def read_splits(path: Path) -> list[tuple[str, str]]:
-    """Return the (stem, split) lines of a splits.csv.
-
-    Raises:
-        SeglibError: the file has no such columns or no lines.
-    """
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"stem", "split"} <= set(rows[0]):
-        raise SeglibError(f"{path} needs a first line `stem,split` and a line per photo")
-    return [(row["stem"], row["split"]) for row in rows]
 
 
 def write_folder(folder: str | Path, dataset: Dataset, val_share: float = 0.2) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data import dataset as data_set
+from seglib.data import folder as prepared
+from seglib.data.dataset import open_folder
 from seglib.errors import SeglibError
 
 
@@ -43,13 +44,13 @@ def validate(folder: str | Path, kind: str | None = None) -> list[Problem]:
     """
     folder = Path(folder)
     try:
-        info = data_set.read_info(folder)
+        info = prepared.read_info(folder)
         if not (folder / "images").is_dir():
-            data_set.open_folder(folder)
-        kind = kind or data_set.kinds(folder, info)[0]
-        images = data_set.image_files(folder)
-        masks = data_set.mask_files(folder, kind)
-        pick = data_set.label_indices(folder, kind) if (folder / "labels").is_dir() else None
+            open_folder(folder)
+        kind = kind or prepared.kinds(folder, info)[0]
+        images = prepared.image_files(folder)
+        masks = prepared.mask_files(folder, kind)
+        pick = prepared.label_indices(folder, kind) if (folder / "labels").is_dir() else None
     except SeglibError as error:
         return [Problem("", "folder", str(error))]
     problems = [
@@ -59,7 +60,7 @@ def validate(folder: str | Path, kind: str | None = None) -> list[Problem]:
     shares = []
     for stem in sorted(set(images) & set(masks)):
         try:
-            _, mask = data_set.read_pair(images[stem], masks[stem], pick)
+            _, mask = prepared.read_pair(images[stem], masks[stem], pick)
         except SeglibError as error:
             problems.append(Problem(stem, "pair", str(error)))
             continue
@@ -89,8 +90,8 @@ def _split_problems(folder: Path, kind: str) -> list[Problem]:
         return []
     try:
         for split in ("train", "val"):
-            data_set.open_folder(folder, split, kind)
-        places = data_set.read_splits(path)
+            open_folder(folder, split, kind)
+        places = prepared.read_splits(path)
     except SeglibError as error:
         return [Problem("", "folder", str(error))]
     counts = Counter(stem for stem, _ in places)
@@ -99,7 +100,7 @@ def _split_problems(folder: Path, kind: str) -> list[Problem]:
         for stem, count in counts.items()
         if count > 1
     ]
-    unused = sorted(set(data_set.image_files(folder)) - set(counts))
+    unused = sorted(set(prepared.image_files(folder)) - set(counts))
     if unused:
         message = f"{path} leaves out {len(unused)} photos, such as {unused[0]}; add them"
         found.append(Problem("", "split", message))

@@ -94,6 +94,25 @@ def test_a_cut_network_is_one_channel_of_the_joint_one():
         )
 
 
+def test_calibration_makes_one_half_the_best_cut():
+    config = models.UNetConfig(
+        size=32, encoder="mobilenet_v1", width=0.1, decoder_channels=(8, 8, 8, 8), labels=("hair",)
+    )
+    model = models.mobile_unet(config)
+    images_ = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    before = np.asarray(model(images_.astype(np.float32)))
+    # The truth is what the network says above 0.65, so that cut is perfect and 0.5 is not.
+    logits = model.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    middle = np.median(np.log(before / (1 - before)))
+    logits.set_weights([50 * kernel, 50 * (bias - middle)])
+    masks = np.uint8(255) * (np.asarray(model(images_.astype(np.float32))) >= 0.65)
+    pool = recipe.Pool(images_, masks, np.ones((6, 1), bool), np.ones(6, int))
+    assert recipe.calibrate(model, pool, recipe.RECIPES["open"]) == pytest.approx(0.65)
+    after = np.asarray(model(images_.astype(np.float32))) >= 0.5
+    assert (after == (masks > 0)).mean() > 0.999
+
+
 def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
     pool = recipe.Pool(
         images=np.zeros((3, 4, 4, 3), np.uint8),

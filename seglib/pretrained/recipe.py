@@ -6,7 +6,8 @@
 One network learns persons and hair together, at 96 pixels first, where a step is cheap, and then
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
 cut into one network per task, and each is tuned on its own task for a few epochs, during which the
-sets with the most careful masks are seen more often. `all` uses every photo set (research and
+sets with the most careful masks are seen more often, and its last bias is set so that 0.5 is the
+best cut on training pictures. `all` uses every photo set (research and
 teaching); `open` only the Apache-2.0 street photos and synthetic portraits. Photos come from
 `$SEGLIB_DATA`; every stage can be stopped and started again.
 
@@ -202,6 +203,34 @@ def cut(joint: keras.Model, config: UNetConfig, task: str) -> tuple[keras.Model,
     return model, config
 
 
+def calibrate(model: keras.Model, pool: Pool, recipe: Recipe, pictures: int = 960) -> float:
+    """Shift a one-channel network's last bias so that 0.5 is its best cut.
+
+    Dice rewards marking a little too much, so the best threshold of a trained network often lies
+    above 0.5. It is found on training pictures, as the one with the highest mean IoU, and moved to
+    0.5 by the logits' bias: callers need no threshold of ours.
+
+    Returns:
+        The threshold that became 0.5.
+    """
+    size = model.input_shape[1]
+    chosen = np.random.default_rng(recipe.seed).permutation(len(pool.images))[:pictures]
+    batches = Batches(pool.images[chosen], pool.masks[chosen], recipe.batch_size, size)
+    levels = np.arange(0.3, 0.85, 0.05)
+    ious = []
+    for index in range(len(batches)):
+        x, y = batches[index]
+        found = keras.ops.convert_to_numpy(model(x, training=False)) >= levels
+        truth = y >= 0.5
+        both, either = (found & truth).sum((1, 2)), (found | truth).sum((1, 2))
+        ious.append(np.where(either > 0, both / np.maximum(either, 1), 1.0))
+    best = float(levels[np.concatenate(ious).mean(0).argmax()])
+    logits = model.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    logits.set_weights([kernel, bias - np.log(best / (1 - best))])
+    return best
+
+
 def run(
     variant: str, output: Path, teacher: Path | None = None
 ) -> Iterator[tuple[str, keras.Model, UNetConfig]]:
@@ -222,7 +251,9 @@ def run(
     models.save(joint, config, output / "joint.weights.h5")
     for task in TASKS:
         model, task_config = cut(joint, config, task)
-        _stage(model, recipe, recipe.tune, train.of(task), val.of(task), output / task)
+        pool = train.of(task)
+        _stage(model, recipe, recipe.tune, pool, val.of(task), output / task)
+        print(f"{task}: the cut {calibrate(model, pool, recipe):.2f} became 0.5")
         models.save(model, task_config, output / f"{task}.weights.h5")
         yield task, model, task_config
 

@@ -50,8 +50,8 @@ LIMITS = {
         "Hats and bags count as the person in part of the training data.",
     ],
     "hair": [
-        "Trained on heads of at least a tenth of the frame; small heads are often missed.",
-        "Part of the training data counts beards as hair.",
+        "Small heads, as in street photos, score lowest.",
+        "Where LFW trained the network, beards may count as hair, as they do there.",
         "Dark collars, hats and backgrounds beside the head may be taken for hair.",
     ],
 }

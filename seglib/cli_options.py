@@ -83,7 +83,8 @@ def model_file(name: str) -> Path:
     """Return the file that `name` is, or the shipped one that it names."""
     from seglib import pretrained
 
-    if not Path(name).exists() and name in pretrained.list_models():
+    # A bare word that is no file can only be meant as a name; the loader lists those there are.
+    if not Path(name).exists() and not Path(name).suffix and len(Path(name).parts) == 1:
         return pretrained.path(name)
     return Path(name)
 

@@ -150,6 +150,7 @@ def test_unusable_models_are_named(tmp_path, photo, capsys):
         assert "broken.tflite" in refused(capsys, *demo, path)
         assert "broken.tflite" in refused(capsys, "benchmark", "--model", path)
     assert "'portait'" in refused(capsys, *demo, "portait")
+    assert "portrait_open" in refused(capsys, "benchmark", "--model", "portait")
     assert not output.exists()
 
 

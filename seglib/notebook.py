@@ -48,20 +48,6 @@ def say(text: str) -> None:
         print(text)
 
 
-def glue(name: str, value: object) -> None:
-    """Keep a value under a name for the book's own pages, and do nothing harmful elsewhere.
-
-    In the book this is `myst_nb.glue` without a display; Colab has no myst_nb, and there the value
-    is printed.
-    """
-    try:
-        from myst_nb import glue as book_glue
-    except ImportError:
-        print(f"{name} = {value}")
-    else:
-        book_glue(name, value, display=False)
-
-
 def _in_notebook() -> bool:
     """Tell whether a Jupyter kernel shows what this process displays."""
     try:

@@ -153,6 +153,8 @@ def fit(
         )
     recorder.restore_best(model)
     if config.bn_batches:
+        # The same pictures after a training and after reading a finished run back.
+        train.epoch = config.epochs
         reestimate_batchnorm(model, train, config.bn_batches)
     return History(recorder.rows)
 

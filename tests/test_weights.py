@@ -109,7 +109,7 @@ def test_calibration_makes_one_half_the_best_cut():
     middle = np.median(np.log(before / (1 - before)))
     logits.set_weights([50 * kernel, 50 * (bias - middle)])
     masks = np.uint8(255) * (np.asarray(model(images_.astype(np.float32))) >= 0.65)
-    pool = recipe.Pool(images_, masks, np.ones((6, 1), bool), np.ones(6, int))
+    pool = recipe.Pool(images_, masks, np.ones((6, 1), bool), np.ones((6, 1), int))
     wrong = ((np.asarray(model(images_.astype(np.float32))) >= 0.5) != (masks > 0)).mean()
     cut = recipe.calibrate(model, pool, recipe.RECIPES["open"])
     assert cut == pytest.approx(0.65, abs=0.06)
@@ -122,7 +122,7 @@ def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
         images=np.zeros((3, 4, 4, 3), np.uint8),
         masks=np.stack([np.full((4, 4, 2), value, np.uint8) for value in (1, 2, 3)]),
         known=np.array([[True, False], [False, True], [True, True]]),
-        repeat=np.array([1, 1, 2]),
+        repeat=np.array([[1, 1], [1, 1], [3, 2]]),
     )
     hair = pool.of("hair")
     assert hair.masks[:, 0, 0, 0].tolist() == [2, 3, 3]

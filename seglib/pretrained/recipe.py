@@ -1,13 +1,13 @@
 """How the shipped weights were made; run again, it makes them again.
 
-    python -m seglib.pretrained.recipe all  --output runs --teacher mp_selfie.tflite
+    python -m seglib.pretrained.recipe all  --output runs --teachers mp_selfie.tflite mp_hair.tflite
     python -m seglib.pretrained.recipe open --output runs
 
 One network learns persons and hair together, at 96 pixels first, where a step is cheap, and then
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
-cut into one network per task, and each is tuned on its own task for a few epochs, during which the
-sets with the most careful masks are seen more often, and its last bias is set so that 0.5 is the
-best cut on training pictures. `all` uses every photo set (research and
+cut into one network per task, and each is tuned on its own task, during which the sets with the
+most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
+training pictures. `all` uses every photo set (research and
 teaching); `open` only the Apache-2.0 street photos and synthetic portraits. Photos come from
 `$SEGLIB_DATA`; every stage can be stopped and started again.
 
@@ -52,7 +52,8 @@ class Recipe:
         sets: photo sets and the kinds of mask taken from each.
         val_sets: sets whose val split picks the best epoch.
         synthetic: synthetic portraits added to the training photos.
-        repeat: how often an epoch of tuning shows the photos of a set; once where it is not named.
+        repeat: per task, how often an epoch of tuning shows the photos of a set; once where it is
+            not named.
         joint: stages of the network that learns both tasks.
         tune: stage of each task's own network.
         unet: the network; `size` and `labels` are set by the stages.
@@ -62,7 +63,7 @@ class Recipe:
     sets: dict[str, tuple[str, ...]]
     val_sets: dict[str, tuple[str, ...]]
     synthetic: int
-    repeat: dict[str, int] = field(default_factory=dict)
+    repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
     unet: UNetConfig = UNetConfig()
@@ -76,8 +77,8 @@ RECIPES = {
         sets={"eg1800": ("person",), "figaro1k": ("hair",), "lfw_hair": ("hair",), **STREET},
         val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
         synthetic=0,
-        repeat={"eg1800": 2, "figaro1k": 3},
-        tune=Stage(128, 7, 1.2e-3),
+        repeat={"person": {"eg1800": 2}, "hair": {"figaro1k": 3}},
+        tune=Stage(128, 36, 2e-3),
     ),
     "open": Recipe(
         sets=STREET,
@@ -97,7 +98,7 @@ class Pool:
         images: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3).
         masks: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 2), channels as in TASKS.
         known: bool (n, 2).
-        repeat: int (n,), how often an epoch of tuning shows a picture.
+        repeat: int (n, 2), how often an epoch of tuning that channel's task shows a picture.
     """
 
     images: np.ndarray
@@ -109,12 +110,12 @@ class Pool:
         """Keep one channel and the pictures that have it, each as often as tuning shows it."""
         channel = [TASKS.index(task)]
         keep = np.flatnonzero(self.known[:, channel[0]])
-        keep = np.repeat(keep, self.repeat[keep])
+        keep = np.repeat(keep, self.repeat[keep, channel[0]])
         return Pool(
             self.images[keep],
             self.masks[keep][..., channel],
             self.known[keep][:, channel],
-            np.ones(len(keep), int),
+            np.ones((len(keep), 1), int),
         )
 
     def batches(self, recipe: Recipe, size: int, train: bool) -> Batches:
@@ -125,23 +126,23 @@ class Pool:
         )
 
 
-def training_pool(recipe: Recipe, teacher: Path | None = None) -> Pool:
+def training_pool(recipe: Recipe, teachers: dict[str, Path] | None = None) -> Pool:
     """Read a recipe's training photos into memory and draw its synthetic portraits.
 
     Args:
         recipe: what to read.
-        teacher: a person-segmentation `.tflite` that supplies person masks, as probabilities,
-            for photos that come without one (MediaPipe selfie, Apache-2.0).
+        teachers: per task, a `.tflite` that supplies masks, as probabilities, for photos that come
+            without one (MediaPipe selfie and MediaPipe hair, both Apache-2.0).
     """
     parts = []
     for name, kinds in recipe.sets.items():
-        parts.append(_photos(name, "train", kinds, teacher))
-        parts[-1].repeat *= recipe.repeat.get(name, 1)
+        parts.append(_photos(name, "train", kinds, teachers))
+        parts[-1].repeat *= [recipe.repeat.get(task, {}).get(name, 1) for task in TASKS]
     if recipe.synthetic:
         drawn = data.synthetic.portraits(recipe.synthetic, size=SOURCE_SIZE, seed=7)
         masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
         known = np.ones((recipe.synthetic, 2), bool)
-        parts.append(Pool(drawn.images, masks, known, np.ones(recipe.synthetic, int)))
+        parts.append(Pool(drawn.images, masks, known, np.ones((recipe.synthetic, 2), int)))
     return _joined(parts)
 
 
@@ -154,7 +155,9 @@ def _joined(parts: list[Pool]) -> Pool:
     return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
 
 
-def _photos(name: str, split: str, kinds: tuple[str, ...], teacher: Path | None = None) -> Pool:
+def _photos(
+    name: str, split: str, kinds: tuple[str, ...], teachers: dict[str, Path] | None = None
+) -> Pool:
     masks, known = None, [kind in kinds for kind in TASKS]
     for kind in kinds:
         dataset = data.load(name, split, kind)
@@ -165,28 +168,39 @@ def _photos(name: str, split: str, kinds: tuple[str, ...], teacher: Path | None 
         images, mask = dataset.arrays(SOURCE_SIZE)
         masks = np.zeros((*mask.shape, 2), np.uint8) if masks is None else masks
         masks[..., TASKS.index(kind)] = mask
-    if teacher is not None and "person" not in kinds:
-        taught = _taught(images, teacher)
+    for task, teacher in (teachers or {}).items():
+        if task not in kinds:
+            masks[..., TASKS.index(task)] = _taught(images, teacher)
+            known[TASKS.index(task)] = True
+    if known[0] and "person" not in kinds:
         # Hair is part of the person, whatever the teacher says.
-        masks[..., 0] = np.maximum(taught, masks[..., 1])
-        known[0] = True
-    return Pool(images, masks, np.tile(known, (len(images), 1)), np.ones(len(images), int))
+        masks[..., 0] = masks.max(-1)
+    count = len(images)
+    return Pool(images, masks, np.tile(known, (count, 1)), np.ones((count, 2), int))
 
 
 def _taught(images: np.ndarray, teacher: Path) -> np.ndarray:
-    """Person probabilities 0..255 by a network that takes RGB in 0..1 and returns one channel."""
+    """Probabilities 0..255 by a network that takes RGB in 0..1.
+
+    A fourth input channel is the mask of the frame before and stays empty; two outputs are logits,
+    the second of them that of the thing.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     network = Interpreter(str(teacher), num_threads=1)
     network.allocate_tensors()
     entry, result = network.get_input_details()[0], network.get_output_details()[0]
     masks = np.empty(images.shape[:3], np.uint8)
+    pixels = np.zeros(entry["shape"], np.float32)
     for index, image in enumerate(images):
-        pixels = resize(image, tuple(entry["shape"][1:3])).astype(np.float32) / 255
-        network.set_tensor(entry["index"], pixels[None])
+        pixels[0, ..., :3] = resize(image, tuple(entry["shape"][1:3])) / np.float32(255)
+        network.set_tensor(entry["index"], pixels)
         network.invoke()
-        mask = resize(network.get_tensor(result["index"])[0, ..., 0], masks.shape[1:])
-        masks[index] = np.rint(np.clip(mask, 0, 1) * 255)
+        mask = network.get_tensor(result["index"])[0]
+        if mask.shape[-1] == 2:
+            mask = 1 / (1 + np.exp(mask[..., :1] - mask[..., 1:]))
+        mask = mask[..., 0]
+        masks[index] = np.rint(np.clip(resize(mask, masks.shape[1:]), 0, 1) * 255)
     return masks
 
 
@@ -232,12 +246,21 @@ def calibrate(model: keras.Model, pool: Pool, recipe: Recipe, pictures: int = 96
 
 
 def run(
-    variant: str, output: Path, teacher: Path | None = None
+    variant: str,
+    output: Path,
+    teachers: dict[str, Path] | None = None,
+    tasks: tuple[str, ...] = TASKS,
 ) -> Iterator[tuple[str, keras.Model, UNetConfig]]:
-    """Train one variant; yield (task, model, config) as each is ready and saved under `output`."""
+    """Train one variant; yield (task, model, config) as each is ready and saved under `output`.
+
+    The hair teacher joins at tuning. Stages that are finished under `output` are not run again, so
+    two tasks can be tuned side by side once the joint network is there.
+    """
     recipe = RECIPES[variant]
     output = output / variant
-    train, val = training_pool(recipe, teacher), validation_pool(recipe)
+    teachers = teachers or {}
+    person = {task: path for task, path in teachers.items() if task == "person"}
+    train, val = training_pool(recipe, person), validation_pool(recipe)
     print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
     keras.utils.set_random_seed(recipe.seed)
     joint = None
@@ -249,7 +272,9 @@ def run(
         _stage(model, recipe, stage, train, val, output / f"joint{number}")
         joint = model
     models.save(joint, config, output / "joint.weights.h5")
-    for task in TASKS:
+    if teachers != person:
+        train = training_pool(recipe, teachers)
+    for task in tasks:
         model, task_config = cut(joint, config, task)
         pool = train.of(task)
         _stage(model, recipe, recipe.tune, pool, val.of(task), output / task)
@@ -277,9 +302,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("variant", choices=RECIPES)
     parser.add_argument("--output", type=Path, required=True, help="folder for runs and weights")
-    parser.add_argument("--teacher", type=Path, help="person .tflite for photos without that mask")
+    parser.add_argument(
+        "--teachers",
+        type=Path,
+        nargs=2,
+        metavar=("PERSON", "HAIR"),
+        help=".tflite files that mask the photos which come without that mask",
+    )
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="tasks to tune")
     arguments = parser.parse_args()
-    for task, _, _ in run(arguments.variant, arguments.output, arguments.teacher):
+    teachers = dict(zip(TASKS, arguments.teachers or (), strict=False))
+    for task, _, _ in run(arguments.variant, arguments.output, teachers, tuple(arguments.tasks)):
         print(f"{task}: saved")
 
 

@@ -37,6 +37,7 @@ RESEARCH = {
         "person masks of the hair photos: MediaPipe Selfie Segmentation (Apache-2.0) as teacher",
     ],
 }
+HAIR_TEACHER = "hair masks of the portraits: MediaPipe Hair (Apache-2.0) as teacher"
 OPEN = {
     "licence": "Apache-2.0",
     "terms": "Apache-2.0; trained on Apache-2.0 street photos and synthetic portraits only",
@@ -71,6 +72,8 @@ def ship(runs: Path, variant: str, task: str, folder: Path = FOLDER) -> Path:
     model, config = models.load(weights), models.load_config(weights)
     models.save(model, config, folder / f"{name}.weights.h5")
     about = {"name": name, "task": task, **(OPEN if variant == "open" else RESEARCH)}
+    if (variant, task) == ("all", "hair"):
+        about["training_data"] = [*about["training_data"], HAIR_TEACHER]
     metadata = {**about, "labels": list(config.labels)}
     path = export.to_tflite(model, folder / f"{name}.tflite", "float16", metadata=metadata)
     content = {

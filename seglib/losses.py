@@ -8,17 +8,23 @@ number, >= 0, and 0 where a mask of zeros and ones is answered exactly, an empty
 Chapter: dice loss and metrics.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from keras import KerasTensor, ops
 
 from seglib.errors import SeglibError
 
 EPSILON = 1e-6
+Loss = Callable[[KerasTensor, KerasTensor], KerasTensor]
 
 
 def dice_loss(
-    y_true: KerasTensor, y_pred: KerasTensor, smooth: float = 1.0, per_image: bool = True
+    y_true: KerasTensor,
+    y_pred: KerasTensor,
+    smooth: float = 1.0,
+    per_image: bool = True,
+    squared: bool = False,
 ) -> KerasTensor:
     """Return 1 - dice, where dice is ``(2 |T P| + smooth) / (|T| + |P| + smooth)``.
 
@@ -29,28 +35,113 @@ def dice_loss(
             0 rather than 0/0; a large value softens the loss of small things.
         per_image: average the loss of every image and channel. Otherwise pool all pixels of a
             channel, as the hair projects of 2017 and 2020 did: large heads then outvote small ones.
+        squared: sum squares below, as V-Net does; unsure pixels then cost less.
 
     Dice as a loss: Milletari et al., V-Net, 2016.
     """
-    known = ops.cast(y_true >= 0, y_pred.dtype)
-    y_true = ops.cast(y_true, y_pred.dtype) * known
-    y_pred = y_pred * known
+    y_true, y_pred, known = _known(y_true, y_pred)
     axes = (1, 2) if per_image else (0, 1, 2)
     overlap = ops.sum(y_true * y_pred, axes)
-    total = ops.sum(y_true + y_pred, axes)
+    power = 2 if squared else 1
+    total = ops.sum(y_true**power + y_pred**power, axes)
     loss = 1 - (2 * overlap + smooth) / (total + smooth)
-    # An image without a known pixel says nothing; it must not pull the mean towards 0.
-    counts = ops.cast(ops.sum(known, axes) > 0, y_pred.dtype)
-    return ops.sum(loss * counts) / ops.maximum(ops.sum(counts), 1)
+    return _mean_of_known(loss, ops.any(known > 0, axes))
 
 
-def bce_loss(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
-    """Return the mean binary cross-entropy of the known pixels, in nats."""
-    known = ops.cast(y_true >= 0, y_pred.dtype)
-    y_true = ops.cast(y_true, y_pred.dtype)
-    y_pred = ops.clip(y_pred, EPSILON, 1 - EPSILON)
-    loss = -(y_true * ops.log(y_pred) + (1 - y_true) * ops.log(1 - y_pred))
-    return ops.sum(loss * known) / ops.maximum(ops.sum(known), 1)
+def tversky_loss(
+    y_true: KerasTensor,
+    y_pred: KerasTensor,
+    false_positives: float = 0.3,
+    false_negatives: float = 0.7,
+    smooth: float = 1.0,
+) -> KerasTensor:
+    """Return 1 - Tversky index: dice with a price of its own for each kind of mistake.
+
+    The index is ``(TP + smooth) / (TP + a FP + b FN + smooth)``, a mean over images and channels.
+    One half for both gives dice (with half its smooth term). A higher price on missed pixels helps
+    things that fill little of the frame. Salehi et al., 2017.
+    """
+    y_true, y_pred, known = _known(y_true, y_pred)
+    hit = ops.sum(y_true * y_pred, (1, 2))
+    wrong = ops.sum((1 - y_true) * y_pred * known, (1, 2))
+    missed = ops.sum(y_true * (1 - y_pred), (1, 2))
+    index = (hit + smooth) / (hit + false_positives * wrong + false_negatives * missed + smooth)
+    return _mean_of_known(1 - index, ops.any(known > 0, (1, 2)))
+
+
+def bce_loss(y_true: KerasTensor, y_pred: KerasTensor, positive_weight: float = 1.0) -> KerasTensor:
+    """Return the mean binary cross-entropy of the known pixels, in nats.
+
+    Args:
+        y_true: targets 0..1, below 0 where unknown.
+        y_pred: probabilities 0..1.
+        positive_weight: how much more a pixel of the thing counts than one of the background, for
+            things that fill little of the frame.
+    """
+    y_true, y_pred, known = _known(y_true, y_pred)
+    weight = known * (1 + (positive_weight - 1) * y_true)
+    return _weighted_mean(_cross_entropy(y_true, y_pred), weight)
+
+
+def focal_loss(y_true: KerasTensor, y_pred: KerasTensor, gamma: float = 2.0) -> KerasTensor:
+    """Return the cross-entropy times ``|target - probability| ** gamma``, a mean of known pixels.
+
+    Pixels that are nearly right stop counting, so the edge pixels lead. 0 gives the cross-entropy.
+    Lin et al., RetinaNet, 2017; the factor for soft targets is that of Li et al., 2020.
+    """
+    y_true, y_pred, known = _known(y_true, y_pred)
+    # A power of exactly 0 has no gradient for exponents below 1.
+    factor = ops.maximum(ops.abs(y_true - y_pred), EPSILON) ** gamma
+    return _weighted_mean(factor * _cross_entropy(y_true, y_pred), known)
+
+
+def edge_bce_loss(
+    y_true: KerasTensor, y_pred: KerasTensor, width: int = 3, weight: float = 4.0
+) -> KerasTensor:
+    """Return the cross-entropy with more weight on pixels near the target's edge.
+
+    Args:
+        y_true: targets 0..1, below 0 where unknown.
+        y_pred: probabilities 0..1.
+        width: pixels to either side of the edge that count more.
+        weight: how much is added to their weight of 1.
+
+    The weight map is the older half of U-Net's (Ronneberger et al., 2015); PortraitNet (Zhang et
+    al., 2019) supervises edges for the same reason.
+    """
+    y_true, y_pred, known = _known(y_true, y_pred)
+    side = 2 * width + 1
+    highest = ops.max_pool(y_true, side, strides=1, padding="same")
+    lowest = -ops.max_pool(-y_true, side, strides=1, padding="same")
+    weights = known * (1 + weight * ops.stop_gradient(highest - lowest))
+    return _weighted_mean(_cross_entropy(y_true, y_pred), weights)
+
+
+def lovasz_hinge_loss(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
+    """Return the Lovasz hinge: a convex stand-in for 1 - IoU, a mean over images and channels.
+
+    Each pixel's hinge error is weighed by how much the IoU would fall if it and all worse pixels
+    were wrong. Targets are cut at 0.5, logits are read back from the probabilities.
+    Berman, Triki and Blaschko, 2018.
+    """
+    y_true, y_pred, known = _known(y_true, y_pred)
+    shape = ops.shape(y_pred)
+    flat = (shape[0], shape[1] * shape[2], shape[3])
+    truth = ops.reshape(ops.cast(y_true >= 0.5, y_pred.dtype), flat)
+    p = ops.clip(ops.reshape(y_pred, flat), EPSILON, 1 - EPSILON)
+    logit = ops.log(p) - ops.log(1 - p)
+    # Unknown pixels have error 0: sorted behind all others, they add nothing.
+    errors = ops.relu(1 - (2 * truth - 1) * logit) * ops.reshape(known, flat)
+    order = ops.stop_gradient(ops.argsort(-errors, axis=1))
+    errors = ops.take_along_axis(errors, order, axis=1)
+    truth = ops.take_along_axis(truth, order, axis=1)
+    count = ops.sum(truth, axis=1, keepdims=True)
+    missed = ops.cumsum(truth, axis=1)
+    added = ops.cumsum(1 - truth, axis=1)
+    jaccard = 1 - (count - missed) / ops.maximum(count + added, 1)
+    steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
+    loss = ops.sum(errors * ops.stop_gradient(steps), axis=1)
+    return _mean_of_known(loss, ops.any(known > 0, (1, 2)))
 
 
 def dice_bce_loss(y_true: KerasTensor, y_pred: KerasTensor, bce_weight: float = 0.5) -> KerasTensor:
@@ -62,14 +153,67 @@ def dice_bce_loss(y_true: KerasTensor, y_pred: KerasTensor, bce_weight: float = 
     return (1 - bce_weight) * dice_loss(y_true, y_pred) + bce_weight * bce_loss(y_true, y_pred)
 
 
-LOSSES: dict[str, Callable[[KerasTensor, KerasTensor], KerasTensor]] = {
+def deep_supervision(
+    loss: Loss, weights: Sequence[float] = (1.0, 0.4, 0.2)
+) -> Callable[[KerasTensor, Sequence[KerasTensor]], KerasTensor]:
+    """Return a loss for a network with several masks, finest first.
+
+    The targets are averaged down to each mask's size; an average over any unknown pixel is unknown.
+    Lee et al., Deeply-Supervised Nets, 2015.
+
+    Args:
+        loss: what each mask is scored with.
+        weights: one per mask.
+    """
+
+    def total(y_true: KerasTensor, masks: Sequence[KerasTensor]) -> KerasTensor:
+        if len(masks) != len(weights):
+            raise SeglibError(f"{len(masks)} masks need as many weights, not {len(weights)}")
+        parts = []
+        for mask, weight in zip(masks, weights, strict=True):
+            factor = y_true.shape[1] // mask.shape[1]
+            target = ops.average_pool(ops.maximum(y_true, 0.0), factor)
+            lowest = -ops.max_pool(-y_true, factor)
+            parts.append(weight * loss(ops.where(lowest < 0, -1.0, target), mask))
+        return sum(parts[1:], parts[0])
+
+    return total
+
+
+def _known(y_true: KerasTensor, y_pred: KerasTensor) -> tuple[KerasTensor, ...]:
+    """Return both with unknown pixels set to 0, and 1 where a pixel is known."""
+    known = ops.cast(y_true >= 0, y_pred.dtype)
+    return ops.cast(y_true, y_pred.dtype) * known, y_pred * known, known
+
+
+def _cross_entropy(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
+    y_pred = ops.clip(y_pred, EPSILON, 1 - EPSILON)
+    return -(y_true * ops.log(y_pred) + (1 - y_true) * ops.log(1 - y_pred))
+
+
+def _weighted_mean(values: KerasTensor, weights: KerasTensor) -> KerasTensor:
+    return ops.sum(values * weights) / ops.maximum(ops.sum(weights), 1)
+
+
+def _mean_of_known(values: KerasTensor, known: KerasTensor) -> KerasTensor:
+    # An image without a known pixel says nothing; it must not pull the mean towards 0.
+    return _weighted_mean(values, ops.cast(known, values.dtype))
+
+
+LOSSES: dict[str, Loss] = {
     "dice": dice_loss,
+    "dice_squared": partial(dice_loss, squared=True),
+    "dice_batch": partial(dice_loss, per_image=False),
     "bce": bce_loss,
     "dice_bce": dice_bce_loss,
+    "focal": focal_loss,
+    "tversky": tversky_loss,
+    "lovasz_hinge": lovasz_hinge_loss,
+    "edge_bce": edge_bce_loss,
 }
 
 
-def get(name: str) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
+def get(name: str) -> Loss:
     """Return the loss of that name.
 
     Raises:

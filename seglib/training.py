@@ -29,7 +29,7 @@ class TrainConfig:
         learning_rate: highest rate; it rises over `warmup` and falls along a cosine to 1 %.
         warmup: share of all steps during which the rate rises.
         weight_decay: AdamW's decay of weights.
-        loss: "dice", "bce" or "dice_bce".
+        loss: a name in `seglib.losses.LOSSES`, such as "dice" or "dice_bce".
         patience: epochs without a better validation IoU before stopping; 0 never stops.
         bn_batches: batches over which BatchNorm's statistics are estimated anew after training;
             0 keeps those of the last steps.

@@ -8,9 +8,9 @@ import pytest
 
 import chapter_contract as contract
 
-NAME = "03_dice_loss.ipynb"
+NAME = "04_dice_loss.ipynb"
 RECORD = {"smoke": 12.2, "full": None, "machine": "2 CPU cores"}
-RECORDS = {"chapters": {"03_dice_loss": RECORD}}
+RECORDS = {"chapters": {"04_dice_loss": RECORD}}
 CHAPTERS = sorted(contract.NOTEBOOKS.glob("*.ipynb"))
 FIGURE = {
     "figure": {"name": "fig-dice-curve", "caption": "The loss falls as the overlap grows."},
@@ -44,7 +44,7 @@ def chapter() -> dict:
     badge = contract.BADGE.format(link=contract.project.colab_link(NAME))
     opening = (
         "| In this chapter | |\n|---|---|\n| **Promise** | You write a loss. |\n"
-        "| **You need** | [MobileNet-UNet](02_mobilenet_unet.ipynb) |\n"
+        "| **You need** | [MobileNet-UNet](03_mobilenet_unet.ipynb) |\n"
         f"| **Run time** | {contract.run_time(RECORD)} |\n| **Runtime type** | CPU. |\n\n"
         "**You will learn**\n\n- to see\n- to count\n- to compare\n"
     )
@@ -72,7 +72,7 @@ def chapter() -> dict:
 def found(notebook: dict) -> list[str]:
     """The problems of the sample chapter, whose links need no other chapter to exist yet."""
     problems = contract.problems(NAME, notebook, RECORDS)
-    return [p for p in problems if "02_mobilenet_unet.ipynb, which does not exist" not in p]
+    return [p for p in problems if "03_mobilenet_unet.ipynb, which does not exist" not in p]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -139,8 +139,8 @@ BROKEN = {
     "a badge of another chapter": (replaced(0, "03_dice", "04_dice"), "no Colab badge"),
     "a missing row": (replaced(1, "**Promise**", "**Aim**"), "needs the rows"),
     "a prerequisite without a link": (
-        replaced(1, "[MobileNet-UNet](02_mobilenet_unet.ipynb)", "UNets"), "neither links"),
-    "a later prerequisite": (replaced(1, "02_mobilenet_unet", "05_tflite"), "later chapter"),
+        replaced(1, "[MobileNet-UNet](03_mobilenet_unet.ipynb)", "UNets"), "neither links"),
+    "a later prerequisite": (replaced(1, "03_mobilenet_unet", "05_tflite"), "later chapter"),
     "no runtime type": (replaced(1, "| CPU.", "| Fast."), "neither CPU nor GPU"),
     "a GPU without the menu": (replaced(1, "| CPU.", "| GPU."), "where to choose it"),
     "a GPU that only the header knows": (

@@ -1,4 +1,4 @@
-"""The command line: `seglib demo`, `train`, `eval`, `convert`, `benchmark` and `models`.
+"""The command line: `seglib demo`, `train`, `eval`, `convert`, `benchmark`, `models` and `data`.
 
 Each command reads its options, calls the library and prints; what it does can be done in Python
 with the same functions. A mistake that the user can mend is one sentence on the standard error and
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import seglib
-from seglib import cli_options
+from seglib import cli_data, cli_options
 from seglib.errors import SeglibError
 
 
@@ -61,6 +61,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _add_convert(commands)
     _add_benchmark(commands)
     _add_models(commands)
+    cli_data.add_parser(commands, complete="data" in arguments)
     return parser
 
 

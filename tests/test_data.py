@@ -206,6 +206,8 @@ def test_a_named_set_is_found_or_replaced_with_a_notice(folder, monkeypatch, cap
 
 @pytest.mark.parametrize("name", sorted(data.KNOWN_SETS))
 def test_real_sets_load_with_every_kind(real_data, monkeypatch, name):
+    if not (real_data / name).is_dir():
+        pytest.skip(f"no {name} in SEGLIB_DATA")
     monkeypatch.setenv("SEGLIB_DATA", str(real_data))
     for kind in data.KNOWN_SETS[name]:
         dataset = data.load(name, "val", kind)

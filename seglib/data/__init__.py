@@ -1,4 +1,4 @@
-"""Data: one folder format, its loader and its checks, synthetic portraits, augmentation, batches.
+"""Data: where it comes from, one folder format for all of it, synthetic portraits, batches.
 
 Chapter: data preparation.
 """
@@ -7,8 +7,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from seglib.data.augment import AugmentConfig, augment
+from seglib.data.catalogue import Source
+from seglib.data.catalogue import entries as list
 from seglib.data.dataset import Dataset, load, open_folder, write_folder
+from seglib.data.export import to_csv, to_numpy
+from seglib.data.fetch import fetch, verify
 from seglib.data.folder import KNOWN_SETS
+from seglib.data.prepare import prepare
 from seglib.data.validate import Problem, validate
 
 if TYPE_CHECKING:
@@ -20,10 +25,17 @@ __all__ = [
     "Dataset",
     "KNOWN_SETS",
     "Problem",
+    "Source",
     "augment",
+    "fetch",
+    "list",
     "load",
     "open_folder",
+    "prepare",
+    "to_csv",
+    "to_numpy",
     "validate",
+    "verify",
     "write_folder",
 ]
 

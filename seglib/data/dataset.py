@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from seglib.data import folder as prepared
+from seglib.data.catalogue import cache_folder, source
 from seglib.data.folder import KNOWN_SETS
 from seglib.errors import SeglibError
 from seglib.images import resize, write_image, write_mask
@@ -88,10 +89,11 @@ class Dataset:
 
 
 def load(name: str, split: str = "train", kind: str | None = None) -> Dataset:
-    """Load a data set by name: from `$SEGLIB_DATA`, or else the synthetic portraits.
+    """Load a data set by name: from `$SEGLIB_DATA`, the cache, or else the synthetic portraits.
 
     Args:
-        name: a folder's name under a folder that `$SEGLIB_DATA` lists, or "synthetic".
+        name: a folder's name under a folder that `$SEGLIB_DATA` lists or where
+            `seglib.data.prepare` puts finished sets, or "synthetic".
         split: "train", "val" or "all".
         kind: what the masks must show; by default the set's first kind.
 
@@ -111,12 +113,15 @@ def load(name: str, split: str = "train", kind: str | None = None) -> Dataset:
     if folder:
         return open_folder(folder, split, kind)
     if name != "synthetic":
-        print(f"{name}: no folder of that name under $SEGLIB_DATA; using synthetic portraits")
+        entry = source(name)
+        how = f"; `seglib data fetch {name}` and `prepare {name}` get it" if entry.fetchable else ""
+        print(f"{name}: no folder of that name under $SEGLIB_DATA; using synthetic portraits{how}")
     return _synthetic(split, kind or KNOWN_SETS.get(name, KINDS)[0])
 
 
 def _find(name: str) -> Path | None:
     roots = [Path(root) for root in os.environ.get("SEGLIB_DATA", "").split(os.pathsep) if root]
+    roots.append(cache_folder() / "prepared")
     return next((root / name for root in roots if (root / name / "images").is_dir()), None)
 
 

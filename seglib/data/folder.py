@@ -16,18 +16,19 @@ from pathlib import Path
 
 import numpy as np
 
+from seglib.data.catalogue import entries
 from seglib.errors import SeglibError
 from seglib.images import read_image, read_mask
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-# What the flat `masks/` of the field's well-known sets show, for folders without a dataset.json.
-KNOWN_SETS = {
-    "eg1800": ("person",),
-    "figaro1k": ("hair",),
-    "lfw_hair": ("hair",),
-    "ccp_full": ("person", "hair", "skin"),
-    "ccp_upper": ("person", "hair", "skin"),
-}
+# What the masks of the field's well-known sets show, for folders without a dataset.json.
+KNOWN_SETS = {entry.name: entry.kinds for entry in entries() if entry.raw}
+_LABELLED = ("person", "hair", "skin", "clothes")
+# Classes that are no garment: the body, and what is carried or worn as an ornament.
+_NO_CLOTHES = (
+    *("null", "hair", "skin", "accessories", "bag", "bracelet", "earrings", "glasses"),
+    *("necklace", "purse", "ring", "sunglasses", "wallet", "watch"),
+)
 
 
 def read_pair(
@@ -79,13 +80,16 @@ def read_info(folder: Path) -> dict:
 def kinds(folder: Path, info: dict) -> tuple[str, ...]:
     """Return the kinds of mask a folder holds, its main one first."""
     if (folder / "labels").is_dir():
-        return KNOWN_SETS.get(folder.name, ("person", "hair", "skin"))
+        return _LABELLED
     masks = folder / "masks"
     if not masks.is_dir():
         raise SeglibError(f"{folder} has no masks: put them into masks/ with the photos' stems")
     named = tuple(sorted(child.name for child in masks.iterdir() if child.is_dir()))
-    flat = info.get("kind") or KNOWN_SETS.get(folder.name, ("mask",))[0]
-    return named or (flat,)
+    if named:
+        # dataset.json knows which is the main one; folders only know the alphabet.
+        first = [kind for kind in info.get("kinds", ()) if kind in named]
+        return (*first, *(kind for kind in named if kind not in first))
+    return (info.get("kind") or KNOWN_SETS.get(folder.name, ("mask",))[0],)
 
 
 def image_files(folder: Path) -> dict[str, Path]:
@@ -118,7 +122,10 @@ def is_labelled(folder: Path, kind: str) -> bool:
 
 
 def label_indices(folder: Path, kind: str) -> tuple[int, ...]:
-    """Return the class indices that make up a kind; "person" is every class but 0."""
+    """Return the class indices that make up a kind.
+
+    "person" is every class but 0, "clothes" every garment; other kinds are classes themselves.
+    """
     path = folder / "label_list.txt"
     try:
         pairs = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
@@ -129,6 +136,8 @@ def label_indices(folder: Path, kind: str) -> tuple[int, ...]:
         ) from error
     if kind == "person":
         return tuple(index for index in names.values() if index)
+    if kind == "clothes":
+        return tuple(index for name, index in names.items() if name not in _NO_CLOTHES)
     if kind not in names:
         raise SeglibError(f"{path} names no class {kind!r}; it has {', '.join(names)}")
     return (names[kind],)

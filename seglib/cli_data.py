@@ -1,0 +1,156 @@
+"""`seglib data`: list the sources, fetch one, prepare it, export it, look it over.
+
+Chapter: data preparation.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from seglib.errors import SeglibError
+
+
+def add_parser(commands: Any, complete: bool = True) -> None:
+    """Add the command `data` with its own commands.
+
+    Args:
+        commands: what `ArgumentParser.add_subparsers` returned.
+        complete: False leaves its commands away, for when another command was asked for anyway.
+    """
+    parser = commands.add_parser("data", help="list, fetch, prepare, export or examine data sets")
+    if not complete:
+        return
+    own = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_list(own)
+    _add_fetch(own)
+    _add_prepare(own)
+    _add_export(own)
+    if importlib.util.find_spec("seglib.data.doctor_cli"):
+        importlib.import_module("seglib.data.doctor_cli").add_parser(own)
+
+
+def _add_list(commands: Any) -> None:
+    parser = commands.add_parser("list", help="list the sources, their terms and how to get them")
+    parser.add_argument("--json", action="store_true", help="print all that is known, as JSON")
+    parser.set_defaults(run=_list)
+
+
+def _list(options: argparse.Namespace) -> None:
+    import dataclasses
+
+    from seglib.data import catalogue
+
+    entries = catalogue.entries()
+    if options.json:
+        rows = [{**dataclasses.asdict(e), "fetchable": e.fetchable} for e in entries]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for entry in entries:
+        count = f", {entry.count:,} pairs" if entry.count else ""
+        print(f"{entry.name}: {entry.title}{count}")
+        print(f"    shows    {entry.shows}; masks of {', '.join(entry.kinds)}")
+        print(f"    licence  {entry.licence}")
+        print(f"    terms    {entry.terms}")
+        if entry.fetchable:
+            print(f"    get it   seglib data fetch {entry.name}")
+        for number, step in enumerate(() if entry.fetchable else entry.steps, 1):
+            print(f"    {'get it' if number == 1 else '':8} {number}. {step}")
+
+
+def _add_fetch(commands: Any) -> None:
+    parser = commands.add_parser("fetch", help="fetch a set's files; goes on after a stop")
+    parser.add_argument("name", metavar="NAME", help="a name that `seglib data list` shows")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to [the user's cache]")
+    parser.set_defaults(run=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from seglib.data import catalogue
+    from seglib.data.fetch import fetch
+
+    entry = catalogue.source(options.name)
+    print(f"{entry.title}: {entry.terms}", file=sys.stderr)
+    print(fetch(entry, options.folder, progress=sys.stderr.isatty()))
+
+
+def _add_prepare(commands: Any) -> None:
+    parser = commands.add_parser("prepare", help="write a set in the one format the library reads")
+    parser.add_argument("name", metavar="NAME", help="a name that `seglib data list` shows")
+    parser.add_argument(
+        "--raw", type=Path, metavar="DIR", help="the unpacked files [where `fetch` puts them]"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="the new folder [the user's cache]"
+    )
+    parser.add_argument("--size", type=int, help="longest side in pixels [as it is]")
+    parser.add_argument("--kind", help="what the masks of your own photos show, such as hair")
+    parser.add_argument("--workers", type=int, help="processes [one for each core]")
+    parser.add_argument(
+        "--val-share", type=float, default=0.1, help="share of val where the set has none [0.1]"
+    )
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out what cannot be used, and note it"
+    )
+    parser.set_defaults(run=_prepare)
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from seglib.data.folder import read_info
+    from seglib.data.prepare import prepare
+
+    folder = prepare(
+        options.name,
+        options.raw,
+        options.output,
+        size=options.size,
+        kind=options.kind,
+        workers=options.workers,
+        val_share=options.val_share,
+        skip_bad=options.skip_bad,
+        progress=sys.stderr.isatty(),
+    )
+    info = read_info(folder)
+    for note in info["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+    for what, rows in (("moved to train", info["moved_to_train"]), ("left out", info["skipped"])):
+        if rows:
+            print(f"{len(rows)} {what}; {folder / 'dataset.json'} says which", file=sys.stderr)
+    counts = ", ".join(f"{count} {split}" for split, count in sorted(info["counts"].items()))
+    print(f"wrote {folder}: {info['count']} pairs ({counts})")
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser("export", help="write a prepared set as NumPy arrays or a CSV")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a prepared set")
+    parser.add_argument("--to", choices=("npy", "csv"), required=True, help="the form")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="PATH", help="npy: a folder; csv: a file"
+    )
+    parser.add_argument("--size", type=int, help="npy: side of the squares in pixels")
+    parser.add_argument("--kind", help="npy: what the masks must show [the set's first]")
+    parser.add_argument("--split", help="npy: train, val or all [all]")
+    parser.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from seglib.data.export import to_csv, to_numpy
+
+    if options.to == "npy":
+        path = to_numpy(
+            options.folder,
+            options.output,
+            options.size,
+            options.kind,
+            options.split or "all",
+            progress=sys.stderr.isatty(),
+        )
+    else:
+        for name in ("size", "kind", "split"):
+            if getattr(options, name) is not None:
+                raise SeglibError(f"--{name} does not go with --to csv; leave it out")
+        path = to_csv(options.folder, options.output)
+    print(f"wrote {path}")

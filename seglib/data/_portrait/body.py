@@ -1,6 +1,6 @@
 """The body of a synthetic portrait: neck and chest, arms, legs, and a hand before it.
 
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Brushes of the synthetic portraits: fractal noise, gradients, brightness, blur, random colours.
 
 They work on whole pictures, uint8 NumPy arrays, by OpenCV calls; colours are RGB triples 0..255.
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Range = tuple[float, float]
 
 
 @lru_cache(maxsize=1)
-def _noise_bank() -> tuple[np.ndarray, ...]:
+def noise_bank() -> tuple[np.ndarray, ...]:
     """Six fixed fractal-noise pictures (uint8, mean near 128), from coarse clouds to fine grain.
 
     Sums of octaves of smoothed random grids, after Perlin (1985), "An image synthesizer".
@@ -47,7 +47,7 @@ def noise(rng: np.random.Generator, size: int, zoom: Range = (0.15, 1.0), tall: 
         tall: above 1 stretches the noise upright (curtains), below 1 sideways (boards, waves).
         kind: which of the six roughnesses, 0 = smooth clouds .. 5 = grain; None draws one.
     """
-    bank = _noise_bank()[rng.integers(6) if kind is None else kind]
+    bank = noise_bank()[rng.integers(6) if kind is None else kind]
     high = max(8, int(_BANK_SIZE * rng.uniform(*zoom)))
     wide = high
     if tall > 1:
@@ -90,9 +90,9 @@ def picture(colour: np.ndarray, size: int) -> np.ndarray:
 
 def soften(mask: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur of a uint8 mask, sigma in pixels; wide blurs are done on a smaller copy."""
-    if sigma < 3 or mask.shape[0] < 64:
+    if sigma < 1.6 or mask.shape[0] < 64:
         return cv2.GaussianBlur(mask, (0, 0), max(0.5, sigma))
-    size, less = mask.shape[0], int(min(sigma / 1.5, mask.shape[0] / 16))
+    size, less = mask.shape[0], max(2, int(min(sigma / 1.5, mask.shape[0] / 16)))
     small = cv2.resize(mask, (size // less,) * 2, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), sigma / less)
     return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)

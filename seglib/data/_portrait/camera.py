@@ -1,7 +1,7 @@
 """The camera of the synthetic portraits: white balance, contrast, blur, sensor noise, JPEG.
 
 It changes the finished picture alone: labels and alpha say what was there, not how it was taken.
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,16 @@ def _grain_bank() -> np.ndarray:
     """Fixed white Gaussian noise, int16 (512, 512, 3), standard deviation 256."""
     rng = np.random.default_rng(20240301)
     return (256 * rng.standard_normal((_GRAIN_SIZE, _GRAIN_SIZE, 3))).astype(np.int16)
+
+
+def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A window of the noise, repeated where the picture is larger, int16 (size, size, 3)."""
+    bank = _grain_bank()
+    if size > _GRAIN_SIZE // 2:
+        times = size // _GRAIN_SIZE + 2
+        bank = np.tile(bank, (times, times, 1))
+    row, column = rng.integers(_GRAIN_SIZE // 2, size=2)
+    return np.ascontiguousarray(bank[row:row + size, column:column + size])
 
 
 def camera(rng: np.random.Generator, image: np.ndarray, blur: Range, grain: Range,
@@ -52,10 +62,7 @@ def camera(rng: np.random.Generator, image: np.ndarray, blur: Range, grain: Rang
         image = cv2.GaussianBlur(image, (0, 0), sigma)
     level = rng.uniform(*grain) * rng.random()
     if level > 0.5:
-        rows, columns = (np.arange(size) + rng.integers(_GRAIN_SIZE) for _ in range(2))
-        window = _grain_bank()[rows[:, None] % _GRAIN_SIZE, columns[None, :] % _GRAIN_SIZE]
-        image = cv2.add(image, cv2.convertScaleAbs(cv2.max(window, 0), alpha=level / 256))
-        image = cv2.subtract(image, cv2.convertScaleAbs(cv2.min(window, 0), alpha=level / 256))
+        image = cv2.addWeighted(image, 1, _grain(rng, size), level / 256, 0, dtype=cv2.CV_8U)
     if rng.random() < jpeg:
         quality = int(rng.integers(25, 81))
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -1,6 +1,6 @@
 """Clothes of the synthetic portraits: fabrics, necklines, collars and jackets, hats.
 
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def fabric(figure: Figure) -> np.ndarray:
     """Some fabric all over the canvas, uint8 (size, size, 3): colour, pattern, folds, light."""
     rng, size = figure.rng, figure.size
     dark = rng.random()
-    value = (0.04, 0.3) if dark < 0.35 else (0.75, 1) if dark < 0.55 else (0.25, 0.95)
-    base = random_colour(rng, (0, 0.85 if rng.random() < 0.5 else 0.2), value)
+    value = (0.04, 0.3) if dark < 0.4 else (0.75, 1) if dark < 0.6 else (0.25, 0.95)
+    base = random_colour(rng, (0, 0.85 if rng.random() < 0.3 else 0.2), value)
     cloth = picture(base, size)
     other = random_colour(rng, (0, 0.8))
     kind = rng.choice(6, p=[0.5, 0.14, 0.08, 0.08, 0.1, 0.1])
@@ -36,9 +36,12 @@ def fabric(figure: Figure) -> np.ndarray:
             lines(cloth, lean(stripes[..., ::-1]), (base + other) / 2,
                   step * rng.uniform(0.15, 0.6))
     elif kind == 3:
-        axis = np.arange(0, size, max(step, size / 24))
-        for x, y in np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2):
-            cv2.circle(cloth, (int(x), int(y)), max(1, int(step * 0.25)), other.tolist(), -1)
+        tile = picture(base, max(3, round(max(step, size / 24))))
+        middle = len(tile) // 2
+        cv2.circle(tile, (middle, middle), max(1, int(step * 0.25)), other.tolist(), -1,
+                   cv2.LINE_AA)
+        count = -(-size // len(tile))
+        cloth = np.tile(tile, (count, count, 1))[:size, :size].copy()
     elif kind == 4:
         spots = noise(rng, size, (0.1, 0.6), kind=rng.integers(1, 5)).astype(np.int16)
         spots = np.clip((spots - 128) * 12, 0, 255).astype(np.uint8)
@@ -48,9 +51,8 @@ def fabric(figure: Figure) -> np.ndarray:
             at = np.array([rng.uniform(-1.2, 1.2), rng.uniform(2.8, 6)])
             box = at + rng.uniform(-0.9, 0.9, (4, 2)) * [1, 0.5]
             fill(cloth, figure.body(box), random_colour(rng))
-    folds = noise(rng, size, (0.15, 0.6), tall=0.4, kind=rng.integers(0, 3))
-    folds = 128 + (folds.astype(np.float32) - 128) * rng.uniform(0.1, 0.7)
-    return shade(shade(cloth, folds.astype(np.uint8)), figure.lit())
+    folds = noise(rng, 64, (0.15, 0.6), tall=0.4, kind=rng.integers(0, 3)).astype(np.float32)
+    return shade(cloth, figure.lit((folds - 128) * (rng.uniform(0.1, 0.7) / 128)))
 
 
 def neckline(figure: Figure, kind: int, drop: float, depth: float, neck: float) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 The features are painted into the picture of the skin before the head is laid on the canvas, so
 that they move with a turned head and never leave its outline.
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
+
+import math
 
 import cv2
 import numpy as np
@@ -42,11 +44,11 @@ class _Face:
 
     def at(self, x: float, y: float) -> np.ndarray:
         """A place of the unturned face, x within -1..1, on the turned head."""
-        return np.array([self.figure.turned(x), y + self._fall])
+        return np.array([self.figure.turned(float(x)), y + self._fall])
 
     def seen(self, x: float) -> float:
         """How wide a feature at `x` looks on the turned head, 0.05..1."""
-        return float(np.clip(np.cos(np.arcsin(x) + self.figure.turn), 0.05, 1))
+        return max(0.05, math.cos(math.asin(x) + self.figure.turn))
 
     def hollows(self) -> np.ndarray:
         """Coverage (uint8) of the shadows round the eyes, beside the nose and under the lip."""

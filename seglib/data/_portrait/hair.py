@@ -1,8 +1,8 @@
 """Hair of the synthetic portraits: a sheet of strands that falls from the crown.
 
-One sheet gives both the outline and the look, so that strands run along the hair they belong to.
-It is drawn as if there were no face; `hair_front` opens it.
-Chapter: data preparation.
+One sheet gives the outline, and `hair_look` paints along the same sheet, so that strands run along
+the hair they belong to. It is drawn as if there were no face; `hair_front` opens it.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from seglib.data._portrait.brushes import noise, random_colour, shade, soften
-from seglib.data._portrait.brushes import picture as flat
+from seglib.data._portrait.brushes import noise, soften
 from seglib.data._portrait.cuts import random_cut
 from seglib.data._portrait.figure import Figure
-from seglib.data._portrait.layers import two_tone
 from seglib.data._portrait.shapes import fill, lines, rounded
 
 
@@ -33,27 +31,44 @@ class Hair:
         self.cut = random_cut(rng, figure.style, figure.back)
         self._phase, self.part = rng.random(), rng.uniform(-0.5, 0.5)
         self._sway = rng.normal(0, 0.12) * min(self.cut.low, 3)
+        self._aside = 0.0 if figure.back else 0.25 * np.sin(figure.turn)
 
     def strands(self, u: np.ndarray, ragged: float, points: int = 18) -> np.ndarray:
         """Curves (N, points, 2) of the hair sheet; u -1..1 is the place across the sheet."""
-        figure, cut, rng = self.figure, self.cut, self.figure.rng
+        cut, rng = self.cut, self.figure.rng
         count = len(u)
-        t = np.linspace(0, 1, points)[None]
-        arch = np.clip(t / 0.45, 0, 1) * np.pi / 2
-        fall = np.clip((t - 0.45) / 0.55, 0, 1)
+        t = (np.arange(points) / (points - 1))[None]
+        arch = np.minimum(t / 0.45, 1) * (np.pi / 2)
+        fall = np.maximum((t - 0.45) / 0.55, 0)
         low = cut.low * (1 + ragged * rng.uniform(-1, 1, (count, 1)))
         wide = cut.wide * np.sin(arch) + (cut.end - cut.wide) * fall * fall * (3 - 2 * fall)
         phase = self._phase + 0.35 * u[:, None] + rng.normal(0, 0.06 + ragged * 0.4, (count, 1))
         wave = cut.wave * np.sin(2 * np.pi * (cut.waves * t + phase)) * (0.3 + 0.7 * t)
         x = self.part * np.cos(arch) + u[:, None] * wide + wave + self._sway * fall * fall
         y = -cut.top * np.cos(arch) + low * fall + 0.3 * wave
-        x = x - 0.25 * np.sin(figure.turn) * (not figure.back)
-        return np.stack([x, np.broadcast_to(y, x.shape)], -1)
+        return np.stack([x - self._aside, y], -1)
+
+    def across_and_along(self) -> tuple[np.ndarray, np.ndarray]:
+        """Place across the sheet (-1..1 inside) and along it, float32, on the coarse grid.
+
+        It undoes `strands`: wherever a strand passes, `across` is that strand's u.
+        """
+        figure, cut = self.figure, self.cut
+        y, low = figure.hy, max(cut.low, 0.3)
+        rise = np.clip(-y / cut.top, 0, 0.985)
+        fall = np.clip(y / low, 0, 1)
+        wide = cut.wide * np.sqrt(1 - rise * rise)
+        wide += (cut.end - cut.wide) * fall * fall * (3 - 2 * fall)
+        along = np.where(y < 0, -cut.top * np.arcsin(rise), y)
+        share = np.clip(0.45 + 0.55 * y / low, 0, 1)
+        x = figure.hx + self._aside - self.part * rise - self._sway * fall * fall
+        x = x - cut.wave * np.sin(2 * np.pi * (cut.waves * share + self._phase)) * share
+        return x / wide, along
 
     def coverage(self) -> np.ndarray:
         """How much of each pixel the whole sheet covers, uint8, as if it had no face opening."""
         figure, cut, rng = self.figure, self.cut, self.figure.rng
-        mask = figure.canvas.mask()
+        mask, unit = figure.canvas.mask(), figure.unit
         across = np.concatenate([[-1], np.linspace(-1, 1, 22), [1]])
         edge = self.strands(across, 0.12)
         rim = rng.uniform(0.01, 0.05)
@@ -61,57 +76,46 @@ class Hair:
         outline = np.concatenate([edge[0], edge[1:-1, -1], edge[-1][::-1]])
         fill(mask, figure.head(outline if cut.curl else rounded(outline, 1)))
         if cut.curl:
-            for x, y in figure.head(outline[rng.integers(len(outline), size=70)]
-                                    + rng.normal(0, 0.05, (70, 2))):
-                radius = figure.unit * cut.curl * rng.uniform(0.5, 1.3)
+            at = outline[rng.integers(len(outline), size=24)] + rng.normal(0, 0.05, (24, 2))
+            for x, y in figure.head(at):
+                radius = unit * cut.curl * rng.uniform(0.5, 1.2)
                 cv2.circle(mask, (int(16 * x), int(16 * y)), int(16 * radius), 255, -1,
                            cv2.LINE_AA, 4)
         if cut.opacity < 1:
-            mask = cv2.GaussianBlur((mask * cut.opacity).astype(np.uint8), (0, 0),
-                                    max(0.5, 0.05 * figure.unit))
+            return cv2.GaussianBlur((mask * cut.opacity).astype(np.uint8), (0, 0),
+                                    max(0.5, 0.05 * unit))
+        mask = self._ragged(mask)
+        if cut.fade:
+            keep = np.clip(1 + (cut.fade - figure.hy) / 0.6, rng.uniform(0, 0.4), 1)
+            keep = cv2.resize((255 * keep).astype(np.uint8), (figure.size, figure.size))
+            mask = cv2.multiply(mask, keep, scale=1 / 255)
+        loose = int(rng.integers(6, 40))
+        layer = figure.canvas.mask()
+        if cut.curl:
+            root = outline[rng.integers(len(outline), size=loose)][:, None]
+            angle = rng.uniform(0, 6.3, (loose, 1)) + np.linspace(0, rng.uniform(2, 5), 8)
+            radius = cut.curl * rng.uniform(0.4, 1.3, (loose, 1, 1))
+            curls = root + radius * np.stack([np.cos(angle), np.sin(angle)], -1)
+            lines(layer, figure.head(curls), rng.uniform(90, 200))
         else:
-            mask = soften(mask, rng.uniform(0.005, 0.03) * figure.unit)
-            loose = int(rng.integers(6, 50))
-            side = rng.choice([-1, 1], 3 * loose) * rng.uniform(0.9, 1.13, 3 * loose)
+            side = rng.choice([-1, 1], 2 * loose) * rng.uniform(0.9, 1.13, 2 * loose)
             wisps = figure.head(self.strands(side, 0.25, 14))
-            layer = figure.canvas.mask()
-            for group, value in enumerate((70, 120, 190)):
-                lines(layer, wisps[group::3], value)
-            tips = self.strands(rng.uniform(-1, 1, 40), 0.22, 14)
-            lines(layer, figure.head(tips[:, 7:]), 200, 0.03 * figure.unit)
-            mask = cv2.max(mask, layer)
-        return mask
+            for group, value in enumerate((80, 170)):
+                lines(layer, wisps[group::2], value)
+            tips = self.strands(rng.uniform(-1, 1, 24), 0.22, 14)
+            lines(layer, figure.head(tips[:, 9:]), 200, 0.03 * unit)
+        return cv2.max(mask, layer)
 
-    def picture(self) -> np.ndarray:
-        """Hair all over the canvas, uint8 (size, size, 3): strands or curls, gloss, dyed ends."""
+    def _ragged(self, mask: np.ndarray) -> np.ndarray:
+        """Blur the outline, add noise and cut again: locks instead of a drawn line."""
         figure, cut, rng = self.figure, self.cut, self.figure.rng
-        size = figure.size
-        rough = noise(rng, size, (0.2, 0.8), kind=rng.integers(2, 6),
-                      tall=1.0 if cut.curl else 0.15)
-        dark, light = figure.hair * rng.uniform(0.35, 0.7), figure.hair * rng.uniform(1.1, 1.5) + 8
-        hair = two_tone(dark, np.clip(light, 0, 255), rough)
-        width = max(1.0, rng.uniform(0.015, 0.045) * figure.unit)
-        count = int(np.clip(256 * figure.unit / size, 12, 44))
-        contrast = rng.uniform(0.15, 0.5)
-        for tone in np.array([-1, -0.4, 0.4, 1]) * contrast:
-            colour = np.clip(figure.hair * (1 + tone) + 12 * tone, 0, 255)
-            if cut.curl:
-                angle = rng.uniform(0, 6.3, (2 * count, 1)) + np.linspace(0, 4.2, 8)
-                radius = cut.curl * rng.uniform(0.35, 1.0, (2 * count, 1))
-                reach = [cut.wide * 1.1, 0.5 * (cut.top + cut.low)]
-                at = rng.uniform(-1, 1, (2 * count, 1, 2)) * reach
-                at[..., 1] += 0.5 * (cut.low - cut.top)
-                curls = at + np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
-                lines(hair, figure.head(curls), colour, width)
-            if cut.curl < 0.12:
-                strands = self.strands(np.sin(rng.uniform(-1.6, 1.6, count)), 0.1, 12)
-                lines(hair, figure.head(strands), colour, width)
-        if rng.random() < 0.12 and cut.low > 1:
-            ends = np.clip((figure.hy - rng.uniform(-0.5, 1)) / rng.uniform(0.8, 2), 0, 1)
-            ends = cv2.resize((ends * rng.uniform(120, 255)).astype(np.uint8), (size, size))
-            other = random_colour(rng, (0.2, 0.9), (0.3, 0.9))
-            hair = two_tone(hair, shade(flat(other, size), rough), ends)
-        band = (figure.hy + rng.uniform(0.3, 1.0) + 0.3 * figure.hx**2) / rng.uniform(0.15, 0.4)
-        gloss = rng.uniform(0, 0.6) * np.exp(-band**2)
-        sides = rng.uniform(0, 0.3) * np.clip((figure.hx / cut.wide) ** 2, 0, 1)
-        return shade(hair, figure.lit(gloss - sides))
+        reach = (0.05 + 0.5 * cut.curl) * rng.uniform(0.4, 1.2)
+        locks = noise(rng, figure.size, kind=rng.integers(2, 6),
+                      zoom=tuple(np.clip(np.array([0.05, 0.12]) / (figure.unit / figure.size)
+                                         * (1 if cut.curl else 0.6), 0.05, 1)),
+                      tall=1.0 if cut.curl else 0.3)
+        mask = soften(mask, reach * figure.unit)
+        rough = rng.uniform(0.3, 1.1) if cut.curl else rng.uniform(0.1, 0.6)
+        mask = cv2.addWeighted(mask, 1.0, locks, rough, -128 * rough)
+        gain = rng.uniform(2, 5)
+        return cv2.addWeighted(mask, gain, mask, 0, 128 - 128 * gain)

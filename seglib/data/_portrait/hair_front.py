@@ -1,7 +1,7 @@
 """Hair before the head of a synthetic portrait: the opening for the face, buns, ponytails, braids.
 
 Thin wisps cross the opening's border: the hair line is where real masks are least sure.
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The head of a synthetic portrait: skull, ears, the chin's shadow on the neck.
 
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from seglib.data._portrait.brushes import dim, shade, soften
+from seglib.data._portrait.brushes import dim, soften
 from seglib.data._portrait.face import draw_face
 from seglib.data._portrait.figure import Figure
 from seglib.data._portrait.looks import SKIN
@@ -29,8 +29,7 @@ def draw_head(figure: Figure) -> None:
                         * [side, 1]))
     radius = np.sqrt(figure.hx**2 + (figure.hy / figure.tall) ** 2)
     edge = -rng.uniform(0.1, 0.45) * np.clip(radius - 0.55, 0, 1) ** 1.5
-    edge = (128 * (1 + np.maximum(edge, -1))).astype(np.uint8)
-    skin = shade(figure.skin_picture(1.0), edge)
+    skin = figure.skin_picture(1.0, edge)
     ears = canvas.mask()
     for side in (-1, 1):
         place = side if figure.back else np.sin(side * 1.45 + figure.turn)

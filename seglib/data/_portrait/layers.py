@@ -3,7 +3,7 @@
 The `Canvas` holds, beside the picture, how much of every pixel each label covers. Both are blended
 by the same mask with the "over" rule of Porter and Duff (1984), "Compositing digital images", so
 that picture, labels and soft alpha agree by construction.
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Looks of the synthetic portraits: the labels, tones of skin and hair, names of hair cuts.
 
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def skin_colour(rng: np.random.Generator) -> tuple[int, np.ndarray]:
     swatch = np.array(list(bytes.fromhex(SKIN_TONES[tone])), float)
     # Swatches are paler than lit skin in photos, whose red is stronger and blue weaker, and
     # the dark ones darker than skin that a photographer exposes for: hence factors and power.
-    lit = 255 * (swatch / 255) ** 0.82 * [1, 0.83, 0.73]
+    lit = 255 * (swatch / 255) ** 0.76 * [1, 0.83, 0.73]
     return tone, np.clip(lit * rng.uniform(0.85, 1.1) + rng.uniform(0, 20), 8, 250)
 
 

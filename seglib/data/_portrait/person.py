@@ -2,7 +2,7 @@
 
 The order alone hides what is behind (the "painter's algorithm"), so no part has to know what
 covers it.
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
@@ -13,18 +13,26 @@ from seglib.data._portrait.clothes import draw_hat
 from seglib.data._portrait.figure import Figure
 from seglib.data._portrait.hair import Hair
 from seglib.data._portrait.hair_front import draw_tied, open_for_face
+from seglib.data._portrait.hair_look import paint_hair
 from seglib.data._portrait.head import draw_head
 from seglib.data._portrait.looks import HAIR
 
 
-def draw_person(figure: Figure) -> None:
-    """Pose the figure and draw the whole person on its canvas."""
-    rng, config, canvas = figure.rng, figure.config, figure.canvas
+def draw_people(figure: Figure) -> None:
+    """Pose the figure and draw it on its canvas, perhaps with someone beside and behind it."""
     figure.pose()
+    if figure.rng.random() < figure.config.company:
+        draw_person(figure.companion())
+    draw_person(figure)
+
+
+def draw_person(figure: Figure) -> None:
+    """Draw a whole posed person on the figure's canvas."""
+    rng, config, canvas = figure.rng, figure.config, figure.canvas
     hair = None if figure.style == "bald" else Hair(figure)
     if hair:
         full = hair.coverage()
-        look = hair.picture()
+        look = paint_hair(hair)
         falls = rng.random() < 0.5
         if not figure.back:
             canvas.over(full, dim(look, 0.72), HAIR)

@@ -2,10 +2,12 @@
 
 Points are (N, 2) float arrays of x and y in pixels. A `Frame` lets the parts of a person be drawn
 in the person's own units, upright, wherever the person stands and however the head is tilted.
-Chapter: data preparation.
+Chapter: augmentation and synthetic portraits.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -50,11 +52,16 @@ def rounded(points: np.ndarray, times: int = 3, closed: bool = True) -> np.ndarr
     return points
 
 
+@lru_cache(maxsize=64)
+def circle(count: int) -> np.ndarray:
+    """Points (count, 2) round the unit circle; do not change them."""
+    angle = np.arange(count) * (2 * np.pi / count)
+    return np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
 def ellipse(centre, radii, count: int = 28) -> np.ndarray:
     """Points (count, 2) round an ellipse."""
-    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    return np.stack([centre[0] + radii[0] * np.cos(angle),
-                     centre[1] + radii[1] * np.sin(angle)], 1)
+    return circle(count) * radii + centre
 
 
 class Frame:

@@ -27,6 +27,7 @@ _CHUNK = 1 << 20
 _MAX_RATIO = 100
 _ALWAYS_ALLOWED = 256 * 2**20
 _LONGEST_NAME = 4096
+_LONGEST_TAIL = 64
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ def extract(
 
     Args:
         archive: the file; its kind is told by its content.
-        folder: where to; it is made when missing. On an error it may hold part of the files, so
-            give a folder of its own.
+        folder: where to, a new folder. On an error it may hold part of the files.
         keep: patterns such as "photos/*" of the files to unpack; all by default.
         strip: how many leading folders of each name to leave away.
         max_bytes: largest sum of all files.
@@ -91,6 +91,11 @@ def extract(
             target.parent.mkdir(parents=True, exist_ok=True)
             _copy(member, target, archive.name)
             written.append(target)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise SeglibError(
+            f"{archive.name} holds a file where {error.filename} is already; unpack it into a new "
+            "folder, and should it stay so, do not use it"
+        ) from error
     except (
         tarfile.TarError,
         zipfile.BadZipFile,
@@ -152,6 +157,11 @@ def _members(archive: Path) -> Iterator[_Member]:
             start = "" if info.islnk() else posixpath.dirname(info.name)
             target = posixpath.join(start, info.linkname) if kind == "link" else ""
             yield _Member(info.name, info.size, kind, target, lambda i=info: tar.extractfile(i))
+        # The checksum of a compressed stream stands at its end, behind the last file.
+        for _ in range(_LONGEST_TAIL):
+            if not tar.fileobj.read(_CHUNK):
+                return
+        raise SeglibError(f"{archive.name} goes on for long after its last file; do not use it")
 
 
 def _safe_parts(member: _Member, archive: str) -> list[str]:

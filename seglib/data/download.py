@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from seglib.errors import SeglibError
 
-_CHUNK = 1 << 16
+# What a cut may cost: an unfinished piece is lost.
+_CHUNK = 1 << 14
 _LONGEST_WAIT = 60.0
 # Too many requests, time-outs and errors of the server's own may pass; other answers will not.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}

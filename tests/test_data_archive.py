@@ -1,0 +1,139 @@
+"""Unpacking what others packed: nothing leaves the folder, nothing fills the disk."""
+
+import contextlib
+import io
+import shutil
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faulty_server import COMMIT, link, tar
+from seglib import SeglibError
+from seglib.data import archive
+from seglib.data.archive import commit_of, extract
+
+
+def packed(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in files.items():
+            made.writestr(name, content)
+        for name, target in (links or {}).items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o120777 << 16
+            made.writestr(info, target)
+    return buffer.getvalue()
+
+
+def refuse(tmp_path: Path, content: bytes, match: str, **options) -> None:
+    path = tmp_path / "given.bin"
+    path.write_bytes(content)
+    inside = tmp_path / "out" / "target"
+    shutil.rmtree(inside, ignore_errors=True)
+    with pytest.raises(SeglibError, match=match):
+        extract(path, inside, **options)
+    strangers = [p for p in tmp_path.rglob("*") if p.is_file() and inside not in p.parents]
+    assert strangers == [path]
+    assert not any(p.is_symlink() for p in tmp_path.rglob("*"))
+
+
+OUT = ["../x", "a/../../x", "/x", "/etc/x", "C:/x", "a\\..\\..\\x", "..", "a/.."]
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_names_that_lead_out(tmp_path, name):
+    refuse(tmp_path, tar({"good": b"1", name: b"2"}), "leads out of the folder")
+    if "\\" not in name:  # zipfile itself turns a backslash into a slash on writing
+        refuse(tmp_path, packed({"good": b"1", name: b"2"}), "leads out of the folder")
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../x", "a/../../x"])
+def test_links_that_lead_out(tmp_path, target):
+    refuse(tmp_path, tar({"l": link("l", target)}), "link 'l'")
+    refuse(tmp_path, tar({"l": link("l", target, tarfile.LNKTYPE)}), "link 'l'")
+    refuse(tmp_path, packed({}, {"l": target}), "link 'l'")
+    # The way in through a link: the file behind it must not be written either.
+    refuse(tmp_path, tar({"l": link("l", ".."), "l/x": b"2"}), "link 'l'")
+
+
+def test_links_within_are_left_out_and_devices_refused(tmp_path):
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(tar({"d/a": b"1", "d/l": link("d/l", "a"), "d/m": link("d/m", "../d/a")}))
+    assert [p.name for p in extract(path, tmp_path / "out")] == ["a"]
+    for kind in (tarfile.CHRTYPE, tarfile.FIFOTYPE):
+        path.write_bytes(tar({"z": link("z", "", kind)}))
+        with pytest.raises(SeglibError, match="no file"):
+            extract(path, tmp_path / "out2")
+
+
+def test_bombs_by_what_they_declare(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_ALWAYS_ALLOWED", 1 << 20)
+    zeros = bytes(8 << 20)
+    for content in (tar({"z": zeros}), packed({"z": zeros})):
+        refuse(tmp_path, content, "more than its size explains")
+    many = {f"f{i}": b"" for i in range(40)}
+    for content in (tar(many), packed(many)):
+        refuse(tmp_path, content, "39 files", max_files=39)
+    refuse(tmp_path, packed({"z": bytes(5000)}), "unpack to more", max_bytes=4000)
+
+
+def test_bombs_by_what_comes_out(tmp_path):
+    # Both headers of the only file say 10 bytes; a megabyte is inside.
+    content = bytearray(packed({"z": bytes(1 << 20)}))
+    for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.index(signature) + place, 10)
+    refuse(tmp_path, bytes(content), "damaged|more of 'z'")
+    written = tmp_path / "out" / "target" / "z"
+    assert not written.exists() or written.stat().st_size <= 10
+
+
+def test_two_files_of_one_name(tmp_path):
+    refuse(tmp_path, tar({"a": b"1", "./a": b"2"}), "twice")
+    refuse(tmp_path, tar({"a": b"1", "A": b"2"}), "twice")
+    refuse(tmp_path, tar({"a": b"1", "a/b": b"2"}), "is already")
+
+
+def test_damaged_cut_locked_and_other_files(tmp_path):
+    whole = tar({"a": bytes(range(256)) * 999})
+    refuse(tmp_path, whole[: len(whole) // 2], "get it again")
+    refuse(tmp_path, whole[:-9], "get it again|cut short")
+    broken = bytearray(whole)
+    broken[len(broken) // 2] ^= 255
+    refuse(tmp_path, bytes(broken), "get it again")
+    refuse(tmp_path, b"", "neither a zip nor a tar")
+    refuse(tmp_path, b"<html>", "neither a zip nor a tar")
+    spoiled = bytearray(packed({"a": b"secret" * 50}))
+    spoiled[spoiled.index(b"PK\x03\x04") + 6] |= 1
+    spoiled[spoiled.index(b"PK\x01\x02") + 8] |= 1
+    refuse(tmp_path, bytes(spoiled), "locked")
+
+
+def test_only_what_is_wanted_and_without_the_outer_folder(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(packed({"repo/photos/a.jpg": b"1", "repo/code.py": b"2", "repo/b/c": b"3"}))
+    seen = []
+    written = extract(path, tmp_path / "out", ["photos/*"], strip=1, progress=seen.append)
+    assert written == [tmp_path / "out" / "photos" / "a.jpg"] and sum(seen) == 3
+    assert commit_of(path) == ""
+    path.write_bytes(tar({"a": b""}))
+    assert commit_of(path) == COMMIT
+
+
+NAMES = st.text(alphabet="ab./\\:~", min_size=1, max_size=9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(NAMES, min_size=1, max_size=4))
+def test_no_name_whatever_leaves_the_folder(tmp_path_factory, names):
+    root = tmp_path_factory.mktemp("any")
+    path = root / "a.tar"
+    path.write_bytes(tar(dict.fromkeys(names, b"x")))
+    inside = root / "deep" / "out"
+    with contextlib.suppress(SeglibError):
+        extract(path, inside)
+    assert all(p == path or inside in p.parents for p in root.rglob("*") if p.is_file())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import seglib
 from seglib import SeglibError
 from seglib import postprocess as pp
+from seglib.postprocess import bands
 
 
 def lab(image: np.ndarray) -> np.ndarray:
@@ -233,7 +234,7 @@ def test_the_person_stays_sharp_and_bands_leave_no_seams(monkeypatch):
     whole = [pp.blur_background(photo, mask, sigma) for sigma in (None, 3, 20)]
     dyed = pp.recolour_hair(photo, mask, (255, 0, 0))
     assert np.array_equal(whole[0][mask == 1], photo[mask == 1])
-    monkeypatch.setattr(pp, "_BAND_PIXELS", 512 * 7)
+    monkeypatch.setattr(bands, "BAND_PIXELS", 512 * 7)
     banded = [pp.blur_background(photo, mask, sigma) for sigma in (None, 3, 20)]
     for one, other in zip(whole, banded, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1

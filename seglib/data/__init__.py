@@ -41,9 +41,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load `Batches` and `synthetic` on first use: batches need Keras, reading data does not."""
+    """Load `Batches` and the rarer modules on first use: reading data needs no Keras."""
     if name == "Batches":
         return importlib.import_module("seglib.data.batches").Batches
-    if name == "synthetic":
-        return importlib.import_module("seglib.data.synthetic")
+    if name in ("composite", "synthetic"):
+        return importlib.import_module(f"seglib.data.{name}")
     raise AttributeError(f"module 'seglib.data' has no attribute {name!r}")

@@ -32,19 +32,45 @@ def conv(
     kernel: int = 1,
     stride: int = 1,
     act: bool = True,
+    symmetric: bool = False,
 ) -> KerasTensor:
-    """Convolution + BatchNorm (+ ReLU6)."""
+    """Convolution + BatchNorm (+ ReLU6); `symmetric` as in `pad`."""
+    x, padding = pad(x, kernel, stride, name, symmetric)
     x = layers.Conv2D(
-        channels, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv"
+        channels, kernel, stride, padding=padding, use_bias=False, name=f"{name}_conv"
     )(x)
     return normalise(x, name, momentum, act)
 
 
+def pad(
+    x: KerasTensor, kernel: int, stride: int, name: str, symmetric: bool
+) -> tuple[KerasTensor, str]:
+    """Return the map and the padding with which to convolve it.
+
+    On a map of even side, a 3x3 convolution of stride 2 must pad one row and one column. "same"
+    pads below and on the right, and so does `keras.applications`. PyTorch's habit, and that of the
+    first Keras ports of MobileNet, pads one on all four sides (`symmetric`): the convolution then
+    looks one pixel further up and left. Numbers of weights agree, trained weights do not.
+    """
+    if not symmetric or stride == 1 or kernel == 1:
+        return x, "same"
+    return layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x), "valid"
+
+
 def separable(
-    x: KerasTensor, channels: int, name: str, momentum: float, stride: int = 1
+    x: KerasTensor,
+    channels: int,
+    name: str,
+    momentum: float,
+    stride: int = 1,
+    symmetric: bool = False,
 ) -> KerasTensor:
-    """Depthwise 3x3, then pointwise 1x1: MobileNet V1's block (Howard et al., 2017)."""
-    x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
+    """Depthwise 3x3, then pointwise 1x1: MobileNet V1's block (Howard et al., 2017).
+
+    `symmetric` as in `pad`.
+    """
+    x, padding = pad(x, 3, stride, f"{name}_dw", symmetric)
+    x = layers.DepthwiseConv2D(3, stride, padding=padding, use_bias=False, name=f"{name}_dw")(x)
     x = normalise(x, f"{name}_dw", momentum)
     return conv(x, channels, name, momentum)
 

@@ -10,6 +10,7 @@ Chapter: MobileNet-UNet design.
 from keras import KerasTensor
 
 from seglib.models import blocks
+from seglib.models.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
 
 # (channels at width 1, stride) of each separable block; Howard et al., 2017, table 1.
 V1_BLOCKS = (
@@ -29,23 +30,43 @@ V2_STAGES = [
 ]
 
 
+# The blocks after which the next one halves the map, and the last block of all.
+V1_LAST_OF_RESOLUTION = (1, 3, 5, 11, 13)
+
+
+def v1_blocks(
+    x: KerasTensor, width: float, momentum: float, last: int = 13, symmetric: bool = False
+) -> list[KerasTensor]:
+    """MobileNet V1 to block `last`: the outputs of the stem (index 0) and of every block.
+
+    `symmetric` as in `blocks.pad`.
+    """
+    channels = blocks.round_channels(32 * width)
+    x = blocks.conv(x, channels, "stem", momentum, kernel=3, stride=2, symmetric=symmetric)
+    outputs = [x]
+    for index, (channels, stride) in enumerate(V1_BLOCKS[:last], start=1):
+        channels = blocks.round_channels(channels * width)
+        x = blocks.separable(x, channels, f"block{index}", momentum, stride, symmetric)
+        outputs.append(x)
+    return outputs
+
+
 def mobilenet_v1(x: KerasTensor, width: float, momentum: float) -> list[KerasTensor]:
     """MobileNet V1 without its classifier; every skip is the last map of its resolution."""
-    x = blocks.conv(x, blocks.round_channels(32 * width), "stem", momentum, kernel=3, stride=2)
-    maps = []
-    for index, (channels, stride) in enumerate(V1_BLOCKS, start=1):
-        if stride == 2:
-            maps.append(x)
-        channels = blocks.round_channels(channels * width)
-        x = blocks.separable(x, channels, f"block{index}", momentum, stride)
-    return [*maps, x]
+    outputs = v1_blocks(x, width, momentum)
+    return [outputs[index] for index in V1_LAST_OF_RESOLUTION]
 
 
-def mobilenet_v2(x: KerasTensor, width: float, momentum: float) -> list[KerasTensor]:
-    """MobileNet V2 without its classifier; the skips are the expanded maps, six times as wide."""
+def mobilenet_v2(
+    x: KerasTensor, width: float, momentum: float, stages: int = len(V2_STAGES)
+) -> list[KerasTensor]:
+    """MobileNet V2 without its classifier; the skips are the expanded maps, six times as wide.
+
+    `stages` below 7 stops early: 5 leaves out the map at 1/32.
+    """
     x = blocks.conv(x, blocks.round_channels(32 * width), "stem", momentum, kernel=3, stride=2)
     maps, index = [], 0
-    for expand, channels, repeats, first_stride in V2_STAGES:
+    for expand, channels, repeats, first_stride in V2_STAGES[:stages]:
         channels = blocks.round_channels(channels * width)
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
@@ -58,4 +79,9 @@ def mobilenet_v2(x: KerasTensor, width: float, momentum: float) -> list[KerasTen
     return [*maps, x]
 
 
-ENCODERS = {"mobilenet_v1": mobilenet_v1, "mobilenet_v2": mobilenet_v2}
+ENCODERS = {
+    "mobilenet_v1": mobilenet_v1,
+    "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v3_small": mobilenet_v3_small,
+    "mobilenet_v3_large": mobilenet_v3_large,
+}

@@ -10,12 +10,14 @@ Chapter: MobileNet-UNet design.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 from keras import KerasTensor, layers
 
 from seglib.errors import SeglibError
 from seglib.models import blocks
+from seglib.models.encoder_weights import load_encoder_weights
 from seglib.models.encoders import ENCODERS
 
 DECODERS = ("bilinear", "transpose")
@@ -27,7 +29,7 @@ class UNetConfig:
 
     Attributes:
         size: side of the square input in pixels, a multiple of 32.
-        encoder: "mobilenet_v2" or "mobilenet_v1".
+        encoder: "mobilenet_v2", "mobilenet_v1", "mobilenet_v3_small" or "mobilenet_v3_large".
         width: factor on the encoder's channels (MobileNet's alpha), > 0.
         decoder: "bilinear" (resize, then separable convolution) or "transpose" (2x2 transposed
             convolution, stride 2, then separable convolution).
@@ -74,13 +76,23 @@ def _problem(config: UNetConfig) -> str | None:
     return None
 
 
-def mobile_unet(config: UNetConfig = UNetConfig()) -> keras.Model:
+def mobile_unet(
+    config: UNetConfig = UNetConfig(), encoder_weights: str | Path | None = None
+) -> keras.Model:
     """Build the network.
+
+    Args:
+        config: what it is made of.
+        encoder_weights: where the encoder starts: None (random), "imagenet" (downloaded once) or
+            a file of `keras.applications` weights; see `load_encoder_weights`.
 
     Returns:
         A model from "image", float32 (batch, size, size, 3) RGB in 0..255, to "mask", float32
         (batch, size, size, len(labels)), probabilities in 0..1. Rescaling to -1..1 is the first
         layer, so no caller can feed the wrong range.
+
+    Raises:
+        SeglibError: the encoder's weights cannot be had.
     """
     image = keras.Input((config.size, config.size, 3), name="image", dtype="float32")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
@@ -93,7 +105,10 @@ def mobile_unet(config: UNetConfig = UNetConfig()) -> keras.Model:
     x = layers.Conv2D(len(config.labels), 1, name="logits", dtype="float32")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="to_full_size", dtype="float32")(x)
     mask = layers.Activation("sigmoid", name="mask", dtype="float32")(x)
-    return keras.Model(image, mask, name=f"{config.encoder}_unet")
+    model = keras.Model(image, mask, name=f"{config.encoder}_unet")
+    if encoder_weights is not None:
+        load_encoder_weights(model, encoder_weights, config.encoder, config.width)
+    return model
 
 
 def _decoder_level(

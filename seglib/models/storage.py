@@ -10,12 +10,14 @@ import json
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
-from seglib.models.mobile_unet import UNetConfig, mobile_unet
+from seglib.models.factory import NetConfig, from_config
+from seglib.models.mobile_unet import UNetConfig
 
 SUFFIX = ".weights.h5"
 
@@ -28,20 +30,26 @@ def config_path(weights: str | Path) -> Path:
     return weights.with_name(weights.name.removesuffix(SUFFIX) + ".json")
 
 
-def save(model: keras.Model, config: UNetConfig, path: str | Path) -> Path:
-    """Write `NAME.weights.h5` and `NAME.json`; each is replaced whole or not at all."""
+def save(model: keras.Model, config: UNetConfig | NetConfig, path: str | Path) -> Path:
+    """Write `NAME.weights.h5` and `NAME.json`; each is replaced whole or not at all.
+
+    Args:
+        model: a network built from the config.
+        config: `UNetConfig` for our own network, else what `seglib.models.configure` returns.
+        path: `NAME.weights.h5`.
+    """
     path = Path(path)
     with atomic_path(config_path(path)) as temporary:
         temporary.write_text(json.dumps(asdict(config), indent=1) + "\n")
     # A compiled model would store its optimizer too, twice the size of the weights.
-    bare = mobile_unet(config)
+    bare = from_config(config)
     bare.set_weights(model.get_weights())
     with atomic_path(path) as temporary:
         bare.save_weights(temporary, overwrite=True)
     return path
 
 
-def load_config(path: str | Path) -> UNetConfig:
+def load_config(path: str | Path) -> UNetConfig | NetConfig:
     """Read the config beside `NAME.weights.h5`.
 
     Raises:
@@ -49,7 +57,7 @@ def load_config(path: str | Path) -> UNetConfig:
     """
     config = config_path(path)
     try:
-        return UNetConfig(**json.loads(config.read_text()))
+        return _read(json.loads(config.read_text()))
     except FileNotFoundError as error:
         raise SeglibError(
             f"{config} is missing; keep it beside {Path(path).name}: it says "
@@ -61,6 +69,10 @@ def load_config(path: str | Path) -> UNetConfig:
         ) from error
 
 
+def _read(content: dict[str, Any]) -> UNetConfig | NetConfig:
+    return NetConfig(**content) if "network" in content else UNetConfig(**content)
+
+
 def load(path: str | Path) -> keras.Model:
     """Build the network from `NAME.json` and fill it from `NAME.weights.h5`.
 
@@ -68,7 +80,7 @@ def load(path: str | Path) -> keras.Model:
         SeglibError: a file is missing, is no weights file, or the two do not belong together.
     """
     path = Path(path)
-    model = mobile_unet(load_config(path))
+    model = from_config(load_config(path))
     if not path.exists():
         raise SeglibError(f"{path} does not exist; check the name")
     try:

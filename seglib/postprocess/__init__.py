@@ -13,33 +13,25 @@ Chapter: post-processing.
 
 from seglib.postprocess.composite import (
     alpha_blend,
-    blur_background,
-    bokeh_background,
     clone_background,
     cover,
     grey_background,
     replace_background,
 )
 from seglib.postprocess.config import CURVES, EFFECTS, UPSAMPLERS, PostprocessConfig
+from seglib.postprocess.defocus import blur_background, bokeh_background
 from seglib.postprocess.edges import (
-    estimate_foreground,
     guided_filter,
     guided_upsample,
     joint_bilateral_upsample,
 )
+from seglib.postprocess.foreground import estimate_foreground
 from seglib.postprocess.hair import multiply_hair, recolour_hair, recolour_hair_hsv
 from seglib.postprocess.light import from_linear, match_light, to_linear, transfer_colour
 from seglib.postprocess.masks import (
     blur,
     box_blur,
-    closing,
-    dilation,
     drop_below,
-    erosion,
-    fill_holes,
-    hysteresis,
-    largest_component,
-    opening,
     smoothstep,
     soft_gain,
     stretch,
@@ -47,6 +39,15 @@ from seglib.postprocess.masks import (
 )
 from seglib.postprocess.pipeline import Pipeline
 from seglib.postprocess.presets import PRESETS, Preset, preset
+from seglib.postprocess.regions import (
+    closing,
+    dilation,
+    erosion,
+    fill_holes,
+    hysteresis,
+    largest_component,
+    opening,
+)
 
 __all__ = [
     "threshold",

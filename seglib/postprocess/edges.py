@@ -1,4 +1,4 @@
-"""Edges that follow the photo: guided and joint bilateral filters, and the colour under an edge.
+"""Edges that follow the photo: guided and joint bilateral filters.
 
 A network's mask is small, and enlarged it is smooth where the photo is sharp. Both filters here
 move it towards the photo's own edges; both can do so while they enlarge.
@@ -80,8 +80,22 @@ class Guided:
     Chapter: post-processing.
     """
 
-    def __init__(self, mask: np.ndarray, image: np.ndarray, radius: int, eps: float) -> None:
+    def __init__(
+        self,
+        mask: np.ndarray,
+        image: np.ndarray,
+        radius: int,
+        eps: float,
+        out: np.ndarray | None = None,
+    ) -> None:
         """Fit the mask, at its own size, to the photo.
+
+        Args:
+            mask: see `guided_upsample`, as are image, radius and eps.
+            image: uint8 RGB, H x W x 3.
+            radius: in pixels of the mask.
+            eps: variance.
+            out: float32 4 x H x W, where a and b are kept, see `Grower`.
 
         Raises:
             SeglibError: not a mask or not an image, or radius or eps is out of range.
@@ -91,8 +105,11 @@ class Guided:
         if mask.shape[0] > size[0] or mask.shape[1] > size[1]:
             mask = resize(mask, (min(mask.shape[0], size[0]), min(mask.shape[1], size[1])))
         planes = guided_coefficients(mask, shrink(image, mask.shape), radius, eps)
-        self._slopes = [Grower(plane * np.float32(1 / 255), size) for plane in planes[:3]]
-        self._offset = Grower(planes[3], size)
+        planes[:3] *= np.float32(1 / 255)
+        *self._slopes, self._offset = (
+            Grower(plane, size, keep)
+            for plane, keep in zip(planes, [None] * 4 if out is None else out, strict=True)
+        )
 
     def rows(self, image: np.ndarray, rows: slice, out: np.ndarray) -> None:
         """Write these rows of the enlarged mask, cut to [0, 1], to `out`, float32."""
@@ -231,112 +248,6 @@ def joint_bilateral_upsample(
                 total += values
         result[rows] = total / weights
     return result.clip(0, 1)
-
-
-def estimate_foreground(
-    image: np.ndarray, mask: np.ndarray, radius: float | None = None, reduce: int = 1
-) -> np.ndarray:
-    """Return the photo with the old background taken out of its half-covered pixels, uint8 RGB.
-
-    At an edge the camera saw a mixture, image = mask * front + (1 - mask) * back. Before a new
-    background the old one shines through, unless `front` is used in place of the photo. It is found
-    by blur fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021): both colours
-    are averaged around each pixel, each over its own part of the photo, and what the mixture then
-    leaves unexplained is given to the front in proportion to the mask; a second, narrower pass
-    starts from there. Where the mask is 1 the photo comes back, where it is 0 the average of the
-    person's colours nearby.
-
-    Args:
-        image: uint8 RGB, H x W x 3.
-        mask: float, H x W, in [0, 1].
-        radius: half the window of the first pass in pixels; by default 1/16 of the shorter side,
-            45 in a frame of 720 rows, as in the paper. The second pass takes a fifteenth of it.
-        reduce: average on copies reduced by this factor, which is faster by its square.
-
-    Raises:
-        SeglibError: image and mask do not fit, or radius or reduce is out of range.
-
-    Chapter: post-processing.
-    """
-    check_image(image)
-    mask = check_mask(mask, shape=image.shape)
-    front, back = local_growers(image, mask, radius, reduce)
-    result = np.empty_like(image)
-    for rows in bands(*mask.shape):
-        colours = unmix(image[rows], mask[rows, :, None], front.rows(rows), back.rows(rows))
-        result[rows] = np.rint(colours)
-    return result
-
-
-def local_growers(
-    image: np.ndarray, mask: np.ndarray, radius: float | None = None, reduce: int = 1
-) -> tuple[Grower, Grower]:
-    """Return `local_colours`, found on copies reduced by `reduce`, to be enlarged by rows.
-
-    Raises:
-        SeglibError: radius or reduce is out of range.
-
-    Chapter: post-processing.
-    """
-    if reduce < 1 or reduce != int(reduce):
-        raise SeglibError(f"reduce is {reduce}; a whole number from 1 is expected")
-    size = mask.shape
-    small = (math.ceil(size[0] / reduce), math.ceil(size[1] / reduce))
-    colours = shrink(image, small).astype(np.float32)
-    front, back = local_colours(colours, resize(mask, small), radius, reduce)
-    return Grower(front, size), Grower(back, size)
-
-
-def local_colours(
-    image: np.ndarray, mask: np.ndarray, radius: float | None = None, reduce: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the person's and the background's colours around each pixel, float32 H x W x 3 each.
-
-    Args:
-        image: float32 RGB, H x W x 3, 0 to 255.
-        mask: float32, H x W, in [0, 1].
-        radius: half the first pass's window in pixels of the picture before it was reduced.
-        reduce: by what `image` and `mask` were reduced.
-
-    Raises:
-        SeglibError: the radius is negative.
-
-    Chapter: post-processing.
-    """
-    if radius is None:
-        radius = min(mask.shape) * reduce / 16
-    if not 0 <= radius < math.inf:
-        raise SeglibError(f"the radius is {radius:g}; a number of pixels from 0 is expected")
-    weight = mask[..., None]
-    front, back = image, image
-    for reach in (radius / reduce, radius / 15 / reduce):
-        side = 2 * max(1, round(reach)) + 1
-        fronts = cv2.blur(np.concatenate([front * weight, weight], 2), (side, side))
-        backs = cv2.blur(np.concatenate([back * (1 - weight), 1 - weight], 2), (side, side))
-        # Windows without a pixel of the one kind keep what the wider window found.
-        near_front = _quotient(fronts, front)
-        near_back = _quotient(backs, back)
-        front, back = unmix(image, weight, near_front, near_back), near_back
-    return near_front, near_back
-
-
-def unmix(image: np.ndarray, mask: np.ndarray, front: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """Return front + mask * (image - what front and back explain of it), 0 to 255, float32.
-
-    Args:
-        image: RGB 0 to 255, ... x 3.
-        mask: float32 in [0, 1], ... x 1.
-        front: the person's colours around each pixel, ... x 3.
-        back: the background's.
-
-    Chapter: post-processing.
-    """
-    return (front + mask * (image - mask * front - (1 - mask) * back)).clip(0, 255)
-
-
-def _quotient(sums: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-    weights = sums[..., 3:]
-    return np.where(weights > 1e-4, sums[..., :3] / np.maximum(weights, 1e-4), otherwise)
 
 
 def _taps(large: int, small: int, reach: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:

@@ -4,26 +4,28 @@ Chapter: post-processing.
 """
 
 import dataclasses
-import math
-import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import check_image, check_mask, resize
-from seglib.postprocess import composite, edges, hair, light, masks
-from seglib.postprocess.bands import Grower, bands
+from seglib.postprocess import (
+    composite,
+    defocus,
+    edges,
+    frames,
+    hair,
+    light,
+    masks,
+    regions,
+)
+from seglib.postprocess.bands import Grower, Workers
 from seglib.postprocess.config import PostprocessConfig
 
-_BAND = 120_000
-"""Pixels per band of the fast path: its floats stay in the second-level cache."""
-
-_REDUCE = 4
-"""By how much the copies for the foreground's colours are reduced."""
+_KEPT_PIXELS = 4_000_000
+"""Above this a photo is no video frame, and the filter's planes are not kept for the next."""
 
 
 class Pipeline:
@@ -55,34 +57,44 @@ class Pipeline:
             SeglibError: `threads` is below 1.
         """
         self.config = config or PostprocessConfig()
-        threads = min(2, os.cpu_count() or 1) if threads is None else threads
-        if threads < 1:
-            raise SeglibError(f"threads is {threads}; give 1 or more")
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._workers = Workers(threads)
         self._lock = threading.Lock()
-        self._buffers: dict[str, np.ndarray] = {}
 
     def __call__(
-        self, image: np.ndarray, mask: np.ndarray, background: np.ndarray | None = None
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        background: np.ndarray | None = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the finished frame, uint8 RGB, H x W x 3, an array of its own.
+        """Return the finished frame, uint8 RGB, H x W x 3.
 
         Args:
             image: uint8 RGB, H x W x 3, of any size.
             mask: float, in [0, 1], of any size; the network's own is best and fastest.
             background: for the effects "replace" and "clone": uint8 RGB of any size. Bring it to
                 the frame's size with `seglib.postprocess.cover` once, not for each frame.
+            out: where the frame is written, an array of the image's shape that is not the image;
+                a new one by default.
 
         Raises:
-            SeglibError: not an image or not a mask, or a background is missing or not wanted.
+            SeglibError: not an image or not a mask, a background is missing or not wanted, or
+                `out` does not fit.
         """
         self._check(image, background)
         small = self.clean(mask)
+        if out is None:
+            out = np.empty_like(image)
+        elif check_image(out, "out").shape != image.shape or np.shares_memory(out, image):
+            raise SeglibError(
+                f"out has shape {out.shape}; another array of the image's shape {image.shape} "
+                "is expected"
+            )
         with self._lock:
-            alpha = self._buffer("alpha", image.shape[:2], np.float32)
+            alpha = self._workers.buffer("alpha", image.shape[:2], np.float32)
             self._fill_alpha(image, small, alpha)
-            return self._compose(image, alpha, background)
+            self._compose(image, alpha, background, out)
+        return out
 
     def clean(self, mask: np.ndarray) -> np.ndarray:
         """Return the mask after the steps at its own size, float32 in [0, 1].
@@ -100,16 +112,16 @@ class Pipeline:
             mask = masks.threshold(mask, config.level)
         if config.drop_below is not None:
             mask = masks.drop_below(mask, config.drop_below)
-        for step in (masks.opening, masks.closing, masks.dilation):
+        for step in (regions.opening, regions.closing, regions.dilation):
             radius = round(getattr(config, step.__name__) * side)
             if radius:
                 mask = step(mask, radius)
         if config.hysteresis is not None:
-            mask = masks.hysteresis(mask, *config.hysteresis)
+            mask = regions.hysteresis(mask, *config.hysteresis)
         if config.largest:
-            mask = masks.largest_component(mask)
+            mask = regions.largest_component(mask)
         if config.holes:
-            mask = masks.fill_holes(mask, config.holes)
+            mask = regions.fill_holes(mask, config.holes)
         if config.blur:
             mask = masks.blur(mask, config.blur * side)
         if config.box:
@@ -189,9 +201,9 @@ class Pipeline:
         config = self.config
         side = min(alpha.shape)
         if config.effect == "blur":
-            return composite.blur_background(image, alpha, config.sigma * side)
+            return defocus.blur_background(image, alpha, config.sigma * side)
         if config.effect == "bokeh":
-            return composite.bokeh_background(image, alpha, config.sigma * side)
+            return defocus.bokeh_background(image, alpha, config.sigma * side)
         if config.effect == "grey":
             return composite.grey_background(image, alpha)
         if config.effect == "clone":
@@ -218,7 +230,10 @@ class Pipeline:
         """Write the enlarged mask, after its curve, to `alpha`, float32 H x W."""
         config = self.config
         if config.upsample == "guided":
-            guided = edges.Guided(small, image, self._radius(small), config.eps)
+            planes = None
+            if alpha.size <= _KEPT_PIXELS:
+                planes = self._workers.buffer("planes", (4, *alpha.shape), np.float32)
+            guided = edges.Guided(small, image, self._radius(small), config.eps, planes)
         elif config.upsample == "bilateral":
             grown = Grower(edges.joint_bilateral_upsample(small, image), alpha.shape)
         else:
@@ -241,173 +256,34 @@ class Pipeline:
             elif config.curve == "gain":
                 np.copyto(part, masks.soft_gain(part, config.gain, config.power))
 
-        self._each(fill, alpha.shape)
+        self._workers.each(fill, alpha.shape)
 
     def _compose(
-        self, image: np.ndarray, alpha: np.ndarray, background: np.ndarray | None
-    ) -> np.ndarray:
-        config = self.config
-        if config.effect in ("blur", "bokeh"):
-            return self._blurred(image, alpha)
-        if config.effect == "grey":
+        self,
+        image: np.ndarray,
+        alpha: np.ndarray,
+        background: np.ndarray | None,
+        frame: np.ndarray,
+    ) -> None:
+        config, workers = self.config, self._workers
+        if config.effect in ("blur", "bokeh") and config.sigma:
+            width = config.sigma * min(alpha.shape)
+            frames.blurred(workers, image, alpha, width, config.effect == "bokeh", frame)
+        elif config.effect == "grey":
             grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-            return self._blended(image, grey, alpha)
-        if config.effect == "recolour" and config.space == "lab":
-            return self._dyed(image, alpha)
-        if config.effect in ("recolour", "multiply"):
+            frames.blended(workers, image, grey, alpha, frame)
+        elif config.effect == "recolour" and config.space == "lab":
+            tone = hair.find_tone(image, alpha, config.color, config.lift)
+            frames.dyed(workers, image, alpha, tone, config.strength, frame)
+        elif config.effect in ("recolour", "multiply"):
             # Only the hair's bounding box is touched; the functions look at nothing beyond it.
             top, left, bottom, right = light.box(alpha)
             place = np.s_[top:bottom, left:right]
-            frame = image.copy()
+            np.copyto(frame, image)
             frame[place] = self._exact_frame(image[place], alpha[place], None)
-            return frame
-        if config.effect == "clone" or config.transfer:
-            return self._exact_frame(image, alpha, background)
-        return self._replaced(image, alpha, composite.cover(background, alpha.shape))
-
-    def _blurred(self, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """Compose `blur_background` or `bokeh_background` in 8 bits."""
-        config = self.config
-        width = config.sigma * min(alpha.shape)
-        if width == 0:
-            return image.copy()
-        bokeh = config.effect == "bokeh"
-        find, spread = (
-            (composite.bokeh_factor, composite.bokeh_small)
-            if bokeh
-            else (composite.blur_factor, composite.blur_small)
-        )
-        factor = find(width, alpha.shape)
-        share = self._buffer("share", image.shape, np.uint8)
-        behind = self._buffer("behind", image.shape, np.uint8)
-
-        def weigh(rows: slice) -> None:
-            levels = cv2.convertScaleAbs(alpha[rows], alpha=-255, beta=255)
-            cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB, dst=share[rows])
-            cv2.multiply(image[rows], share[rows], dst=behind[rows], scale=1 / 255)
-
-        self._each(weigh, alpha.shape)
-        weight = _blocks(share, factor)[..., :1].astype(np.float32) * np.float32(1 / 255)
-        small = np.concatenate([_blocks(behind, factor).astype(np.float32), weight], axis=2)
-        small = spread(small, width, factor)
-        colours = np.rint((small[..., :3] / np.maximum(small[..., 3:], 1e-6)).clip(0, 255))
-        size = (small.shape[0] * factor, small.shape[1] * factor)
-        grown = Grower(colours.astype(np.uint8), size)
-        frame = np.empty_like(image)
-
-        def lay(rows: slice) -> None:
-            part = np.ascontiguousarray(grown.rows(rows)[:, : alpha.shape[1]])
-            part = cv2.multiply(part, share[rows], scale=1 / 255)
-            # What the person covers is the photo less what was taken for the background.
-            cv2.subtract(image[rows], behind[rows], dst=frame[rows])
-            cv2.add(frame[rows], part, dst=frame[rows])
-
-        self._each(lay, alpha.shape)
-        return frame
-
-    def _blended(self, front: np.ndarray, back: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """Compose `alpha_blend` in 8 bits."""
-        frame = np.empty_like(front)
-
-        def lay(rows: slice) -> None:
-            share = cv2.convertScaleAbs(alpha[rows], alpha=255)
-            share = cv2.cvtColor(share, cv2.COLOR_GRAY2RGB)
-            above = cv2.multiply(front[rows], share, scale=1 / 255)
-            cv2.bitwise_not(share, dst=share)
-            cv2.multiply(back[rows], share, dst=frame[rows], scale=1 / 255)
-            cv2.add(frame[rows], above, dst=frame[rows])
-
-        self._each(lay, alpha.shape)
-        return frame
-
-    def _replaced(self, image: np.ndarray, alpha: np.ndarray, scene: np.ndarray) -> np.ndarray:
-        """Compose `replace_background`: sure pixels are copied, the others done in floats."""
-        config = self.config
-        table = None
-        if config.light:
-            table = light.light_table(image, alpha, scene, config.light)
-        if not config.foreground and not config.linear:
-            front = image if table is None else cv2.LUT(image, table)
-            return self._blended(front, scene, alpha)
-        if config.foreground:
-            near = edges.local_growers(image, alpha, reduce=_REDUCE)
-        frame = np.empty_like(image)
-
-        def lay(rows: slice) -> None:
-            part, mask = frame[rows], alpha[rows]
-            np.copyto(part, scene[rows])
-            front = image[rows] if table is None else cv2.LUT(image[rows], table)
-            sure = mask >= 1
-            cv2.copyTo(front, sure.view(np.uint8), part)
-            places = np.flatnonzero((mask > 0) ^ sure)
-            if places.size == 0:
-                return
-            shares = mask.reshape(-1, 1).take(places, axis=0)
-            if config.foreground:
-                old = image[rows].reshape(-1, 3).take(places, axis=0).astype(np.float32)
-                around = (grower.rows(rows).reshape(-1, 3).take(places, axis=0) for grower in near)
-                above = np.rint(edges.unmix(old, shares, *around)).astype(np.uint8)
-                if table is not None:
-                    above = cv2.LUT(above[None], table)[0]
-            else:
-                above = front.reshape(-1, 3).take(places, axis=0)
-            below = scene[rows].reshape(-1, 3).take(places, axis=0)
-            part.reshape(-1, 3)[places] = composite.mix(above, below, shares, config.linear)
-
-        self._each(lay, alpha.shape)
-        return frame
-
-    def _dyed(self, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """Compose `recolour_hair`, in each band within the hair's own columns."""
-        config = self.config
-        tone = hair.find_tone(image, alpha, config.color, config.lift)
-        frame = np.empty_like(image)
-
-        def lay(rows: slice) -> None:
-            np.copyto(frame[rows], image[rows])
-            top, left, bottom, right = light.box(alpha[rows])
-            place = np.s_[rows.start + top : rows.start + bottom, left:right]
-            weight = alpha[place] * np.float32(config.strength)
-            if weight.any():
-                frame[place] = hair.dye(image[place], weight, tone)
-
-        self._each(lay, alpha.shape)
-        return frame
-
-    def _buffer(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-        """Return an array that is kept for the next frame of the same size."""
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.shape != shape:
-            buffer = self._buffers[name] = np.empty(shape, dtype)
-        return buffer
-
-    def _each(self, work: Callable[[slice], None], size: tuple[int, ...]) -> None:
-        """Do the work on every band of rows, on all threads."""
-        parts = bands(size[0], size[1], pixels=_BAND)
-        if self._pool is None:
-            for rows in parts:
-                work(rows)
+        elif config.effect == "replace" and not config.transfer:
+            scene = composite.cover(background, alpha.shape)
+            options = config.light, config.foreground, config.linear
+            frames.replaced(workers, image, alpha, scene, *options, frame)
         else:
-            # The list waits for all and hands on what one of them raises.
-            list(self._pool.map(work, parts))
-
-
-def _blocks(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Return the means of factor x factor blocks, uint8; the last ones repeat the frame's edge."""
-    height, width = picture.shape[:2]
-    rows, columns = math.ceil(height / factor), math.ceil(width / factor)
-    if (rows * factor, columns * factor) != (height, width):
-        picture = cv2.copyMakeBorder(
-            picture,
-            0,
-            rows * factor - height,
-            0,
-            columns * factor - width,
-            cv2.BORDER_REPLICATE,
-        )
-    # Halves first, since OpenCV is fastest at them.
-    while factor % 2 == 0:
-        factor //= 2
-        half = (picture.shape[1] // 2, picture.shape[0] // 2)
-        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA)
-    return resize(picture, (rows, columns))
+            np.copyto(frame, self._exact_frame(image, alpha, background))

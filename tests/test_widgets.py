@@ -1,5 +1,6 @@
-"""The explorer's picture follows its sliders."""
+"""The explorers' pictures follow their sliders."""
 
+import dataclasses
 import io
 import sys
 
@@ -8,7 +9,9 @@ import pytest
 from PIL import Image
 
 import seglib
+import seglib.viz
 from seglib import postprocess, widgets
+from seglib.data import AugmentConfig
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +86,60 @@ def test_without_ipywidgets_the_way_out_is_named(photo, mask, monkeypatch) -> No
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(seglib.SeglibError, match="pip install ipywidgets"):
         widgets.postprocess_explorer(photo, mask)
+
+
+def shown_views(box) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(box.children[-2].value)))
+
+
+def test_views_move_photo_and_mask_together(photo, mask) -> None:
+    still = AugmentConfig(**dict.fromkeys(widgets.SLIDERS, 0), zoom=(1, 1))
+    plain = widgets.views(photo, mask, still, count=2)
+    exact = seglib.viz.overlay(photo, np.rint(mask * 255) / np.float32(255))
+    assert np.array_equal(plain[0], exact)
+    assert np.array_equal(plain[0], plain[1])
+    flipped = widgets.views(photo, mask, dataclasses.replace(still, flip=1.0), count=1)[0]
+    assert np.mean(flipped != exact[:, ::-1]) < 0.05  # the outline lies on one side of an edge
+
+
+def test_a_view_depends_on_seed_and_number_alone(photo, mask) -> None:
+    eight, two = widgets.views(photo, mask, seed=3), widgets.views(photo, mask, seed=3, count=2)
+    assert all(np.array_equal(a, b) for a, b in zip(eight, two, strict=False))
+    assert not np.array_equal(eight[0], eight[1])
+    assert not np.array_equal(eight[0], widgets.views(photo, mask, seed=4)[0])
+
+
+def test_the_augmentation_explorer_follows_its_sliders(photo, mask) -> None:
+    box = widgets.augment_explorer(photo, mask)
+    first = shown_views(box)
+    assert first.shape == (256, 512, 3)
+    assert np.array_equal(first[:128, :128], widgets.views(photo, mask, count=1)[0])
+    assert box.children[-1].value == "AugmentConfig()"
+    sliders = {getattr(child, "description", ""): child for child in box.children}
+    assert {*widgets.SLIDERS, "zoom", "crop", "seed"} <= set(sliders)
+    sliders["rotate"].value = 45
+    assert not np.array_equal(shown_views(box), first)
+    sliders["zoom"].value = (0.5, 1.5)
+    assert box.children[-1].value == "AugmentConfig(rotate=45.0, zoom=(0.5, 1.5))"
+    before = shown_views(box)
+    sliders["seed"].value = 7
+    assert not np.array_equal(shown_views(box), before)
+
+
+def test_rows_that_are_not_full_are_filled_with_white(photo, mask) -> None:
+    shown = shown_views(widgets.augment_explorer(photo, mask, columns=3))
+    assert shown.shape == (384, 384, 3)
+    assert (shown[256:, 256:] == 255).all() and not (shown[256:, 128:256] == 255).all()
+
+
+def test_the_spelled_policy_is_the_policy() -> None:
+    config = AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.1 + 0.2)
+    assert widgets.spell(config) == "AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.3)"
+
+
+def test_the_augmentation_explorer_refuses_what_does_not_fit(photo, mask, monkeypatch) -> None:
+    with pytest.raises(seglib.SeglibError):
+        widgets.augment_explorer(photo, mask[:-1])
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(seglib.SeglibError, match="pip install ipywidgets"):
+        widgets.augment_explorer(photo, mask)

@@ -1,7 +1,7 @@
 """Synthetic portraits with exact labels: a stand-in for photos that needs no download.
 
 Every portrait is painted back to front (place, hair behind, body, clothes, head, hair in front,
-hat), at twice the wanted size, and each layer keeps its coverage. The label of a pixel is the
+hat), half as large again as wanted, and each layer keeps its coverage. The label of a pixel is the
 layer that covers most of it, and its alpha is 1 minus what is left of the background, so that
 picture, labels and soft alpha agree by construction. The idea of training on rendered people with
 labels from the renderer is that of Wood et al. (2021), "Fake It Till You Make It", and of random

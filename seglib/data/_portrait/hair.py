@@ -85,10 +85,6 @@ class Hair:
             return cv2.GaussianBlur((mask * cut.opacity).astype(np.uint8), (0, 0),
                                     max(0.5, 0.05 * unit))
         mask = self._ragged(mask)
-        if cut.fade:
-            keep = np.clip(1 + (cut.fade - figure.hy) / 0.6, rng.uniform(0, 0.4), 1)
-            keep = cv2.resize((255 * keep).astype(np.uint8), (figure.size, figure.size))
-            mask = cv2.multiply(mask, keep, scale=1 / 255)
         loose = int(rng.integers(6, 40))
         layer = figure.canvas.mask()
         if cut.curl:
@@ -99,12 +95,22 @@ class Hair:
             lines(layer, figure.head(curls), rng.uniform(90, 200))
         else:
             side = rng.choice([-1, 1], 2 * loose) * rng.uniform(0.9, 1.13, 2 * loose)
-            wisps = figure.head(self.strands(side, 0.25, 14))
+            wisps = figure.head(self.strands(side, 0.25, 22))
             for group, value in enumerate((80, 170)):
                 lines(layer, wisps[group::2], value)
             tips = self.strands(rng.uniform(-1, 1, 24), 0.22, 14)
             lines(layer, figure.head(tips[:, 9:]), 200, 0.03 * unit)
-        return cv2.max(mask, layer)
+            root = outline[rng.integers(len(outline), size=loose // 2)][:, None]
+            far = np.linspace(-0.3, 1, 10)[None, :, None]
+            way = rng.normal(0, 0.14, (len(root), 1, 2)) + 0.12 * root
+            bend = rng.normal(0, 0.1, (len(root), 1, 2)) * far * far
+            lines(layer, figure.head(root + far * way + bend), rng.uniform(60, 160))
+        mask = cv2.max(mask, layer)
+        if cut.fade:
+            keep = np.clip(1 + (cut.fade - figure.hy) / 0.6, rng.uniform(0, 0.4), 1)
+            keep = cv2.resize((255 * keep).astype(np.uint8), (figure.size, figure.size))
+            mask = cv2.multiply(mask, keep, scale=1 / 255)
+        return mask
 
     def _ragged(self, mask: np.ndarray) -> np.ndarray:
         """Blur the outline, add noise and cut again: locks instead of a drawn line."""

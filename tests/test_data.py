@@ -1,4 +1,4 @@
-"""Data: the folder format, its faults, loading by name, augmentation, batches."""
+"""Data: the folder format, its faults, loading by name."""
 
 import json
 import shutil
@@ -6,13 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from seglib import SeglibError, data, images
-from seglib.data import AugmentConfig, Batches, Dataset, augment
-from seglib.data.augment import affine
+from seglib.data import Dataset
 
 
 def pictures(count: int = 6, size: tuple[int, int] = (40, 30)) -> tuple[np.ndarray, np.ndarray]:
@@ -214,94 +211,6 @@ def test_real_sets_load_with_every_kind(real_data, monkeypatch, name):
         shares = [mask.mean() for _, mask in dataset.subset(12)]
         assert 0.005 < np.mean(shares) < 0.9
         assert not set(dataset.stems) & set(data.load(name, "train", kind).stems)
-
-
-STILL = AugmentConfig(
-    flip=0, rotate=0, zoom=(1, 1), stretch=0, shear=0, shift=0, brightness=0, contrast=0,
-    gamma=0, saturation=0, tint=0, grey=0, blur=0, noise=0,
-)  # fmt: skip
-SHARP = AugmentConfig(brightness=0, contrast=0, gamma=0, saturation=0, tint=0, grey=0, blur=0,
-                      noise=0)  # fmt: skip
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.integers(20, 60), st.integers(20, 60))
-def test_photo_and_mask_stay_aligned(seed, height, width):
-    # A photo that is its own mask must still be so after any geometry.
-    rng = np.random.default_rng(seed)
-    mask = (rng.random((height // 4 + 1, width // 4 + 1)) > 0.5).astype(np.uint8) * 255
-    mask = np.kron(mask, np.ones((4, 4), np.uint8))[:height, :width]
-    image = np.repeat(mask[..., None], 3, axis=2)
-    image, mask = augment(image, mask, np.random.default_rng(seed), 48, SHARP)
-    # Saturation rounds twice; one grey level is not a shift.
-    assert np.abs(image.astype(int) - mask[..., None]).max() <= 1
-
-
-def test_no_change_is_the_half_pixel_resize():
-    image = np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)
-    view, mask = augment(image, image[..., 0], np.random.default_rng(0), 40, STILL)
-    expected = images.resize(image, (40, 40)).astype(int)
-    # Mirrored and repeated borders differ on the outermost pixels only.
-    assert np.abs(view.astype(int) - expected)[2:-2, 2:-2].max() <= 2
-    assert np.abs(mask.astype(int) - expected[..., 0])[2:-2, 2:-2].max() <= 2
-
-
-def test_a_flip_moves_the_right_side_to_the_left():
-    config = AugmentConfig(**{**vars(STILL), "flip": 1})
-    mask = np.zeros((32, 32), np.uint8)
-    mask[:8, 24:] = 255
-    _, flipped = augment(
-        np.zeros((32, 32, 3), np.uint8), mask, np.random.default_rng(0), 32, config
-    )
-    np.testing.assert_array_equal(flipped, mask[:, ::-1])
-
-
-@given(st.integers(0, 1000))
-def test_zoom_stays_in_its_range(seed):
-    config = AugmentConfig(**{**vars(STILL), "zoom": (0.5, 2.0), "rotate": 30})
-    matrix = affine(np.random.default_rng(seed), (64, 64), 64, config)
-    assert 0.25 - 1e-9 <= abs(np.linalg.det(matrix[:, :2])) <= 4 + 1e-9
-
-
-def test_augment_refuses_pairs_of_two_sizes_and_an_upside_down_zoom():
-    with pytest.raises(SeglibError, match="30x40.*9x8"):
-        augment(pictures(1)[0][0], np.zeros((8, 9), np.uint8), np.random.default_rng(0), 32)
-    with pytest.raises(SeglibError, match="zoom"):
-        AugmentConfig(zoom=(1.5, 1.0))
-
-
-def test_batches_repeat_by_seed_epoch_and_index():
-    photos, masks = pictures(10)
-    options = {"batch_size": 4, "size": 32, "augment": AugmentConfig(), "seed": 3, "shuffle": True}
-    first, second = (Batches(photos, masks, **options) for _ in range(2))
-    assert len(first) == 2
-    for mine, yours in zip(first[1], second[1], strict=True):
-        np.testing.assert_array_equal(mine, yours)
-    second.on_epoch_end()
-    assert not np.array_equal(first[1][0], second[1][0])
-
-
-def test_an_epoch_shows_every_photo_once():
-    photos = np.repeat(np.arange(10, dtype=np.uint8)[:, None, None, None], 3, axis=3)
-    batches = Batches(photos, photos[..., 0], batch_size=3, size=1, shuffle=False)
-    seen = np.concatenate([batches[i][0][:, 0, 0, 0] for i in range(len(batches))])
-    np.testing.assert_array_equal(np.sort(seen), np.arange(10))
-
-
-def test_unknown_channels_are_minus_one():
-    photos, masks = pictures(4)
-    both = np.stack([masks, masks], axis=-1)
-    known = np.array([[True, False]] * 4)
-    x, y = Batches(photos, both, batch_size=4, size=32, known=known)[0]
-    assert x.dtype == y.dtype == np.float32
-    assert (y[..., 1] == -1).all()
-    assert y[..., 0].min() == 0 and y[..., 0].max() == 1
-    assert x.max() > 1
-
-
-def test_batches_of_nothing_are_refused():
-    with pytest.raises(SeglibError, match="0 images"):
-        Batches(*pictures(0))
 
 
 def test_a_mended_info_file_gives_name_and_kind(folder):

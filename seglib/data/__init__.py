@@ -13,6 +13,7 @@ from seglib.data.dataset import Dataset, load, open_folder, write_folder
 from seglib.data.export import to_csv, to_numpy
 from seglib.data.fetch import fetch, verify
 from seglib.data.folder import KNOWN_SETS
+from seglib.data.pack import Packed, pack
 from seglib.data.prepare import prepare
 from seglib.data.validate import Problem, validate
 
@@ -24,6 +25,7 @@ __all__ = [
     "Batches",
     "Dataset",
     "KNOWN_SETS",
+    "Packed",
     "Problem",
     "Source",
     "augment",
@@ -31,6 +33,7 @@ __all__ = [
     "list",
     "load",
     "open_folder",
+    "pack",
     "prepare",
     "to_csv",
     "to_numpy",

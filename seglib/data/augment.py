@@ -1,23 +1,40 @@
 """One transform for a photo and its masks, so that the two can never drift apart.
 
-Geometry (flip, rotation, zoom, stretch, shear, shift) is a single affine map: each output pixel is
-interpolated once. Photo and masks go through the same map; masks are soft, so they are
-interpolated like the photo. Colour changes touch the photo only.
+Geometry (crop, flip, rotation, zoom, stretch, shear, shift) is a single affine map, through which
+photo and masks go in the same call (`seglib.data.geometry`). Light and colours change the photo
+only (`seglib.data.degrade`).
 
-Chapter: data preparation.
+All chance is drawn at the start, in one table with a fixed row for each kind of change. A kind that
+is switched off therefore leaves the others as they were, and two policies can be compared picture
+by picture.
+
+Chapter: augmentation and synthetic portraits.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
-import cv2
 import numpy as np
 
+from seglib.data import degrade
+from seglib.data.geometry import affine, warp_pair
 from seglib.errors import SeglibError
+
+# New rows go to the end: the rows above then keep their numbers for a given seed.
+ROWS = (
+    *("rotate", "zoom", "stretch", "shear", "shift_x", "shift_y", "flip", "crop", "crop_x"),
+    *("crop_y", "gamma", "contrast", "brightness", "red", "green", "blue", "grey", "saturation"),
+    *("blur", "sigma", "noise", "deviation", "noise_at", "jpeg", "quality", "background", "pick"),
+    *("view_zoom", "view_x", "view_y", "view_flip", "cutout", "cut_width", "cut_height", "cut_x"),
+    *("cut_y", "cut_red", "cut_green", "cut_blue"),
+)
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
     """How far photos are changed. Ranges are uniform; chances lie in 0..1.
+
+    The last four are off: they were not part of the policy that trained the shipped networks.
 
     Attributes:
         flip: chance of a left-right flip.
@@ -34,6 +51,13 @@ class AugmentConfig:
         grey: chance of a grey photo.
         blur: chance of a Gaussian blur with a sigma of up to 1.5 pixels.
         noise: chance of sensor noise with a deviation of up to 12 of 255.
+        crop: smallest and largest share of each side that is kept; the window lies anywhere in the
+            photo and never reaches beyond it, unlike zoom and shift. (1, 1) keeps everything.
+        background: chance of another photo's background behind the person. It needs a mask of
+            whole persons: with a mask of hair alone, the face would be cut away.
+        cutout: chance of a flat rectangle, a tenth to four tenths of each side, laid over the
+            photo. What it hides is no longer seen, so the mask is 0 there.
+        jpeg: chance of JPEG compression at a quality of 25 to 90.
     """
 
     flip: float = 0.5
@@ -50,11 +74,29 @@ class AugmentConfig:
     grey: float = 0.08
     blur: float = 0.15
     noise: float = 0.2
+    crop: tuple[float, float] = (1.0, 1.0)
+    background: float = 0.0
+    cutout: float = 0.0
+    jpeg: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "zoom", tuple(self.zoom))
+        for name in ("zoom", "crop"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if not (len(self.zoom) == 2 and 0 < self.zoom[0] <= self.zoom[1]):
             raise SeglibError(f"zoom is {self.zoom}; use (smallest, largest), both above 0")
+        if not (len(self.crop) == 2 and 0 < self.crop[0] <= self.crop[1] <= 1):
+            raise SeglibError(f"crop is {self.crop}; use (smallest, largest), above 0 and up to 1")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("zoom", "crop"):
+                continue
+            if not value >= 0:
+                raise SeglibError(f"{field.name} is {value}; use 0 (off) or more")
+            if field.name in CHANCES and value > 1:
+                raise SeglibError(f"{field.name} is {value}; it is a chance, so use 0 to 1")
+
+
+CHANCES = ("flip", "grey", "blur", "noise", "background", "cutout", "jpeg")
 
 
 def augment(
@@ -63,72 +105,96 @@ def augment(
     rng: np.random.Generator,
     size: int,
     config: AugmentConfig = AugmentConfig(),
+    backgrounds: Sequence[np.ndarray] | None = None,
+    labels: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one changed view of a photo and its masks.
 
     Args:
         image: uint8 (height, width, 3) RGB.
-        masks: uint8 (height, width) or (height, width, channels), 0..255.
+        masks: uint8 (height, width) or (height, width, channels), 0..255; the first channel is the
+            one that a background is swapped by.
         rng: all chance comes from here; the same state gives the same view.
         size: side of the square result, pixels.
         config: how far photos are changed.
+        backgrounds: photos, uint8 (h, w, 3) each, for `config.background` to choose from.
+        labels: the masks hold class numbers, which must not be mixed; 0 is the background.
 
     Returns:
         image uint8 (size, size, 3), masks uint8 (size, size) or (size, size, channels).
+
+    Raises:
+        SeglibError: photo and masks differ in size, have other types, or backgrounds are missing.
     """
-    if image.shape[:2] != masks.shape[:2]:
+    if config.background and backgrounds is None:
+        raise SeglibError(
+            f"config.background is {config.background} but there is no photo to take one from; "
+            "hand some in as backgrounds"
+        )
+    views, changed = augment_batch(
+        [image], [masks], draw(rng, 1), size, config, backgrounds, labels=labels
+    )
+    return views[0], changed[0].reshape(size, size, *masks.shape[2:])
+
+
+def draw(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+    """Draw all the chance that `count` views need: per kind of change, `count` numbers in 0..1."""
+    return dict(zip(ROWS, rng.random((len(ROWS), count)), strict=True))
+
+
+def augment_batch(
+    images: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray],
+    chances: Mapping[str, np.ndarray],
+    size: int,
+    config: AugmentConfig = AugmentConfig(),
+    backgrounds: Sequence[np.ndarray] | None = None,
+    cuttable: np.ndarray | None = None,
+    labels: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Change a whole batch; view `i` depends on picture `i` and column `i` of the chances alone.
+
+    The one exception is a background that comes from the batch's other pictures, since there are no
+    `backgrounds` to choose from.
+
+    Args:
+        images: uint8 (height, width, 3) RGB each, of any sizes.
+        masks: uint8 (height, width) or (height, width, channels) each.
+        chances: what `draw` returns.
+        size: side of the square results, pixels.
+        config: how far photos are changed.
+        backgrounds: photos to take backgrounds from; None takes the batch's own, persons filled in.
+        cuttable: bool (count,), false where channel 0 is no mask of the person; None is all true.
+        labels: the masks hold class numbers.
+
+    Returns:
+        images uint8 (count, size, size, 3), masks uint8 (count, size, size, channels).
+    """
+    count = len(images)
+    channels = masks[0].shape[2] if masks[0].ndim == 3 else 1
+    views = np.empty((count, size, size, 3), np.uint8)
+    changed = np.empty((count, size, size, channels), np.uint8)
+    shapes = np.array([image.shape[:2] for image in images], float)
+    matrices = affine(chances, shapes, size, config)
+    for row, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        _check(image, mask)
+        views[row], changed[row] = warp_pair(image, mask, matrices[row], size, labels)
+    if config.background:
+        degrade.swap_backgrounds(views, changed, chances, config.background, backgrounds, cuttable)
+    if config.cutout:
+        degrade.cut_out(views, changed, chances, config.cutout)
+    degrade.recolour(views, chances, config)
+    return views, changed
+
+
+def _check(image: np.ndarray, mask: np.ndarray) -> None:
+    if image.shape[:2] != mask.shape[:2]:
         raise SeglibError(
             f"a photo of {image.shape[1]}x{image.shape[0]} pixels has a mask of "
-            f"{masks.shape[1]}x{masks.shape[0]}; resize the mask to the photo first"
+            f"{mask.shape[1]}x{mask.shape[0]}; resize the mask to the photo first"
         )
-    matrix = affine(rng, image.shape[:2], size, config)
-    image, masks = warp(image, matrix, size), warp(masks, matrix, size)
-    return recolour(image, rng, config), masks
-
-
-def affine(
-    rng: np.random.Generator, source: tuple[int, int], size: int, config: AugmentConfig
-) -> np.ndarray:
-    """Draw the 2x3 matrix from source pixels to result pixels (both with half-pixel centres)."""
-    height, width = source
-    angle = np.deg2rad(rng.uniform(-config.rotate, config.rotate))
-    zoom = np.exp(rng.uniform(*np.log(config.zoom)))
-    stretch = np.exp(rng.uniform(-config.stretch, config.stretch) / 2)
-    shear = rng.uniform(-config.shear, config.shear)
-    shift = rng.uniform(-config.shift, config.shift, 2)
-    mirror = -1.0 if rng.random() < config.flip else 1.0
-    # Around the centre, in units of the frame, so that a frame of any shape fills the square.
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = turn @ np.array([[mirror * zoom * stretch, shear], [0.0, zoom / stretch]])
-    linear = size * linear @ np.diag([1 / width, 1 / height])
-    centre = np.array([width, height]) / 2
-    # OpenCV counts from pixel centres, hence the halves.
-    offset = size * (0.5 + shift) - linear @ (centre - 0.5) - 0.5
-    return np.hstack([linear, offset[:, None]])
-
-
-def warp(array: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Apply the matrix with bilinear interpolation; beyond the border the picture is mirrored."""
-    return cv2.warpAffine(
-        array, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
-
-
-def recolour(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
-    """Draw other light, other colours, blur and noise for a photo, uint8 in and out."""
-    levels = np.linspace(0, 1, 256, dtype=np.float32)
-    levels = levels ** np.exp(rng.uniform(-config.gamma, config.gamma))
-    levels = (levels - 0.5) * (1 + rng.uniform(-config.contrast, config.contrast)) + 0.5
-    levels = levels + rng.uniform(-config.brightness, config.brightness)
-    gains = 1 + rng.uniform(-config.tint, config.tint, 3)
-    table = np.clip(levels[:, None] * gains * 255, 0, 255).astype(np.uint8)
-    image = cv2.LUT(image, table[None])
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=2)
-    colour = 0.0 if rng.random() < config.grey else 1 + rng.uniform(-1, 1) * config.saturation
-    image = cv2.addWeighted(image, colour, grey, 1 - colour, 0)
-    if rng.random() < config.blur:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
-    if rng.random() < config.noise:
-        noise = rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(1, 12)
-        image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    return image
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or mask.dtype != np.uint8:
+        raise SeglibError(
+            f"a photo is {image.dtype} {image.shape} and its mask {mask.dtype} {mask.shape}; "
+            "use uint8 (height, width, 3) and uint8 masks from 0 to 255"
+        )

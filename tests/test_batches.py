@@ -1,0 +1,397 @@
+"""Batches: repeatable, shared between processes, resumable anywhere, exact in Keras, bounded."""
+
+import json
+import pickle
+import tracemalloc
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seglib import SeglibError
+from seglib.data import AugmentConfig, Batches, Dataset
+from seglib.data.pack import pack
+from seglib.data.plan import Plan
+
+
+def pictures(count: int, side: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Noise pictures with an off-centre block as the thing."""
+    rng = np.random.default_rng(0)
+    photos = rng.integers(0, 256, (count, side, side - 10, 3), dtype=np.uint8)
+    masks = np.zeros(photos.shape[:3], np.uint8)
+    masks[:, 5:25, 3:12] = 255
+    return photos, masks
+
+
+def numbered(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """One-pixel pictures that are their own number."""
+    photos = np.repeat(np.arange(count, dtype=np.uint8)[:, None, None, None], 3, axis=3)
+    return photos, photos[..., 0]
+
+
+def numbers(x: np.ndarray) -> list[int]:
+    return np.asarray(x)[:, 0, 0, 0].astype(int).tolist()
+
+
+def same(first: tuple, second: tuple) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+VARIED = {"batch_size": 4, "size": 32, "augment": AugmentConfig(), "seed": 3, "shuffle": True}
+
+
+def test_a_batch_depends_on_seed_epoch_and_index_alone():
+    photos, masks = pictures(13)
+    plain = Batches(photos, masks, **VARIED)
+    wanted = {(e, i): plain[e * 3 + i] for e in (1, 0) for i in (2, 0, 1)}
+    for workers in (0, 1, 3):
+        batches = Batches(photos, masks, **VARIED, workers=workers)
+        for epoch in range(2):
+            assert batches.epoch == epoch
+            for index, batch in enumerate(batches):
+                assert same(batch, wanted[epoch, index])
+            batches.on_epoch_end()
+    assert not same(wanted[0, 0], wanted[1, 0])
+    assert not same(Batches(photos, masks, **{**VARIED, "seed": 4})[0], wanted[0, 0])
+
+
+def test_batches_can_be_copied_to_another_process():
+    batches = Batches(*pictures(13), **VARIED, workers=2)
+    list(batches)
+    assert same(pickle.loads(pickle.dumps(batches))[1], batches[1])
+
+
+def test_an_epoch_shows_every_photo_once_and_a_last_batch_may_be_small():
+    batches = Batches(*numbered(10), batch_size=4, size=1)
+    shown = [numbers(x) for x, _ in batches]
+    assert [len(batch) for batch in shown] == [4, 4, 2]
+    assert np.concatenate(shown).tolist() == list(range(10))
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 7), st.booleans(), st.integers(0, 3))
+def test_processes_share_the_pictures(count, size, processes, shuffle, epoch):
+    if processes > count:
+        with pytest.raises(SeglibError, match="at least one picture for each process"):
+            Plan(count, size, 1, shuffle, (0, processes))
+        return
+    plans = [Plan(count, size, 1, shuffle, (index, processes)) for index in range(processes)]
+    assert len({plan.steps for plan in plans}) == 1 and plans[0].steps >= 1
+    shown = []
+    for step in range(plans[0].steps):
+        parts = []
+        for plan in plans:
+            together, mine = plan.pictures(epoch, step)
+            parts.append(together[mine])
+            assert len(parts[-1]) >= 1
+        # The parts of a step are the step, in order.
+        np.testing.assert_array_equal(np.concatenate(parts), together)
+        shown += together.tolist()
+    assert len(set(shown)) == len(shown)
+    if not shuffle:
+        assert sorted(shown) == list(range(count))
+
+
+def test_two_processes_see_what_one_with_a_double_batch_sees():
+    photos, masks = pictures(19)
+    policy = AugmentConfig(cutout=0.3, jpeg=0.3)
+    whole = Batches(photos, masks, **{**VARIED, "batch_size": 8, "augment": policy})
+    halves = [
+        Batches(photos, masks, **{**VARIED, "augment": policy}, shard=(index, 2))
+        for index in range(2)
+    ]
+    assert len(whole) == len(halves[0]) == len(halves[1]) == 2
+    for step in range(4):
+        parts = [half[step] for half in halves]
+        assert same(whole[step], tuple(np.concatenate(two) for two in zip(*parts, strict=True)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 11), st.sampled_from([0, 2]))
+def test_a_run_goes_on_in_mid_epoch(done, workers):
+    photos, masks = numbered(17)
+    options = {"batch_size": 4, "size": 1, "shuffle": True, "seed": 5, "workers": workers}
+    whole = Batches(photos, masks, **options)
+    stopped = Batches(photos, masks, **options)
+    state = json.loads(json.dumps(stopped.state(done)))
+    assert (state["epoch"], state["batch"]) == divmod(done, 4)
+    again = Batches(photos, masks, **options)
+    again.restore(state)
+    assert again.remaining == 4 - done % 4
+    started = Batches(photos, masks, **options, start=(state["epoch"], state["batch"]))
+    for step in range(5):
+        assert same(again[step], whole[done + step])
+        assert same(started[step], whole[done + step])
+    again.epoch = 2
+    assert same(again[0], whole[8])
+
+
+def test_a_state_of_other_batches_is_refused():
+    state = Batches(*numbered(17), batch_size=4, size=1, seed=1).state(2)
+    with pytest.raises(SeglibError, match="seed differ"):
+        Batches(*numbered(17), batch_size=4, size=1, seed=2).restore(state)
+    with pytest.raises(SeglibError, match="no batch 9 in epoch 0; an epoch has 5"):
+        Batches(*numbered(17), batch_size=4, size=1, start=(0, 9))
+
+
+class Recorder(keras.layers.Layer):
+    """Passes pictures on and notes which ones a step really used."""
+
+    def call(self, x):
+        try:
+            self.seen.append(numbers(keras.ops.convert_to_numpy(x)))
+        except Exception:
+            return x
+        return x
+
+
+def recording_model() -> tuple[keras.Model, list[list[int]]]:
+    recorder = Recorder()
+    recorder.seen = []
+    model = keras.Sequential([recorder, keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"], run_eagerly=True)
+    return model, recorder.seen
+
+
+def fed(count: int, **options) -> Batches:
+    return Batches(*numbered(count), batch_size=4, size=1, shuffle=True, seed=2, **options)
+
+
+@pytest.mark.parametrize(("count", "workers"), [(4, 0), (8, 2), (19, 0), (19, 2)])
+def test_keras_learns_from_each_epoch_exactly_once(count, workers):
+    train = fed(count, workers=workers)
+    model, seen = recording_model()
+    model.fit(train, epochs=3, verbose=0, shuffle=False)
+    wanted = [numbers(fed(count)[step][0]) for step in range(5 * len(train))]
+    assert seen == wanted[: 3 * len(train)]
+    assert train.epoch == 3
+    # The same model goes on with what comes next; a new process would do so from the epoch alone.
+    model.fit(train, initial_epoch=3, epochs=4, verbose=0, shuffle=False)
+    assert seen == wanted[: 4 * len(train)]
+    fresh, seen = recording_model()
+    fresh.fit(fed(count, start=(3, 0)), initial_epoch=3, epochs=5, verbose=0, shuffle=False)
+    assert seen == wanted[3 * len(train) :]
+
+
+def test_keras_ends_a_stopped_epoch_and_goes_on():
+    wanted = [numbers(fed(19)[step][0]) for step in range(14)]
+    train = fed(19, workers=2)
+    train.restore(fed(19).state(6))
+    model, seen = recording_model()
+    model.fit(
+        train, steps_per_epoch=train.remaining, initial_epoch=1, epochs=2, verbose=0, shuffle=False
+    )
+    train.epoch = 2
+    model.fit(train, initial_epoch=2, epochs=3, verbose=0, shuffle=False)
+    assert seen == wanted[6:12]
+
+
+def test_short_keras_epochs_walk_through_the_whole_set():
+    train = fed(24)
+    model, seen = recording_model()
+    model.fit(train, epochs=3, steps_per_epoch=2, verbose=0, shuffle=False)
+    assert seen == [numbers(fed(24)[step][0]) for step in range(6)]
+    assert train.epoch == 1
+
+
+def test_validation_pictures_stay_the_same():
+    train, val = fed(8), Batches(*numbered(6), batch_size=4, size=1)
+    model, seen = recording_model()
+    model.fit(train, validation_data=val, epochs=3, verbose=0, shuffle=False)
+    assert seen[2:4] == seen[6:8] == seen[10:12] == [[0, 1, 2, 3], [4, 5]]
+
+
+def test_unknown_channels_are_minus_one():
+    photos, masks = pictures(4)
+    both = np.stack([masks, masks], axis=-1)
+    known = np.array([[True, False]] * 4)
+    x, y = Batches(photos, both, batch_size=4, size=32, known=known)[0]
+    assert x.dtype == y.dtype == np.float32
+    assert (y[..., 1] == -1).all()
+    assert y[..., 0].min() == 0 and y[..., 0].max() == 1
+    assert x.max() > 1
+
+
+@pytest.mark.parametrize("policy", [None, AugmentConfig()])
+def test_class_numbers_stay_whole(policy):
+    photos, masks = pictures(4)
+    _, y = Batches(photos, masks // 255 * 5, batch_size=4, size=33, augment=policy, labels=True)[0]
+    assert y.dtype == np.int32 and set(np.unique(y)) == {0, 5}
+
+
+def test_a_swapped_background_comes_from_the_photos_handed_in():
+    photos, masks = pictures(4)
+    green = np.zeros((1, 50, 50, 3), np.uint8)
+    green[...] = (0, 255, 0)
+    calm = {name: 0 for name in ("brightness", "contrast", "gamma", "saturation", "tint")}
+    policy = AugmentConfig(background=1, grey=0, blur=0, noise=0, **calm)
+    x, y = Batches(photos, masks, 4, 32, policy, backgrounds=green)[0]
+    assert (x[y[..., 0] == 0] == (0, 255, 0)).all()
+
+
+class Pipe:
+    """A pipeline by albumentations' convention, with chance of its own."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng()
+
+    def set_random_seed(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+    def __call__(self, *, image, mask):
+        turns = self.rng.integers(4)
+        return {"image": np.rot90(image, turns), "mask": np.rot90(mask, turns)}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_pipeline_of_others_takes_the_place_of_ours(channels):
+    masks = np.zeros((12, 20, 30, channels), np.uint8)
+    masks[:, 3:9, 5:25] = 255
+    photos = np.repeat(masks[..., :1], 3, axis=-1)
+    options = {"batch_size": 4, "size": 32, "augment": Pipe(), "seed": 1, "shuffle": True}
+    once = list(Batches(photos, masks, **options))
+    for mine, yours in zip(once, Batches(photos, masks, **options, workers=2), strict=True):
+        assert same(mine, yours)
+    x, y = (np.concatenate(parts) for parts in zip(*once, strict=True))
+    assert y.shape == (12, 32, 32, channels)
+    np.testing.assert_allclose(x[..., 0], y[..., 0] * 255, atol=1)
+    assert len({row.tobytes() for row in x}) > 1
+    half = Batches(photos, masks, **{**options, "batch_size": 2}, shard=(1, 2))
+    assert same(half[0], tuple(part[2:] for part in once[0]))
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        (lambda image, mask: (image, mask), "no dictionary"),
+        (lambda image, mask: {"image": image / 255, "mask": mask}, "leave out Normalize"),
+        (lambda image, mask: {"image": image[:20], "mask": mask}, "changed alike"),
+    ],
+)
+def test_a_pipeline_that_returns_something_else_is_named(result, says):
+    with pytest.raises(SeglibError, match=says):
+        Batches(*pictures(4), augment=lambda image, mask: result(image, mask))[0]
+
+
+def test_settings_that_make_no_batches_are_refused():
+    photos, masks = pictures(4)
+    with pytest.raises(SeglibError, match="0 images"):
+        Batches(*pictures(0))
+    with pytest.raises(SeglibError, match="4 images and 3 masks"):
+        Batches(photos, masks[:3])
+    with pytest.raises(SeglibError, match="4 images and 0 masks"):
+        Batches(photos)
+    with pytest.raises(SeglibError, match="batch_size is 0"):
+        Batches(photos, masks, batch_size=0)
+    with pytest.raises(SeglibError, match="shard is"):
+        Batches(photos, masks, shard=(2, 2))
+    with pytest.raises(SeglibError, match="workers -1"):
+        Batches(photos, masks, workers=-1)
+
+
+def endless(count: int, side: int) -> Dataset:
+    """A set of any length that draws each photo when it is read."""
+
+    def read(stem):
+        rng = np.random.default_rng(int(stem))
+        photo = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        return photo, (photo[..., 0] > 128).astype(np.float32)
+
+    return Dataset("endless", "person", "all", tuple(str(i) for i in range(count)), read)
+
+
+def test_a_data_set_on_disk_is_read_as_it_is_needed():
+    small = endless(9, 40)
+    options = {"batch_size": 4, "size": 32, "augment": AugmentConfig(), "seed": 1, "shuffle": True}
+    arrays = [np.stack([pair[k] for pair in small]) for k in range(2)]
+    in_memory = Batches(arrays[0], np.uint8(255) * arrays[1].astype(np.uint8), **options)
+    assert same(Batches(small, **options)[1], in_memory[1])
+
+    batches = Batches(endless(30_000, 160), **options, workers=2)
+    batches[0]
+    tracemalloc.start()
+    for index in range(60):
+        batches[index]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # All photos together are 2.3 GB; the order, a few batches and one batch's photos are 3 MB.
+    assert peak < 8e6
+
+
+def test_thirty_thousand_mapped_photos_take_no_memory(tmp_path):
+    shape = (30_000, 96, 96)
+    masks = np.lib.format.open_memmap(tmp_path / "masks.npy", "w+", np.uint8, shape)
+    images = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (*shape, 3))
+    images[29_999] = 200
+    batches = Batches(images, masks, 16, 64, AugmentConfig(), shuffle=True)
+    batches[0]
+    tracemalloc.start()
+    for index in range(12):
+        batches[index]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # A batch is 1 MB, and is held twice while it is converted; the set is 1.1 GB.
+    assert peak < 8e6
+    last = Batches(images, masks, 1, 16, start=(0, 29_999))
+    assert last[0][0].min() == 200
+
+
+def test_a_packed_set_is_the_set(tmp_path):
+    dataset = endless(70, 40)
+    packed = pack(dataset, tmp_path / "packed", 24)
+    images, masks = dataset.arrays(24)
+    np.testing.assert_array_equal(packed.images, images)
+    np.testing.assert_array_equal(packed.masks, masks)
+    assert isinstance(packed.images, np.memmap) and not packed.images.flags.writeable
+    assert same(Batches(*packed, VARIED["batch_size"])[1], Batches(images, masks, 4)[1])
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "packed").iterdir()}
+    pack(dataset, tmp_path / "packed", 24)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "packed").iterdir()}
+    assert [path.name for path in tmp_path.iterdir()] == ["packed"]
+
+
+def test_packing_holds_a_few_photos_at_a_time(tmp_path):
+    dataset = endless(400, 160)
+    tracemalloc.start()
+    pack(dataset, tmp_path / "packed", 96, workers=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # The pack is 15 MB, the photos are 40.
+    assert peak < 8e6
+
+
+def test_a_pack_is_never_mixed_up_nor_half_made(tmp_path):
+    pack(endless(5, 20), tmp_path / "packed", 8)
+    with pytest.raises(SeglibError, match="another pack.*size differ"):
+        pack(endless(5, 20), tmp_path / "packed", 9)
+    with pytest.raises(SeglibError, match="another pack.*count, stems"):
+        pack(endless(6, 20), tmp_path / "packed", 8)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(SeglibError, match="is no pack"):
+        pack(endless(5, 20), tmp_path / "mine", 8)
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    with open(tmp_path / "packed" / "images.npy", "r+b") as file:
+        file.truncate(300)
+    with pytest.raises(SeglibError, match="damaged"):
+        pack(endless(5, 20), tmp_path / "packed", 8)
+
+    def broken(stem):
+        raise SeglibError(f"{stem} cannot be read")
+
+    with pytest.raises(SeglibError, match="3 cannot be read"):
+        pack(Dataset("broken", "person", "all", ("3",), broken), tmp_path / "new", 8)
+    with pytest.raises(SeglibError, match="make no pack"):
+        pack(endless(0, 20), tmp_path / "new", 8)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "packed"]
+
+
+def test_a_full_disk_leaves_no_pack(tmp_path, monkeypatch):
+    def fill_up(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", fill_up)
+    with pytest.raises(SeglibError, match="No space left.*free some space"):
+        pack(endless(5, 20), tmp_path / "packed", 8)
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-# make book, make test; serve, check, test-colab, clean. See book/contributing.md.
+# make book, make test; serve, check, test-colab, test-gpu, clean. See book/contributing.md.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book test check serve test-colab constraints clean
+.PHONY: book test check serve test-colab test-gpu constraints clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build . -W -n --keep-going
@@ -36,6 +36,13 @@ serve:
 
 test-colab:
 	$(if $(PYTHON),$(PYTHON),python3) tests/colab/run.py
+
+# A software Vulkan device comes with Debian's Chromium; elsewhere any Vulkan driver will do.
+test-gpu: $(READY)
+	@test -e /usr/lib/chromium/libvk_swiftshader.so -a -e /usr/lib/$$(uname -m)-linux-gnu/libvulkan.so.1 \
+		|| { command -v apt-get >/dev/null && apt-get install -qq -y chromium-common libvulkan1; } \
+		|| echo "No software Vulkan could be installed: trying this machine's own"
+	$(BIN)/python -m pytest -m gpu
 
 # Pins every dependency for every Python that we support; run it after changing requirements.txt.
 constraints: $(READY)

@@ -25,13 +25,16 @@ from seglib.errors import SeglibError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 2 for a mistake, 130 when interrupted."""
+    """Run the command line and return its exit code.
+
+    0: done; 1: a check found something to mend; 2: a mistake; 130: interrupted.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         arguments = sys.argv[1:] if arguments is None else list(arguments)
         options = _parser(arguments).parse_args(arguments)
         with _short_warnings():
-            options.run(options)
+            return options.run(options) or 0
     except SeglibError as error:
         return _failed(error)
     except ModuleNotFoundError as error:
@@ -45,7 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"cannot use{place} ({error.strerror or error}); choose another place")
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -59,6 +61,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _add_train(commands, with_configs="train" in arguments)
     _add_eval(commands)
     _add_convert(commands)
+    _add_audit(commands)
     _add_benchmark(commands)
     _add_models(commands)
     cli_data.add_parser(commands, complete="data" in arguments)
@@ -230,6 +233,25 @@ def _convert(options: argparse.Namespace) -> None:
             model, options.output, options.precision, options.flat, photos, metadata
         )
     print(f"wrote {path}")
+
+
+def _add_audit(commands: Any) -> None:
+    parser = commands.add_parser("audit", help="say what a phone's GPU would refuse in a .tflite")
+    parser.add_argument("model", metavar="FILE", help=".tflite file or shipped name")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(run=_audit)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from seglib.export.audit import audit
+
+    found = audit(cli_options.model_file(options.model))
+    if options.json:
+        refusals = [dataclasses.asdict(refusal) for refusal in found.refusals]
+        print(json.dumps({"ok": found.ok, "ops": found.ops, "refusals": refusals}))
+    else:
+        print(found.table())
+    return 0 if found.ok else 1
 
 
 def _add_benchmark(commands: Any) -> None:

@@ -18,6 +18,15 @@ def _folder(variable: str, what: str) -> Path:
     return Path(value)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests that need a Vulkan device to `make test-gpu`, and say so."""
+    if "gpu" in config.getoption("-m"):
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a Vulkan device: make test-gpu"))
+
+
 @pytest.fixture
 def real_data() -> Path:
     """The folder of prepared photo sets that SEGLIB_DATA names; skips where there is none."""

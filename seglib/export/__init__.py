@@ -3,8 +3,10 @@
 Chapters: TFLite conversion; Core ML conversion; the GPU delegate and flattened output.
 """
 
+from seglib.export.audit import Audit, Refusal, audit
 from seglib.export.coreml import to_coreml
 from seglib.export.coreml_run import Program, run_coreml
+from seglib.export.gpu import GpuRun, run_gpu
 from seglib.export.layout import Op, flatten, from_phwc4, ops, stored_bytes, to_phwc4, unflatten
 from seglib.export.parity import (
     THRESHOLDS,
@@ -18,11 +20,15 @@ from seglib.export.tflite import open_interpreter, run_tflite, to_tflite
 
 __all__ = [
     "THRESHOLDS",
+    "Audit",
+    "GpuRun",
     "Op",
     "ParityReport",
     "ParityRow",
     "Program",
+    "Refusal",
     "Threshold",
+    "audit",
     "flatten",
     "from_phwc4",
     "open_interpreter",
@@ -30,6 +36,7 @@ __all__ = [
     "parity",
     "precision_of",
     "run_coreml",
+    "run_gpu",
     "run_tflite",
     "stored_bytes",
     "to_coreml",

@@ -1,0 +1,98 @@
+"""Small networks whose tails a phone's GPU takes or refuses, one trap each, as `.tflite` bytes."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from seglib.export.graph import quiet
+
+SHAPE = (1, 16, 16, 8)
+
+
+def _conv(x: tf.Tensor) -> tf.Tensor:
+    kernel = np.random.default_rng(0).normal(size=(3, 3, x.shape[-1], 8)).astype(np.float32)
+    return tf.nn.conv2d(x, kernel, 1, "SAME")
+
+
+def _prelu(x: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(x, 0.0) - 0.2 * tf.maximum(-x, 0.0)
+
+
+# name: (what follows a convolution, whether the whole network is taken)
+TAILS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], bool]] = {
+    "sigmoid": (tf.sigmoid, True),
+    "softmax": (tf.nn.softmax, True),
+    "flat output": (lambda x: tf.reshape(x, (1, -1)), True),
+    "bilinear upsampling": (lambda x: tf.image.resize(x, (32, 32)), True),
+    "nearest upsampling by resize": (lambda x: tf.image.resize(x, (32, 32), "nearest"), True),
+    "parametric relu": (_prelu, True),
+    "hard swish": (lambda x: x * tf.nn.relu6(x + 3) / 6, True),
+    "squeeze and excite": (
+        lambda x: x * tf.sigmoid(tf.reduce_mean(x, (1, 2), keepdims=True)), True,
+    ),
+    "class numbers, int32": (lambda x: tf.argmax(x, -1, output_type=tf.int32), True),
+    "rounded": (lambda x: tf.math.ceil(tf.abs(x)), True),
+    "channels kept in a slice": (lambda x: x[..., 0:1], True),
+    "nearest upsampling by repeating": (lambda x: tf.repeat(tf.repeat(x, 2, 1), 2, 2), False),
+    "class numbers, int64": (lambda x: tf.argmax(x, -1), False),
+    "log softmax": (tf.nn.log_softmax, False),
+    "a row picked by number": (lambda x: x[:, 0], False),
+    "pixels gathered": (lambda x: tf.gather_nd(x, [[0, 1], [0, 2]]), False),
+    "broadcast": (lambda x: tf.broadcast_to(x[:, :1, :1], SHAPE), False),
+    "channel shuffle in rank 5": (
+        lambda x: tf.reshape(
+            tf.transpose(tf.reshape(x, (1, 16, 16, 2, 4)), (0, 1, 2, 4, 3)), SHAPE
+        ),
+        False,
+    ),
+}  # fmt: skip
+
+
+@functools.cache
+def network(name: str) -> bytes:
+    """Convert a convolution and its tail with a fixed batch of 1."""
+    return _convert(lambda x: TAILS[name][0](_conv(x)), SHAPE)
+
+
+@functools.cache
+def free_batch_alone() -> bytes:
+    """An open batch that nothing asks for: the runtime takes it for 1."""
+    return _convert(lambda x: tf.sigmoid(_conv(x)), (None, *SHAPE[1:]))
+
+
+@functools.cache
+def free_batch() -> bytes:
+    """A flattened output behind an input whose batch is left open, as Keras models come."""
+    return _convert(lambda x: tf.reshape(_conv(x), (tf.shape(x)[0], -1)), (None, *SHAPE[1:]))
+
+
+@functools.cache
+def sixteen_bit() -> bytes:
+    """Activations of 16 bits, weights of 8."""
+
+    def options(converter: tf.lite.TFLiteConverter) -> None:
+        samples = np.random.default_rng(1).normal(size=(4, *SHAPE)).astype(np.float32)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([sample] for sample in samples)
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
+
+    return _convert(lambda x: tf.sigmoid(_conv(x)), SHAPE, options)
+
+
+def _convert(
+    function: Callable[[tf.Tensor], tf.Tensor],
+    shape: tuple[int | None, ...],
+    options: Callable[[tf.lite.TFLiteConverter], None] = lambda converter: None,
+) -> bytes:
+    module = tf.Module()
+    module.forward = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)])
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [module.forward.get_concrete_function()], module
+        )
+        options(converter)
+        return converter.convert()

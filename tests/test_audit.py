@@ -1,0 +1,106 @@
+"""The op audit: its verdicts on good, bad and broken files, beside the accelerator's own."""
+
+import json
+
+import numpy as np
+import pytest
+
+import audit_nets
+from seglib import SeglibError, export, pretrained, sample_photo
+from seglib.cli import main
+from seglib.images import resize
+
+GOOD = [name for name, (_, taken) in audit_nets.TAILS.items() if taken]
+BAD = [name for name, (_, taken) in audit_nets.TAILS.items() if not taken]
+
+
+def written(tmp_path, content: bytes):
+    path = tmp_path / "network.tflite"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("name", pretrained.list_models())
+def test_shipped_models_pass(name):
+    found = export.audit(pretrained.path(name))
+    assert found.ok and found.ops["CONV_2D"] > 30
+    assert "none refused" in found.table()
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_networks_that_a_gpu_takes_pass(name, tmp_path):
+    found = export.audit(written(tmp_path, audit_nets.network(name)))
+    assert found.ok, found.table()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_networks_that_a_gpu_refuses_are_named_with_advice(name, tmp_path):
+    found = export.audit(written(tmp_path, audit_nets.network(name)))
+    assert not found.ok
+    assert all(refusal.reason and refusal.advice for refusal in found.refusals)
+    assert found.refusals[0].op in found.table()
+
+
+def test_the_trap_is_named(tmp_path):
+    def first(content: bytes) -> str:
+        refusal = export.audit(written(tmp_path, content)).refusals[0]
+        return f"{refusal.op}: {refusal.reason}; {refusal.advice}"
+
+    assert "rank 5" in first(audit_nets.network("nearest upsampling by repeating"))
+    assert "keras.ops.image.resize" in first(audit_nets.network("nearest upsampling by repeating"))
+    assert "int32" in first(audit_nets.network("class numbers, int64"))
+    assert "16-bit" in first(audit_nets.sixteen_bit())
+    found = export.audit(written(tmp_path, audit_nets.free_batch()))
+    assert any(refusal.op == "SHAPE" and "batch" in refusal.advice for refusal in found.refusals)
+    assert export.audit(written(tmp_path, audit_nets.free_batch_alone())).ok
+
+
+def test_broken_files_are_refused_in_one_sentence(tmp_path):
+    with pytest.raises(SeglibError, match="there is no file"):
+        export.audit(tmp_path / "none.tflite")
+    content = pretrained.path("portrait").read_bytes()
+    for cut in (9, 40, 1000, len(content) // 2):
+        with pytest.raises(SeglibError, match="cannot be read as a TFLite model"):
+            export.audit(written(tmp_path, content[:cut]))
+
+
+def test_the_command_says_what_is_refused_and_exits_with_1(tmp_path, capsys):
+    assert main(["audit", "portrait"]) == 0
+    assert "none refused" in capsys.readouterr().out
+    bad = written(tmp_path, audit_nets.network("class numbers, int64"))
+    assert main(["audit", str(bad), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["refusals"][0]["op"] == "ARG_MAX" and not found["ok"]
+    assert main(["audit", str(tmp_path / "none.tflite")]) == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", audit_nets.TAILS)
+def test_the_accelerator_says_the_same(name, tmp_path):
+    path = written(tmp_path, audit_nets.network(name))
+    run = export.run_gpu(path)
+    assert run.accelerated == audit_nets.TAILS[name][1], run.refusals
+    refused = {line.split(":")[0] for line in run.refusals}
+    assert refused == {refusal.op for refusal in export.audit(path).refusals}
+
+
+@pytest.mark.gpu
+def test_the_accelerator_takes_an_open_batch_that_nothing_asks_for(tmp_path):
+    assert export.run_gpu(written(tmp_path, audit_nets.free_batch_alone())).accelerated
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("content", [audit_nets.free_batch, audit_nets.sixteen_bit])
+def test_the_accelerator_refuses_open_batches_and_16_bits(content, tmp_path):
+    assert not export.run_gpu(written(tmp_path, content())).accelerated
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", pretrained.list_models())
+def test_the_gpu_gives_the_masks_of_the_cpu(name):
+    photo = resize(sample_photo(), (128, 128))
+    images = np.stack([photo, photo[:, ::-1]])
+    run = export.run_gpu(pretrained.path(name), images)
+    assert run.accelerated
+    masks = export.run_tflite(pretrained.path(name), images)
+    assert np.abs(run.masks.reshape(masks.shape) - masks).max() < 1e-4

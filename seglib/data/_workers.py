@@ -3,15 +3,15 @@
 Chapter: data preparation.
 """
 
-import multiprocessing
 import os
+import pickle
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class Outcome:
 def work(jobs: Sequence[Job], workers: int | None, progress: bool) -> list[Outcome]:
     """Do all jobs and return their outcomes in the jobs' order.
 
-    Only a few chunks are under way at a time, so that nothing piles up in the queues.
+    Each process holds one chunk at a time, so that nothing piles up in queues.
 
     Raises:
         SeglibError: a process died.
@@ -140,45 +140,81 @@ def _copied_suffix(pair: RawPair, image: np.ndarray, shape: tuple[int, int]) -> 
 
 def _in_processes(jobs: Sequence[Job], workers: int, bar: tqdm) -> list[Outcome]:
     outcomes: dict[int, list[Outcome]] = {}
-    waiting: dict[Future, int] = {}
+    failures: list[BaseException] = []
     starts = iter(range(0, len(jobs), _CHUNK))
-    # A forked process is there at once and needs no importable main module.
-    method = "fork" if sys.platform == "linux" else "spawn"
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), _start)
+    lock = threading.Lock()
+
+    def drive(_number: int) -> None:
+        process = _process()
+        try:
+            while not failures:
+                with lock:
+                    start = next(starts, None)
+                if start is None:
+                    return
+                answer = _ask(process, jobs[start : start + _CHUNK])
+                with lock:
+                    outcomes[start] = answer
+                    bar.update(len(answer))
+        except Exception as error:
+            failures.append(error)
+        finally:
+            process.communicate()
+
+    with ThreadPoolExecutor(workers) as threads:
+        try:
+            list(threads.map(drive, range(workers)))
+        except BaseException as error:
+            # Ctrl-C: let the processes finish what they hold, and no more.
+            failures.append(error)
+            raise
+    if failures:
+        raise failures[0]
+    return [outcome for start in sorted(outcomes) for outcome in outcomes[start]]
+
+
+def _process() -> subprocess.Popen:
+    # A fresh interpreter rather than a fork: OpenCV's and TensorFlow's threads survive no fork, and
+    # a script needs no `if __name__ == "__main__"`. It ends by itself when this process is gone.
+    return subprocess.Popen(
+        [sys.executable, "-c", "from seglib.data._workers import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+    )
+
+
+def _ask(process: subprocess.Popen, jobs: Sequence[Job]) -> list[Outcome]:
     try:
-        while True:
-            while len(waiting) < 2 * workers and (start := next(starts, None)) is not None:
-                waiting[pool.submit(_chunk, jobs[start : start + _CHUNK])] = start
-            if not waiting:
-                break
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                start = waiting.pop(future)
-                outcomes[start] = future.result()
-                bar.update(len(outcomes[start]))
-    except BrokenProcessPool as error:
+        pickle.dump(jobs, process.stdin)
+        process.stdin.flush()
+        answer = pickle.load(process.stdout)
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
         raise SeglibError(
             "a process died, perhaps for want of memory; run the same command again with fewer "
             "workers, it goes on where it stopped"
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return [outcome for start in sorted(outcomes) for outcome in outcomes[start]]
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
-def _chunk(jobs: Sequence[Job]) -> list[Outcome]:
-    return [prepare_pair(job) for job in jobs]
-
-
-def _start() -> None:
-    """Make a process a good worker."""
-    # The processes are the threads here, and OpenCV's own do not survive a fork.
+def serve() -> None:
+    """Do what the standard input asks for until it ends; for the processes started here."""
+    # The processes are the threads here, and Ctrl-C reaches all of them: the parent decides.
     cv2.setNumThreads(1)
-    # Ctrl-C reaches all processes; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A worker whose parent was killed would wait for work, and hold the lock, for ever.
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    answers = os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not end up between the answers.
+    os.dup2(2, 1)
+    while True:
+        try:
+            jobs = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            answer: object = [prepare_pair(job) for job in jobs]
+        except Exception as error:
+            answer = error
+        pickle.dump(answer, answers)
+        answers.flush()

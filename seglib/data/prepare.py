@@ -92,6 +92,11 @@ def prepare(
             raise SeglibError(_refusal(target, bad, len(listing.pairs) + len(listing.faults)))
         if not good:
             raise SeglibError(f"none of the {len(bad)} pairs can be used, such as {bad[0][1]}")
+        if not any(splits[outcome.stem] == "val" for outcome in good):
+            # The few that were to be val are among the bad ones.
+            stems = {outcome.stem for outcome in good}
+            left = tuple(pair for pair in listing.pairs if pair.stem in stems)
+            splits = assign_splits(left, val_share)
         _finish(part, target, entry, raw, listing, good, bad, splits, size)
         (part / "plan").unlink()
         os.replace(part, target)

@@ -56,5 +56,5 @@ def square(person: np.ndarray) -> tuple[int, int, int]:
     top = int(np.clip(rows[0] - round(_AIR * side), 0, height - side))
     # Arms and bags pull the middle of the lower body aside; the head and shoulders hold it.
     columns = np.nonzero(person[rows[0] : rows[0] + max(1, side // 2)])[1]
-    left = int(np.clip(round(columns.mean() - side / 2), 0, width - side))
+    left = int(np.clip(round(columns.mean() + 0.5 - side / 2), 0, width - side))
     return top, left, side

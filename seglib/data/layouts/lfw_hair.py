@@ -20,8 +20,8 @@ def find(raw: Path) -> Listing:
     """List each photo once, in the group of its person."""
     places = sorted(path for path in raw.rglob("Lfw") if path.is_dir())
     root = places[0] if places else raw
-    # Sorted in reverse, so that Training, which comes last, is the one that stays.
-    found = sorted(photos(root, "**/imgs/**/*") + photos(root, "**/masks/**/*"), reverse=True)
+    # In this order Training comes last, and the last of several files of one name is the one kept.
+    found = sorted(photos(root, "**/imgs/**/*") + photos(root, "**/masks/**/*"))
     files = {path.stem: path for path in found if "imgs" in path.relative_to(root).parts}
     masks = {path.stem: path for path in found if "masks" in path.relative_to(root).parts}
     if not files:

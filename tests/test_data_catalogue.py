@@ -1,0 +1,383 @@
+"""The catalogue and the readers of the original layouts, on small trees made here."""
+
+import base64
+import json
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.io import savemat
+
+from seglib import SeglibError, data
+from seglib.cli import main
+from seglib.data import catalogue, layouts
+from seglib.data.layouts import ccp_upper, celeba, supervisely
+
+RNG = np.random.default_rng(3)
+
+
+def photo(path: Path, height: int = 40, width: int = 30) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def sheet(path: Path, array: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(array, np.uint8)).save(path)
+    return path
+
+
+def mat(path: Path, **variables: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, variables)
+
+
+def block(value: int = 1, height: int = 40, width: int = 30) -> np.ndarray:
+    mask = np.zeros((height, width), np.uint8)
+    mask[4:20, 10:25] = value
+    return mask
+
+
+def test_every_source_says_what_one_may_do_and_how_to_get_it():
+    names = [entry.name for entry in data.list()]
+    assert len(set(names)) == len(names) >= 11
+    for entry in data.list():
+        assert entry.title and entry.shows and entry.kinds and entry.licence and entry.terms
+        assert entry.layout in layouts.LAYOUTS
+        assert bool(entry.steps) != entry.fetchable
+        if entry.fetchable:
+            assert entry.repository in entry.address and entry.commit in entry.address
+            assert entry.raw and entry.citation
+        checksums = catalogue.known_checksums(entry)
+        assert all(len(digest) == 64 for digest in checksums.values())
+        assert bool(checksums) == entry.fetchable
+    assert catalogue.source("ccp_full").raw == catalogue.source("ccp_upper").raw
+
+
+def test_a_mistyped_name_gets_a_hint_and_the_list():
+    with pytest.raises(SeglibError, match="did you mean figaro1k.*celebamask_hq"):
+        catalogue.source("figaro")
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.delenv("SEGLIB_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert catalogue.cache_folder() == tmp_path / "seglib"
+    monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path / "mine"))
+    assert catalogue.cache_folder() == tmp_path / "mine"
+
+
+def test_the_command_lists_all_of_it(capsys):
+    assert main(["data", "list"]) == 0
+    text = capsys.readouterr().out
+    assert all(entry.name in text and entry.terms in text for entry in data.list())
+    assert main(["data", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == [entry.name for entry in data.list()]
+
+
+def ccp_tree(root: Path, count: int = 3) -> Path:
+    for number in range(1, count + 1):
+        photo(root / "photos" / f"{number:04d}.jpg")
+        labels = block(13)  # a coat
+        labels[4:8, 10:25], labels[8:10, 10:25], labels[18:20, 10:25] = 19, 41, 2
+        mat(root / "annotations/pixel-level" / f"{number:04d}.mat", groundtruth=labels)
+    photo(root / "photos" / "2000.jpg")
+    return root
+
+
+def test_ccp_classes_become_kinds(tmp_path):
+    listing = layouts.find("ccp", ccp_tree(tmp_path / "repo").parent)
+    assert [pair.stem for pair in listing.pairs] == ["0001", "0002", "0003"]
+    assert "1 photos have tags" in listing.notes[0]
+    image, masks = layouts.read("ccp", listing.pairs[0])
+    assert image.shape == (40, 30, 3) and tuple(masks) == listing.kinds
+    pixels = {kind: int(mask.sum()) for kind, mask in masks.items()}
+    assert pixels == {"person": 240, "hair": 60, "skin": 30, "clothes": 120}
+
+
+def test_ccp_with_other_class_numbers_is_refused(tmp_path):
+    ccp_tree(tmp_path)
+    names = np.array(["null", "hair"] + ["x"] * 57, object)
+    mat(tmp_path / "label_list.mat", label_list=names)
+    with pytest.raises(SeglibError, match="label_list.mat numbers"):
+        layouts.find("ccp", tmp_path)
+
+
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.integers(0, 59),
+    st.integers(0, 59),
+    st.integers(1, 60),
+)
+def test_the_upper_body_square_lies_in_the_photo_and_holds_the_head(height, width, y, x, tall):
+    person = np.zeros((height, width), bool)
+    y, x = min(y, height - 1), min(x, width - 1)
+    person[y : y + tall, x : x + 5] = True
+    top, left, side = ccp_upper.square(person)
+    assert side >= 1 and 0 <= top <= y and top + side <= height
+    assert left >= 0 and left + side <= width
+    assert person[top : top + side, left : left + side].any()
+
+
+def test_nobody_has_no_upper_body():
+    with pytest.raises(SeglibError, match="nobody"):
+        ccp_upper.square(np.zeros((4, 4), bool))
+
+
+def test_eg1800_follows_its_lists_and_counts_what_is_absent(tmp_path):
+    for number in (1, 2, 3, 9):
+        photo(tmp_path / f"data/images_data_crop/{number:05d}.jpg")
+        mat(tmp_path / f"data/images_mask/{number:05d}_mask.mat", mask=block())
+    mat(tmp_path / "data/trainlist.mat", trainlist=np.array([[1, 3, 7]], np.uint16))
+    mat(tmp_path / "data/testlist.mat", testlist=np.array([[2]], np.uint16))
+    listing = layouts.find("eg1800", tmp_path)
+    assert {p.stem: p.split for p in listing.pairs} == {
+        "00001": "train", "00002": "val", "00003": "train",
+    }  # fmt: skip
+    assert [note[0] for note in listing.notes] == ["1", "1"]
+    assert layouts.read("eg1800", listing.pairs[0])[1]["person"].sum() == 240
+    mat(tmp_path / "data/images_mask/00001_mask.mat", mask=block(7))
+    with pytest.raises(SeglibError, match="00001_mask.mat holds other values"):
+        layouts.read("eg1800", listing.pairs[0])
+
+
+def pbm(path: Path, mask: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask.astype(bool)).save(path, format="PPM")
+
+
+def test_figaro_in_both_of_its_layouts(tmp_path):
+    for split, number in (("Training", 1), ("Training", 2), ("Testing", 3)):
+        stem = f"Frame{number:05d}"
+        kept = tmp_path / "repo/data/Figaro1k" / split
+        photo(kept / "imgs/Original" / f"{stem}-org.jpg")
+        pbm(kept / "masks/GT" / f"{stem}-gt.png", block())
+        (kept / "masks/GT" / f"._{stem}-gt.png").write_bytes(b"mac")
+        own = tmp_path / "own/Figaro1k"
+        photo(own / "Original" / split / f"{stem}-org.jpg")
+        pbm(own / "GT" / split / f"{stem}-gt.pbm", block())
+    for name in ("repo", "own"):
+        listing = layouts.find("figaro1k", tmp_path / name)
+        assert [p.split for p in listing.pairs] == ["train", "train", "val"]
+        _, masks = layouts.read("figaro1k", listing.pairs[0])
+        np.testing.assert_array_equal(masks["hair"], block())
+
+
+def test_lfw_hair_takes_each_photo_once_and_groups_by_person(tmp_path):
+    for split in ("Training", "Testing"):
+        for stem in ("Ann_Lee_0001", "Ann_Lee_0012", "Bo_0001"):
+            photo(tmp_path / f"data/Lfw/{split}/imgs/Original/{stem}.jpg")
+            sheet(tmp_path / f"data/Lfw/{split}/masks/GT/{stem}.png", block(255))
+    listing = layouts.find("lfw_hair", tmp_path)
+    assert [p.group for p in listing.pairs] == ["Ann_Lee", "Ann_Lee", "Bo"]
+    assert "6 files are there twice" in listing.notes[0]
+    assert "Training" in listing.pairs[0].image.parts
+
+
+def test_lfw_parts_are_red_green_and_blue(tmp_path):
+    colours = np.zeros((40, 30, 3), np.uint8)
+    colours[..., 2] = 255
+    colours[4:8, 10:25], colours[8:20, 10:25] = (255, 0, 0), (0, 255, 0)
+    sheet(tmp_path / "parts_gt/Bo_0001.ppm", colours)
+    sheet(tmp_path / "parts_gt/Absent_0001.ppm", colours)
+    photo(tmp_path / "lfw_funneled/Bo/Bo_0001.jpg")
+    photo(tmp_path / "lfw_funneled/Bo/Bo_0002.jpg")
+    listing = layouts.find("lfw_parts", tmp_path)
+    assert [p.stem for p in listing.pairs] == ["Bo_0001"]
+    assert listing.faults == (("Absent_0001", "Absent_0001.ppm has no photo"),)
+    _, masks = layouts.read("lfw_parts", listing.pairs[0])
+    assert (masks["hair"].sum(), masks["skin"].sum()) == (60, 180)
+    sheet(tmp_path / "parts_gt/Bo_0001.ppm", RNG.integers(0, 256, (40, 30, 3)))
+    with pytest.raises(SeglibError, match="other colours"):
+        layouts.read("lfw_parts", listing.pairs[0])
+
+
+def celeba_tree(root: Path) -> Path:
+    parts = {
+        "skin": (slice(2, 14), slice(2, 14)),
+        "hair": (slice(0, 6), slice(0, 16)),
+        "neck": (slice(12, 16), slice(4, 12)),
+        "cloth": (slice(15, 16), slice(0, 16)),
+        "u_lip": (slice(9, 10), slice(6, 10)),
+    }
+    for number, absent in ((7, ()), (2001, ("hair",))):
+        photo(root / f"CelebA-HQ-img/{number}.jpg", 32, 32)
+        for part, place in parts.items():
+            if part not in absent:
+                mask = np.zeros((16, 16, 3), np.uint8)
+                mask[place] = 255
+                folder = root / f"CelebAMask-HQ-mask-anno/{number // 2000}"
+                sheet(folder / f"{number:05d}_{part}.png", mask)
+    photo(root / "CelebA-HQ-img/8.jpg", 32, 32)
+    return root
+
+
+def test_celeba_parts_are_merged_in_order_and_bald_people_stay(tmp_path):
+    listing = layouts.find("celebamask_hq", celeba_tree(tmp_path))
+    assert [p.stem for p in listing.pairs] == ["00007", "02001"]
+    assert listing.faults == (("8", "photo 8 has no part at all"),)
+    image, masks = layouts.read("celebamask_hq", listing.pairs[0])
+    assert image.shape == (16, 16, 3)
+    # Hair is painted over skin, the neck over both, and the cloth over the neck.
+    assert masks["hair"].sum() == 6 * 16
+    assert masks["clothes"].sum() == 16
+    assert masks["skin"][13, 5] == masks["skin"][9, 7] == 1 and masks["skin"][5, 5] == 0
+    _, bald = layouts.read("celebamask_hq", listing.pairs[1])
+    assert bald["hair"].sum() == 0 and bald["skin"][2, 2] == 1
+
+
+def test_celeba_splits_by_person_where_the_mapping_is_there(tmp_path):
+    celeba_tree(tmp_path)
+    (tmp_path / "CelebA-HQ-to-CelebA-mapping.txt").write_text(
+        "idx orig_idx orig_file\n7 119613 119614.jpg\n2001 162770 162771.jpg\n"
+    )
+    pairs = layouts.find("celebamask_hq", tmp_path).pairs
+    assert [pair.split for pair in pairs] == ["train", "val"]
+    assert layouts.find("celebamask_hq", tmp_path).notes == ()
+
+
+@given(st.permutations(celeba.ORDER))
+def test_the_merge_does_not_depend_on_the_order_of_files(names):
+    parts = {name: np.ones((1, len(names)), bool) for name in names}
+    assert (celeba.merge(parts) == celeba.ORDER.index("cloth") + 1).all()
+
+
+def bitmap(mask: np.ndarray, origin: tuple[int, int], channels: int = 4) -> dict:
+    picture = np.repeat(mask[..., None] * np.uint8(255), 4, axis=2)
+    picture = picture if channels == 4 else picture[..., 0]
+    data = cv2.imencode(".png", picture)[1].tobytes()
+    return {"data": base64.b64encode(zlib.compress(data)).decode(), "origin": list(origin)}
+
+
+def annotation(*objects: dict) -> dict:
+    return {"size": {"height": 40, "width": 30}, "tags": [], "objects": list(objects)}
+
+
+def test_supervisely_bitmaps_polygons_and_holes():
+    ring = [[5, 5], [20, 5], [20, 20], [5, 20]]
+    hole = [[10, 10], [15, 10], [15, 15], [10, 15]]
+    mask = supervisely.draw(
+        annotation(
+            {"classTitle": "person_bmp", "bitmap": bitmap(np.ones((4, 3), np.uint8), (26, 30))},
+            {"classTitle": "person_bmp", "bitmap": bitmap(np.ones((4, 3), np.uint8), (0, 38), 1)},
+            {"classTitle": "person_poly", "points": {"exterior": ring, "interior": [hole]}},
+            {"classTitle": "person_poly", "points": {"exterior": [[12, 12], [13, 12], [13, 13]]}},
+            {"classTitle": "neutral", "points": {"exterior": [[0, 0], [3, 0], [3, 3]]}},
+        )
+    )
+    assert mask[30:34, 26:29].all() and not mask[30:34, 25].any() and not mask[29, 26:29].any()
+    assert mask[38:, :3].all() and not mask[0, 0]
+    # The outline is part of a polygon and of its hole; another person shows through the hole.
+    assert mask[5, 5] and mask[20, 20] and not mask[10, 10] and not mask[14, 14] and mask[12, 12]
+
+
+@given(st.integers(-6, 32), st.integers(-6, 42))
+def test_a_bitmap_that_sticks_out_is_cut_where_the_photo_ends(left, top):
+    shape = np.ones((5, 4), np.uint8)
+    mask = supervisely.draw(
+        annotation({"classTitle": "person", "bitmap": bitmap(shape, (left, top))})
+    )
+    expected = np.zeros((60, 60), bool)
+    expected[10 + top : 15 + top, 10 + left : 14 + left] = True
+    np.testing.assert_array_equal(mask, expected[10:50, 10:40])
+
+
+def test_supervisely_projects_of_both_ages(tmp_path):
+    text = json.dumps(annotation({"classTitle": "person", "bitmap": bitmap(block(), (0, 0))}))
+    for folder, name, file in (
+        ("ds1", "a.png", "a.json"),
+        ("ds2", "a.png", "a.png.json"),
+        ("ds2", "b.png", "b.png.json"),
+    ):
+        photo(tmp_path / folder / "img" / name)
+        (tmp_path / folder / "ann").mkdir(exist_ok=True)
+        (tmp_path / folder / "ann" / file).write_text(text)
+    photo(tmp_path / "ds1/img/lone.png")
+    listing = layouts.find("supervisely", tmp_path)
+    assert [p.stem for p in listing.pairs] == ["b", "ds1-a", "ds2-a"]
+    assert listing.faults == (("lone", "lone.png has no annotation"),)
+    _, masks = layouts.read("supervisely", listing.pairs[0])
+    np.testing.assert_array_equal(masks["person"], block())
+
+
+@pytest.mark.parametrize(
+    ("broken", "match"),
+    [
+        ({"objects": []}, "no size"),
+        ({"size": {"height": 10**6, "width": 10**6}, "objects": []}, "states a size"),
+        (annotation({"classTitle": "person", "geometryType": "line"}), "a line that is neither"),
+        (
+            annotation({"classTitle": "person", "bitmap": {"data": "AAAA", "origin": [0, 0]}}),
+            "cannot be read",
+        ),
+        (
+            annotation(
+                {
+                    "classTitle": "person",
+                    "bitmap": {
+                        "data": base64.b64encode(zlib.compress(bytes(70 << 20))).decode(),
+                        "origin": [0, 0],
+                    },
+                }
+            ),
+            "more than 64 MB",
+        ),
+    ],
+)
+def test_supervisely_annotations_that_cannot_be_used(tmp_path, broken, match):
+    photo(tmp_path / "ds/img/a.png")
+    (tmp_path / "ds/ann").mkdir()
+    (tmp_path / "ds/ann/a.json").write_text(json.dumps(broken))
+    pair = layouts.find("supervisely", tmp_path).pairs[0]
+    with pytest.raises(SeglibError, match=match):
+        layouts.read("supervisely", pair)
+
+
+LAYOUTS_ABSENT = [name for name in layouts.LAYOUTS if name != "csv"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS_ABSENT)
+def test_an_empty_folder_is_told_what_it_lacks(tmp_path, layout):
+    with pytest.raises(
+        SeglibError, match=f"{tmp_path.name} (has|holds) no.*; (give|put|save|unpack)"
+    ):
+        layouts.find(layout, tmp_path)
+    with pytest.raises(SeglibError, match="there is no"):
+        layouts.find(layout, tmp_path / "absent")
+
+
+RAW = {"ccp": "ccp", "ccp_upper": "ccp", "eg1800": "eg1800", "figaro1k": "hairseg",
+       "lfw_hair": "hairseg"}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", RAW)
+def test_real_files_in_their_original_layout(real_data, layout):
+    raw = real_data / "raw_samples" / RAW[layout]
+    if not raw.is_dir():
+        pytest.skip("no raw_samples in SEGLIB_DATA")
+    listing = layouts.find(layout, raw)
+    assert len(listing.pairs) >= 4 and not listing.faults
+    for pair in listing.pairs:
+        image, masks = layouts.read(layout, pair)
+        assert tuple(masks) == listing.kinds and image.shape[0] > 100
+        assert 0.01 < masks[listing.kinds[0]].mean() < 0.9
+
+
+@pytest.mark.parametrize("name", ["ccp_full", "eg1800", "figaro1k"])
+def test_known_checksums_are_those_of_the_real_files(real_data, name):
+    entry = catalogue.source(name)
+    raw = real_data / "raw_samples" / entry.raw
+    if not raw.is_dir():
+        pytest.skip("no raw_samples in SEGLIB_DATA")
+    from seglib.files import sha256
+
+    for path, digest in catalogue.known_checksums(entry).items():
+        assert sha256(raw / path) == digest

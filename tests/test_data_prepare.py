@@ -1,0 +1,441 @@
+"""Preparing: the one format from any source, whole or not at all, and out of it again."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import seglib.files
+from seglib import SeglibError, data, images
+from seglib.cli import main
+from seglib.data import _unfinished, _workers, leaks
+from seglib.data.layouts import RawPair
+from seglib.data.prepare import assign_splits
+
+QUIET = {"progress": False, "workers": 1}
+
+
+def scene(seed: int, height: int = 48, width: int = 36) -> np.ndarray:
+    """A picture of coarse blocks, which keeps its looks through JPEG and resizing."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((4, 4, 1), np.uint8))
+
+
+def tree(root: Path, count: int = 12, suffix: str = ".jpg") -> Path:
+    """Own photos: images/ and masks/, 0 and 255."""
+    (root / "images").mkdir(parents=True)
+    for index in range(count):
+        Image.fromarray(scene(index)).save(root / "images" / f"p{index:03d}{suffix}")
+        mask = np.zeros((48, 36), np.float32)
+        mask[8:30, 4 : 20 + index % 8] = 1
+        images.write_mask(root / "masks" / f"p{index:03d}.png", mask)
+    return root
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def prepare(raw: Path, output: Path, name: str = "folder", **options) -> data.Dataset:
+    return data.open_folder(data.prepare(name, raw, output, **{**QUIET, **options}))
+
+
+def test_a_folder_becomes_a_set_that_loads_and_is_clean(tmp_path):
+    raw = tree(tmp_path / "raw")
+    dataset = prepare(raw, tmp_path / "out", kind="hair", val_share=0.25)
+    assert (dataset.kind, len(dataset)) == ("hair", 12)
+    assert data.validate(tmp_path / "out") == []
+    assert dataset.info["counts"] == {"train": 9, "val": 3}
+    assert len(dataset.info["list_sha256"]) == 64
+    first = (tmp_path / "out/images/p000.jpg").read_bytes()
+    assert first == (raw / "images/p000.jpg").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+
+
+def test_the_user_finds_prepared_sets_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SEGLIB_DATA", raising=False)
+    assert data.load("figaro1k", "val").name == "synthetic"
+    assert "seglib data fetch figaro1k" in capsys.readouterr().out
+    raw = tmp_path / "raw/Figaro1k/Original/Training"
+    for index in range(4):
+        raw.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(scene(index)).save(raw / f"Frame{index:05d}-org.jpg")
+        images.write_mask(
+            tmp_path / f"raw/Figaro1k/GT/Training/Frame{index:05d}-gt.png",
+            np.eye(48, 36, dtype=np.float32),
+        )
+    with pytest.raises(SeglibError, match="seglib data fetch figaro1k"):
+        data.prepare("figaro1k", progress=False)
+    data.prepare("figaro1k", tmp_path / "raw", progress=False)
+    assert data.load("figaro1k", "all").kind == "hair" and len(data.load("figaro1k", "all")) == 4
+
+
+def test_photos_shrink_and_masks_get_soft_edges(tmp_path):
+    dataset = prepare(tree(tmp_path / "raw", suffix=".png"), tmp_path / "out", size=24)
+    image, mask = dataset[0]
+    assert image.shape == (24, 18, 3) and mask.shape == (24, 18)
+    expected = images.resize(data.open_folder(tmp_path / "raw")[0][1], (24, 18))
+    np.testing.assert_allclose(mask, expected, atol=0.5 / 255 + 1e-6)
+    whole = prepare(tmp_path / "raw", tmp_path / "whole", size=999)
+    np.testing.assert_array_equal(whole[0][0], scene(0))
+
+
+def test_turned_grey_and_transparent_photos_come_out_plain(tmp_path):
+    raw = tree(tmp_path / "raw", 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(scene(9, 36, 48)).save(raw / "images/p000.jpg", exif=exif)
+    Image.fromarray(scene(9)).convert("L").save(raw / "images/p001.jpg")
+    (raw / "images/p002.jpg").unlink()
+    Image.fromarray(scene(9)).convert("RGBA").save(raw / "images/p002.png")
+    dataset = prepare(raw, tmp_path / "out")
+    for index, path in enumerate(sorted((tmp_path / "out/images").iterdir())):
+        with Image.open(path) as picture:
+            assert picture.mode == "RGB" and picture.getexif().get(0x0112, 1) == 1
+            assert picture.size == (36, 48) and dataset[index][0].shape == (48, 36, 3)
+
+
+def test_masks_of_other_habits(tmp_path):
+    raw = tree(tmp_path / "raw", 3)
+    mask = np.zeros((48, 36), np.uint8)
+    mask[8:30, 4:20] = 1
+    Image.fromarray(mask).save(raw / "masks/p000.png")
+    (raw / "masks/p001.png").unlink()
+    Image.fromarray(mask * 255).save(raw / "masks/p001_mask.jpg")
+    Image.fromarray(mask * 255).convert("RGB").save(raw / "masks/p002.png")
+    dataset = prepare(raw, tmp_path / "out")
+    for _, found in dataset:
+        assert set(np.unique(found)) == {0, 1}
+        assert np.abs(found - mask).sum() < 40  # JPEG moves an edge by a pixel here and there
+
+
+def break_raw(raw: Path) -> None:
+    cut = raw / "images/p000.jpg"
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    images.write_mask(raw / "masks/p001.png", np.ones((9, 9), np.float32))
+    Image.fromarray(np.full((48, 36), 7, np.uint8)).save(raw / "masks/p002.png")
+    (raw / "masks/p003.png").unlink()
+    (raw / "images/p004.jpg").unlink()
+
+
+def test_all_bad_pairs_are_named_at_once_or_left_out_and_noted(tmp_path):
+    raw = tree(tmp_path / "raw")
+    break_raw(raw)
+    with pytest.raises(SeglibError, match="5 of 12 pairs cannot be used") as caught:
+        prepare(raw, tmp_path / "out")
+    for words in (
+        "p000.jpg is damaged",
+        "9x9",
+        "class numbers",
+        "p003.jpg has no mask",
+        "p004.png",
+    ):
+        assert words in str(caught.value)
+    assert "skip_bad" in str(caught.value) and not (tmp_path / "out").exists()
+    dataset = prepare(raw, tmp_path / "out", skip_bad=True)
+    assert dataset.stems == tuple(f"p{index:03d}" for index in range(5, 12))
+    skipped = {row["stem"]: row["reason"] for row in dataset.info["skipped"]}
+    assert sorted(skipped) == ["p000", "p001", "p002", "p003", "p004"]
+    assert data.validate(tmp_path / "out") == []
+
+
+def test_nothing_usable_is_an_error(tmp_path):
+    raw = tree(tmp_path / "raw", 2)
+    for path in (raw / "images").iterdir():
+        path.write_bytes(b"x")
+    with pytest.raises(SeglibError, match="none of the 2 pairs"):
+        prepare(raw, tmp_path / "out", skip_bad=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"size": 3}, "size is 3"), ({"val_share": 0}, "val_share"), ({"workers": 0}, "workers"),
+     ({"kind": "a/b"}, "one word")],
+)  # fmt: skip
+def test_wrong_options(tmp_path, options, match):
+    with pytest.raises(SeglibError, match=match):
+        prepare(tree(tmp_path / "raw", 2), tmp_path / "out", **options)
+
+
+def test_an_existing_folder_is_not_touched(tmp_path):
+    raw = tree(tmp_path / "raw", 2)
+    before = content(raw)
+    with pytest.raises(SeglibError, match="exists already"):
+        prepare(raw, raw)
+    assert content(raw) == before
+
+
+def test_folders_of_splits_and_several_kinds(tmp_path):
+    for split in ("train", "val"):
+        tree(tmp_path / "raw" / split, 4)
+        masks = tmp_path / "raw" / split / "masks"
+        for kind in ("hair", "person"):
+            (masks / kind).mkdir()
+            for path in masks.glob("*.png"):
+                (masks / kind / path.name).write_bytes(path.read_bytes())
+        for path in masks.glob("*.png"):
+            path.unlink()
+    # The same four photos are in both folders: copies across splits, moved to one side.
+    dataset = prepare(tmp_path / "raw", tmp_path / "out")
+    assert dataset.info["kinds"] == ["hair", "person"]
+    assert dataset.info["counts"] == {"train": 8}
+    assert dataset.info["moved_to_train"]["val-p001"] == "train-p001"
+
+
+def test_arrays_of_the_older_projects_come_in_and_go_out(tmp_path):
+    photos = np.stack([scene(i, 32, 32) for i in range(5)])
+    masks = np.zeros((5, 32, 32, 1), np.uint8)
+    masks[:, 4:20, 6:20] = 1
+    (tmp_path / "raw").mkdir()
+    np.save(tmp_path / "raw/img_uint8.npy", photos)
+    np.save(tmp_path / "raw/msk_uint8.npy", masks)
+    dataset = prepare(tmp_path / "raw", tmp_path / "out", "numpy", kind="person")
+    assert dataset.kind == "person"
+    np.testing.assert_array_equal(dataset[3][0], photos[3])
+    np.testing.assert_array_equal(dataset[3][1], masks[3, ..., 0])
+    folder = data.to_numpy(tmp_path / "out", tmp_path / "npy", progress=False)
+    np.testing.assert_array_equal(np.load(folder / "images.npy"), photos)
+    np.testing.assert_array_equal(np.load(folder / "masks.npy"), masks[..., 0] * 255)
+    assert (folder / "stems.csv").read_text().startswith("stem,split\n000000,")
+    again = prepare(folder, tmp_path / "again", "numpy", kind="person")
+    np.testing.assert_array_equal(again[3][1], dataset[3][1])
+    small = data.to_numpy(tmp_path / "out", tmp_path / "small", size=16, progress=False)
+    assert np.load(small / "images.npy").shape == (5, 16, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("photos", "masks", "match"),
+    [
+        (np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8), np.uint8), "count, height"),
+        (np.zeros((2, 8, 8, 3), np.uint8), np.zeros((3, 8, 8), np.uint8), "is expected"),
+        (np.full((2, 8, 8, 3), -1.5), np.zeros((2, 8, 8)), "before any normalisation"),
+        (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 7, np.uint8), "class numbers"),
+        (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), -3), "not within 0..255"),
+        (np.zeros((2, 8, 8, 3)), np.array([object()] * 2), "no array that can be read"),
+    ],
+)
+def test_arrays_that_cannot_be_used(tmp_path, photos, masks, match):
+    np.save(tmp_path / "images.npy", photos)
+    np.save(tmp_path / "masks.npy", masks, allow_pickle=True)
+    with pytest.raises(SeglibError, match=match):
+        prepare(tmp_path, tmp_path / "out", "numpy")
+
+
+def test_a_csv_of_paths_comes_in_and_goes_out(tmp_path):
+    raw = tree(tmp_path / "raw", 6)
+    lines = [
+        f"raw/images/p{i:03d}.jpg,raw/masks/p{i:03d}.png,{'test' if i > 3 else 'train'}"
+        for i in range(6)
+    ]
+    table = tmp_path / "list.csv"
+    table.write_text("\ufeffimage,mask,split\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    dataset = prepare(table, tmp_path / "out", "csv", kind="hair")
+    assert dataset.info["counts"] == {"train": 4, "val": 2}
+    back = data.to_csv(tmp_path / "out", tmp_path / "deep/er/back.csv")
+    assert "../../out/images/p000.jpg,../../out/masks/p000.png,train" in back.read_text()
+    again = prepare(back, tmp_path / "again", "csv", kind="hair")
+    assert (tmp_path / "again/splits.csv").read_text() == (tmp_path / "out/splits.csv").read_text()
+    np.testing.assert_array_equal(again[2][0], dataset[2][0])
+    table.write_text("image,mask\nraw/images/p000.jpg,raw/masks/p000.png\nabsent.jpg,\n")
+    with pytest.raises(SeglibError, match="line 3: there is no file .*absent.jpg"):
+        prepare(table, tmp_path / "more", "csv")
+    for text, match in (
+        ("a,b\n1,2\n", "columns image and mask"),
+        ("", "columns image and mask"),
+        (f"image,mask,split\n{lines[0].replace('train', 'maybe')}\n", "maybe"),
+    ):
+        table.write_text(text)  # fmt: skip
+        with pytest.raises(SeglibError, match=match):
+            prepare(table, tmp_path / "more", "csv")
+    assert raw.exists()
+
+
+def test_exports_refuse_what_they_cannot_do(tmp_path):
+    raw = tree(tmp_path / "raw", 3)
+    Image.fromarray(scene(1, 40, 36)).save(raw / "images/p001.jpg")
+    images.write_mask(raw / "masks/p001.png", np.ones((40, 36), np.float32))
+    with pytest.raises(SeglibError, match=r"p001 is 36x40 .*--size"):
+        data.to_numpy(raw, tmp_path / "npy", progress=False)
+    assert not (tmp_path / "npy").exists()
+    for call in (data.to_numpy, data.to_csv):
+        (tmp_path / "there.csv").write_text("")
+        with pytest.raises(SeglibError, match="exists already"):
+            call(raw, tmp_path / "there.csv")
+    with pytest.raises(SeglibError, match=r"must end in \.csv"):
+        data.to_csv(raw, tmp_path / "x.txt")
+
+
+def test_people_stay_on_one_side_and_the_same_names_split_alike():
+    pairs = tuple(
+        RawPair(f"{who}_{n}", Path(), group=who) for who in map(str, range(40)) for n in range(3)
+    )
+    splits = assign_splits(pairs, 0.1)
+    assert list(splits.values()).count("val") == 12
+    for who in range(40):
+        assert len({splits[f"{who}_{n}"] for n in range(3)}) == 1
+    assert assign_splits(pairs[::-1], 0.1) == splits
+
+
+def test_copies_are_found_across_splits_mirrored_and_shrunk_but_not_likenesses():
+    shown = {f"t{i}": scene(i) for i in range(30)}
+    shown |= {"v1": scene(3)[:, ::-1], "v2": images.resize(scene(4), (30, 24)), "v3": scene(99)}
+    shown |= {
+        "plain1": np.full((40, 40, 3), 9, np.uint8),
+        "vplain": np.full((9, 9, 3), 9, np.uint8),
+    }
+    signatures = {stem: leaks.signature(image) for stem, image in shown.items()}
+    splits = {stem: "val" if stem.startswith("v") else "train" for stem in shown}
+    assert leaks.across(signatures, splits) == {"v1": "t3", "v2": "t4"}
+    assert leaks.across({}, {}) == {}
+
+
+@pytest.mark.parametrize("name", ["eg1800", "figaro1k", "lfw_hair"])
+def test_real_photos_are_no_copies_of_each_other_by_chance(real_data, name):
+    if not (real_data / name).is_dir():
+        pytest.skip(f"no {name} in SEGLIB_DATA")
+    sets = {split: data.open_folder(real_data / name, split) for split in ("train", "val")}
+    chosen = {split: found.subset(80) for split, found in sets.items()}
+    splits = {stem: split for split, found in chosen.items() for stem in found.stems}
+    signatures = {
+        stem: leaks.signature(found[index][0])
+        for found in chosen.values()
+        for index, stem in enumerate(found.stems)
+    }
+    assert leaks.across(signatures, splits) == {}
+
+
+def test_real_copies_are_found(real_data):
+    dirty = real_data / "dirty_samples/images"
+    if not dirty.is_dir():
+        pytest.skip("no dirty_samples in SEGLIB_DATA")
+    pairs = [("02050", "02051"), ("02076", "02359")]
+    signatures, splits = {}, {}
+    for stems in pairs:
+        for stem, split in zip(stems, ("train", "val"), strict=True):
+            image = images.read_image(dirty / f"eg1800_{stem}.jpg")
+            signatures[stem], splits[stem] = leaks.signature(image), split
+    assert leaks.across(signatures, splits) == {"02051": "02050", "02359": "02076"}
+
+
+def test_several_processes_write_the_same_as_one(tmp_path, monkeypatch):
+    raw = tree(tmp_path / "raw", 24)
+    prepare(raw, tmp_path / "one", workers=1, size=32)
+    monkeypatch.setattr(_workers, "_FEW", 2)
+    prepare(raw, tmp_path / "two", workers=2, size=32)
+    one, two = content(tmp_path / "one"), content(tmp_path / "two")
+    assert one.pop("dataset.json") != two.pop("dataset.json")  # their names differ
+    assert one == two
+
+
+def test_a_full_disk_and_then_room_again(tmp_path, monkeypatch):
+    raw = tree(tmp_path / "raw")
+    real, calls = os.replace, []
+
+    def full(source, target):
+        calls.append(target)
+        if len(calls) > 9:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seglib.files.os, "replace", full)
+        with pytest.raises(SeglibError, match="disk is full.*goes on where it stopped"):
+            prepare(raw, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    part = _unfinished.unfinished(tmp_path / "out")
+    kept = {path.name: path.stat().st_mtime_ns for path in (part / "images").iterdir()}
+    assert len(kept) == 4
+    prepare(raw, tmp_path / "out")
+    for name, when in kept.items():
+        assert (tmp_path / "out/images" / name).stat().st_mtime_ns == when
+    assert data.validate(tmp_path / "out") == []
+
+
+def test_unfinished_work_of_other_options_is_not_used(tmp_path, monkeypatch):
+    raw = tree(tmp_path / "raw", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("seglib.data.prepare"), "_finish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            prepare(raw, tmp_path / "out")
+    dataset = prepare(raw, tmp_path / "out", size=24)
+    assert dataset[0][0].shape == (24, 18, 3)
+
+
+CHILD = """
+import sys
+from seglib.data import _workers, prepare
+_workers._FEW = 2
+print("ready", flush=True)
+prepare("folder", sys.argv[1], sys.argv[2], size=300, workers=2, progress=False)
+"""
+
+
+def test_killed_at_any_moment_and_run_again(tmp_path):
+    raw = tmp_path / "raw"
+    (raw / "images").mkdir(parents=True)
+    for index in range(40):
+        Image.fromarray(np.kron(scene(index), np.ones((8, 8, 1), np.uint8))).save(
+            raw / f"images/p{index:03d}.jpg"
+        )
+        images.write_mask(raw / f"masks/p{index:03d}.png", np.eye(384, 288, dtype=np.float32))
+    chance, command = random.Random(4), [sys.executable, "-c", CHILD, raw, tmp_path / "out"]
+    for _ in range(2):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert child.stdout.readline() == b"ready\n"
+        # The two processes of the child take their time to start.
+        time.sleep(chance.uniform(0.3, 2.0))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        if (tmp_path / "out").exists():
+            break
+    if not (tmp_path / "out").exists():
+        subprocess.run(command, check=True, timeout=120)
+    assert len(data.open_folder(tmp_path / "out")) == 40
+    assert data.validate(tmp_path / "out") == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+    prepare(raw, tmp_path / "quiet", size=300)
+    quiet, loud = content(tmp_path / "quiet"), content(tmp_path / "out")
+    assert quiet.pop("dataset.json") and loud.pop("dataset.json") and quiet == loud
+
+
+def test_the_commands(tmp_path, capsys):
+    raw = tree(tmp_path / "raw", 6)
+    out = str(tmp_path / "out")
+    given = ["data", "prepare", "folder", "--raw", str(raw), "--output", out, "--kind", "hair"]
+    assert main([*given, "--size", "32"]) == 0
+    assert "6 pairs (5 train, 1 val)" in capsys.readouterr().out
+    assert main(given) == 2 and "exists already" in capsys.readouterr().err
+    export = ["data", "export", out, "--output"]
+    assert main([*export, str(tmp_path / "npy"), "--to", "npy", "--size", "16"]) == 0
+    assert np.load(tmp_path / "npy/masks.npy").shape == (6, 16, 16)
+    assert main([*export, str(tmp_path / "x.csv"), "--to", "csv"]) == 0
+    assert main([*export, str(tmp_path / "y.csv"), "--to", "csv", "--size", "9"]) == 2
+    assert "--size does not go with --to csv" in capsys.readouterr().err
+    assert main(["data", "fetch", "celebamask_hq"]) == 2
+    assert "1. read the agreement" in capsys.readouterr().err
+    assert main(["data", "fetch", "celeba"]) == 2
+    assert "did you mean" in capsys.readouterr().err
+    break_raw(raw)
+    skip = ["data", "prepare", "folder", "--raw", str(raw), "--output", str(tmp_path / "z")]
+    assert main(skip) == 2
+    assert main([*skip, "--skip-bad"]) == 0
+    assert "5 left out" in capsys.readouterr().err
+    info = json.loads((tmp_path / "z/dataset.json").read_text())
+    assert info["count"] == 1 and info["counts"] == {"train": 1}

@@ -38,9 +38,13 @@ DIRECTIVE = re.compile(r"^\s*(:::|```+\s*\{|\(\S+\)=\s*$)|\{[\w:+-]+\}`", re.MUL
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 
 
+# Optional parts of seglib that a chapter may ask for, and the module that shows they are there.
+EXTRAS = {"coreml": "coremltools", "data": "imagehash"}
+
+
 def setup_source(extra: str = "") -> str:
     """Return the one text that a setup cell may have; `extra` is an optional part of seglib."""
-    first = "    import coremltools\n" if extra == "coreml" else ""
+    first = f"    import {EXTRAS[extra]}\n" if extra else ""
     return (
         f"try:\n{first}    import seglib\n"
         "except ModuleNotFoundError:  # in Colab: adds seglib and changes no other package\n"
@@ -139,7 +143,7 @@ def check_opening(name: str, notebook: dict) -> Iterator[str]:
     goals = table.partition("**You will learn**")[2]
     if not 3 <= len(re.findall(r"^[-*] ", goals, re.MULTILINE)) <= 6:
         yield "cell 1: `You will learn` is not a list of 3 to 6 goals"
-    if setup not in (setup_source(), setup_source("coreml")):
+    if setup not in [setup_source(extra) for extra in ("", *EXTRAS)]:
         yield "cell 2: is not the setup cell of book/contributing.md, word for word"
     if any("%pip" in source(c) or "!pip" in source(c) for c in cells[3:]):
         yield "installs packages outside the setup cell"

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from chapter_contract import EXTRAS
 from chapter_run import NOTEBOOKS, output_problems, run_alone
 
 PINS = Path(__file__).with_name("pins.txt")
@@ -90,20 +91,24 @@ def main() -> int:
         print(f"Colab has Python 3.13; {sys.version.split()[0]} stands in for it")
     make_environment()
     chapters = sorted(NOTEBOOKS.glob("*.ipynb"))
-    coreml = [c for c in chapters if "seglib[coreml]" in c.read_text(encoding="utf8")]
+    of_extra = {
+        extra: [c for c in chapters if f"seglib[{extra}]" in c.read_text(encoding="utf8")]
+        for extra in EXTRAS
+    }
     with tempfile.TemporaryDirectory() as folder:
         wheel = build_wheel(Path(folder))
         problems = install(str(wheel))
         for chapter in chapters:
-            if chapter not in coreml:
+            if not any(chapter in found for found in of_extra.values()):
                 problems += run_chapter(chapter)
         # -P: seglib comes from the wheel, not from the folder that pytest is started in.
         tests = [str(PYTHON), "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
         if subprocess.run(tests, cwd=ROOT).returncode:
             problems.append(f"{' '.join(TESTS)} fail under Colab's packages")
-        problems += install(f"{wheel}[coreml]")
-        for chapter in coreml:
-            problems += run_chapter(chapter)
+        for extra, found in of_extra.items():
+            problems += install(f"{wheel}[{extra}]")
+            for chapter in found:
+                problems += run_chapter(chapter)
     print("\n".join(problems) or f"{len(chapters)} chapters run; no package of Colab's changed")
     return bool(problems)
 

@@ -46,7 +46,7 @@ def add_unet(
     *skips, x = mobilenet_v1(x, width, bn_momentum)
     x = _project(x, channels, "neck")
     for level, skip in enumerate(reversed(skips)):
-        x = layers.UpSampling2D(2, interpolation="nearest", name=f"up{level}_resize")(x)
+        x = parts.nearest(x, f"up{level}_resize")
         skip = _project(skip, channels, f"up{level}_skip")
         x = layers.Add(name=f"up{level}_add")([skip, x])
         x = layers.SeparableConv2D(
@@ -60,12 +60,12 @@ def add_unet(
         )(x)
         x = parts.norm_act(x, f"up{level}", bn_momentum, "leaky_relu", epsilon=1e-3)
     if late_head:
-        x = layers.UpSampling2D(2, interpolation="nearest", name="to_full_size")(x)
+        x = parts.nearest(x, "to_full_size")
     x = layers.Conv2D(2, 1, name="logits")(x)
     x = layers.Softmax(name="hair_and_rest", dtype="float32")(x)
     x = parts.Channels(0, 1, name="mask" if late_head else "hair", dtype="float32")(x)
     if not late_head:
-        x = layers.UpSampling2D(2, interpolation="nearest", name="mask", dtype="float32")(x)
+        x = parts.nearest(x, "mask", dtype="float32")
     return keras.Model(image, x, name="add_unet")
 
 

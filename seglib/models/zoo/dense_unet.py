@@ -53,7 +53,7 @@ def dense_unet(
         x = layers.Conv2D(channels, 3, padding="same", name=f"up{level}_conv")(x)
         x = parts.norm_act(x, f"up{level}", bn_momentum, act, epsilon=1e-3)
         if skip is not None:
-            x = layers.UpSampling2D(2, interpolation="nearest", name=f"up{level}_resize")(x)
+            x = parts.nearest(x, f"up{level}_resize")
             x = layers.Concatenate(name=f"up{level}_join")([x, outputs[skip]])
     x = layers.Conv2D(1, 3, padding="same", name="logits")(x)
     if full_size:

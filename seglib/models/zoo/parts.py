@@ -136,6 +136,13 @@ def prelu(name: str) -> layers.PReLU:
     return layers.PReLU(alpha_initializer=start, shared_axes=[1, 2], name=name)
 
 
+def nearest(x: KerasTensor, name: str, dtype: str | None = None) -> KerasTensor:
+    """Repeat every pixel twice along the rows and the columns."""
+    # UpSampling2D does the same, but becomes reshaping and tiling in a .tflite, not one operation.
+    height, width = x.shape[1:3]
+    return layers.Resizing(2 * height, 2 * width, "nearest", name=name, dtype=dtype)(x)
+
+
 def average_pool(x: KerasTensor, name: str) -> KerasTensor:
     """Mean of 3x3 at stride 2, zeros around the map counted in."""
     x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)

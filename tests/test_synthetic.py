@@ -14,7 +14,7 @@ from seglib.data import synthetic
 from seglib.data.synthetic import LABELS, SKIN_TONES, STYLES, PortraitConfig
 
 SHARP = PortraitConfig(empty=0, back_view=0, hat=0, hand=0, grey=0, jpeg=0, backlight=0, company=0,
-                       overlay=0, blur=(0, 0), noise=(0, 0), framing=(0, 1, 0, 0))
+                       overlay=0, sharpen=0, blur=(0, 0), noise=(0, 0), framing=(0, 1, 0, 0))
 
 
 def only(style: str, **changes) -> PortraitConfig:

@@ -75,6 +75,7 @@ class PortraitConfig:
         overlay: chance of what is no scene: black or white borders, or printed words.
         grey: chance of a grey picture.
         jpeg: chance of a lossy JPEG round trip.
+        sharpen: chance that the camera sharpens the picture.
         blur: range of the blur of the whole picture, sigma in pixels of a 128 pixel picture.
         noise: range of the sensor noise, standard deviation of 255.
 
@@ -99,15 +100,16 @@ class PortraitConfig:
     company: float = 0.08
     passers_by: float = 0.15
     overlay: float = 0.06
-    grey: float = 0.06
+    grey: float = 0.08
     jpeg: float = 0.4
-    blur: tuple[float, float] = (0.0, 0.7)
+    sharpen: float = 0.6
+    blur: tuple[float, float] = (0.0, 0.6)
     noise: tuple[float, float] = (0.0, 9.0)
 
     def __post_init__(self) -> None:
         """Check the numbers; raises SeglibError as said above."""
         for name in ("empty", "back_view", "hat", "glasses", "beard", "hand", "yaw", "backlight",
-                     "company", "passers_by", "overlay", "grey", "jpeg"):
+                     "company", "passers_by", "overlay", "grey", "jpeg", "sharpen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SeglibError(f"PortraitConfig.{name} is {getattr(self, name)}, but a chance "
                                   "lies between 0 and 1; choose such a number.")
@@ -255,7 +257,7 @@ def draw(seed: int | Sequence[int], size: int = 128,
     cover = [cv2.resize(plane, (size, size)) for plane in canvas.cover]
     image = cv2.resize(canvas.image, (size, size))
     image = camera(rng, image, tuple(size / 128 * b for b in config.blur), config.noise,
-                   config.jpeg, config.grey)
+                   config.jpeg, config.grey, config.sharpen)
     labels, most = np.zeros((size, size), np.uint8), cover[0]
     for label in (1, 2, 3):
         labels[cover[label] > most] = label

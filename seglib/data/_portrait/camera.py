@@ -1,4 +1,4 @@
-"""The camera of the synthetic portraits: white balance, contrast, blur, sensor noise, JPEG.
+"""The camera of the synthetic portraits: white balance, contrast, focus, sensor noise, JPEG.
 
 It changes the finished picture alone: labels and alpha say what was there, not how it was taken.
 Chapter: augmentation and synthetic portraits.
@@ -34,7 +34,7 @@ def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def camera(rng: np.random.Generator, image: np.ndarray, blur: Range, grain: Range,
-           jpeg: float, grey: float) -> np.ndarray:
+           jpeg: float, grey: float, sharpen: float) -> np.ndarray:
     """What lens, sensor and file do to a picture, uint8 in and out, same shape.
 
     Args:
@@ -44,13 +44,14 @@ def camera(rng: np.random.Generator, image: np.ndarray, blur: Range, grain: Rang
         grain: range of the sensor noise's standard deviation, of 255.
         jpeg: chance of a lossy JPEG round trip of quality 25 to 80.
         grey: chance of a grey picture.
+        sharpen: chance that the camera sharpens, as most do.
     """
     size = image.shape[0]
     warmth = rng.normal(0, 0.06)
     gain = rng.uniform(0.8, 1.2) * np.array([1 + warmth, 1 + rng.normal(0, 0.02), 1 - warmth])
     steps = np.linspace(0, 1, 256)
     curve = steps ** np.exp(rng.normal(0, 0.25))
-    contrast = rng.uniform(-0.25, 0.5)
+    contrast = rng.uniform(-0.2, 0.75)
     curve = curve + contrast * (curve * curve * (3 - 2 * curve) - curve)
     lift = rng.uniform(0, 0.08)
     table = np.clip(255 * (lift + (1 - lift) * curve[:, None] * gain), 0, 255).astype(np.uint8)
@@ -60,6 +61,10 @@ def camera(rng: np.random.Generator, image: np.ndarray, blur: Range, grain: Rang
     sigma = rng.uniform(*blur)
     if sigma > 0.25:
         image = cv2.GaussianBlur(image, (0, 0), sigma)
+    if rng.random() < sharpen:
+        amount = rng.uniform(0.3, 1.5)
+        soft = cv2.GaussianBlur(image, (0, 0), size / 128 * rng.uniform(0.6, 1.2))
+        image = cv2.addWeighted(image, 1 + amount, soft, -amount, 0)
     level = rng.uniform(*grain) * rng.random()
     if level > 0.5:
         image = cv2.addWeighted(image, 1, _grain(rng, size), level / 256, 0, dtype=cv2.CV_8U)

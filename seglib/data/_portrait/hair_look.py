@@ -57,12 +57,13 @@ def paint_hair(hair: Hair) -> np.ndarray:
             for k, (scale, grid) in enumerate(((fine, across), (fine * drawn_out, along))))
     grain = cv2.remap(tile, *maps, cv2.INTER_LINEAR, borderMode=edges)
     band = (figure.hy + rng.uniform(0.2, 1.0) + 0.3 * figure.hx**2) / rng.uniform(0.2, 0.5)
-    sheen = rng.uniform(0, 70) * np.exp(-band**2) + rng.uniform(-30, 15) * np.clip(
+    sheen = rng.uniform(0, 110) * np.exp(-band**2) + rng.uniform(-30, 15) * np.clip(
         (figure.hx / cut.wide) ** 2, 0, 1.5)
     sheen = sheen + 0.7 * (figure.lit().astype(np.float32) - 128 * figure.exposure)
     cloud = noise(rng, 64, (0.05, 0.25), kind=rng.integers(0, 3)).astype(np.float32) - 128
-    sheen = np.clip(110 + sheen + rng.uniform(0, 0.5) * cloud, 0, 255).astype(np.uint8)
-    contrast = rng.uniform(0.35, 1.1) * (1.2 if cut.curl else 0.8)
+    sheen = rng.uniform(105, 135) + sheen + rng.uniform(0, 0.9) * cloud
+    sheen = np.clip(sheen, 0, 255).astype(np.uint8)
+    contrast = rng.uniform(0.6, 2.0) * (1.2 if cut.curl else 0.9)
     tone = cv2.addWeighted(grain, contrast, cv2.resize(sheen, size), 1, -128 * contrast)
     ramp = _ramp(rng, figure.hair, figure.exposure)
     picture = cv2.LUT(cv2.merge([tone, tone, tone]), ramp)
@@ -76,7 +77,7 @@ def paint_hair(hair: Hair) -> np.ndarray:
 
 def _ramp(rng: np.random.Generator, colour: np.ndarray, exposure: float) -> np.ndarray:
     """Table of tones, uint8 (1, 256, 3): from shadow through `colour` (3,) to gloss."""
-    gloss = 0.6 * colour + rng.uniform(40, 110) * np.array([1, 0.97, 0.93])
+    gloss = 0.6 * colour + rng.uniform(50, 150) * np.array([1, 0.97, 0.93])
     stops = np.stack([colour * rng.uniform(0.12, 0.35), colour * 0.85, colour * 1.25 + 8,
                       np.maximum(gloss, colour * 1.4)]) * exposure
     place = [0, 110, 185, 255]

@@ -34,7 +34,7 @@ def background(rng: np.random.Generator, size: int, distractor: np.ndarray,
         passers_by: chance of small people in it.
     """
     dark = rng.random()
-    value = (0.02, 0.35) if dark < 0.25 else (0.75, 1.0) if dark < 0.55 else (0.2, 0.95)
+    value = (0.02, 0.35) if dark < 0.2 else (0.75, 1.0) if dark < 0.6 else (0.2, 0.95)
     first = random_colour(rng, (0, 0.7 if rng.random() < 0.25 else 0.25), value)
     second = np.clip(first * rng.uniform(0.5, 1.4) + rng.uniform(-20, 20, 3), 0, 255)
     if rng.random() < 0.15:
@@ -67,9 +67,9 @@ def background(rng: np.random.Generator, size: int, distractor: np.ndarray,
               rng.uniform(0.06, 0.3))
     if rng.random() < 0.5:
         texture = noise(rng, size, (0.1, 1.0))
-        weight = rng.uniform(0.03, 0.25)
+        weight = rng.uniform(0.03, 0.35)
         image = shade(image, cv2.addWeighted(texture, weight, texture, 0, 128 - 128 * weight))
-    return _out_of_focus(rng, image, 0.7 if crowd or kind == "clutter" else 0.5)
+    return _out_of_focus(rng, image, 0.5 if crowd or kind == "clutter" else 0.4)
 
 
 def _out_of_focus(rng: np.random.Generator, image: np.ndarray, chance: float) -> np.ndarray:
@@ -88,7 +88,7 @@ def _out_of_focus(rng: np.random.Generator, image: np.ndarray, chance: float) ->
 
 def _clutter(rng: np.random.Generator, image: np.ndarray, palette: np.ndarray) -> None:
     """Overlapping shapes of all sizes in few related colours, in place."""
-    size, count = image.shape[0], int(rng.integers(20, 70))
+    size, count = image.shape[0], int(rng.integers(30, 110))
     hues = np.stack([random_colour(rng, (0, 0.5), (0.05, 1)) for _ in range(4)])
     palette = np.concatenate([palette, hues])
     # A density of 1 / radius^3 is that of sizes that look the same at any distance.

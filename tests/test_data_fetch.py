@@ -293,3 +293,29 @@ def test_killed_at_any_moment_and_run_again(server, tmp_path):
     server.pause = 0.0
     assert_whole(fetch(source(server), tmp_path / "x", **QUICK))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("ccp_upper", "person"), ("eg1800", "person"), ("lfw_hair", "hair")]
+)
+def test_real_files_from_the_archive_to_a_set(real_data, tmp_path, name, kind):
+    entry = catalogue.source(name)
+    raw = real_data / "raw_samples" / entry.raw
+    if not raw.is_dir():
+        pytest.skip("no raw_samples in SEGLIB_DATA")
+    commit = entry.commit.ljust(40, "0")
+    files = {
+        f"repo-{commit}/{path.relative_to(raw).as_posix()}": path.read_bytes()
+        for path in raw.rglob("*")
+        if path.is_file()
+    }
+    with serving(tar(files, commit)) as server:
+        here = dataclasses.replace(entry, address=server.address)
+        known = catalogue.known_checksums(entry)
+        assert (
+            known.items() <= manifest(fetch(here, progress=False, checksums=known))["files"].items()
+        )
+    folder = data.prepare(here, size=128, progress=False)
+    dataset = data.open_folder(folder)
+    assert dataset.kind == kind and len(dataset) >= 4 and folder.parent.name == "prepared"
+    assert dataset.info["commit"] == commit and dataset.info["terms"] == entry.terms

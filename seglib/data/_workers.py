@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,31 +93,33 @@ def prepare_pair(job: Job) -> Outcome:
     except SeglibError as error:
         return Outcome(pair.stem, fault=f"{pair.stem}: {error}")
     try:
-        _write(job, image, masks)
+        small = _write(job, image, masks)
     except SeglibError as error:
         raise SeglibError(
             f"{error}; then run the same command again, it goes on where it stopped"
         ) from error
-    return Outcome(pair.stem, leaks.signature(image))
+    return Outcome(pair.stem, leaks.signature(small))
 
 
-def _write(job: Job, image: np.ndarray, masks: dict[str, np.ndarray]) -> None:
+def _write(job: Job, image: np.ndarray, masks: dict[str, np.ndarray]) -> np.ndarray:
+    """Write the pair and return the photo at the size it was written."""
     pair, shape = job.pair, _shape(image.shape[:2], job.size)
     for kind, mask in zip(job.kinds, masks.values(), strict=True):
         folder = job.folder / "masks"
         folder = folder / kind if len(job.kinds) > 1 else folder
-        small = mask if mask.shape == shape else np.clip(resize(mask, shape), 0, 1)
-        write_mask(folder / f"{pair.stem}.png", small)
+        fitted = mask if mask.shape == shape else np.clip(resize(mask, shape), 0, 1)
+        write_mask(folder / f"{pair.stem}.png", fitted)
+    small = image if image.shape[:2] == shape else resize(image, shape)
     suffix = _copied_suffix(pair, image, shape)
     if suffix:
         with atomic_path(job.folder / "images" / f"{pair.stem}{suffix}") as temporary:
             shutil.copyfile(pair.image, temporary)
     else:
-        small = image if image.shape[:2] == shape else resize(image, shape)
         # Whatever came without loss and at its own size goes on without loss.
         lossless = pair.row >= 0 or pair.image.suffix.lower() not in (".jpg", ".jpeg", ".webp")
         suffix = ".png" if lossless and image.shape[:2] == shape else ".jpg"
         write_image(job.folder / "images" / f"{pair.stem}{suffix}", small)
+    return small
 
 
 def _shape(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
@@ -207,14 +209,23 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever a library prints must not end up between the answers.
     os.dup2(2, 1)
+    parent = os.getppid()
     while True:
         try:
             jobs = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
-            answer: object = [prepare_pair(job) for job in jobs]
+            answer: object = [prepare_pair(job) for job in _while_wanted(jobs, parent)]
         except Exception as error:
             answer = error
         pickle.dump(answer, answers)
         answers.flush()
+
+
+def _while_wanted(jobs: Sequence[Job], parent: int) -> Iterator[Job]:
+    """Yield the jobs, and none once the parent was killed: the next run may be at work already."""
+    for job in jobs:
+        if os.getppid() != parent:
+            return
+        yield job

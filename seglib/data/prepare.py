@@ -98,6 +98,7 @@ def prepare(
             left = tuple(pair for pair in listing.pairs if pair.stem in stems)
             splits = assign_splits(left, val_share)
         _finish(part, target, entry, raw, listing, good, bad, splits, size)
+        _sweep(part)
         (part / "plan").unlink()
         os.replace(part, target)
     return target
@@ -151,13 +152,17 @@ def _begin(part: Path, entry: Source, raw: Path, size: int | None, listing: List
             digest.update(repr((os.fspath(path), facts.st_size, facts.st_mtime_ns)).encode())
     plan = part / "plan"
     if plan.exists() and plan.read_text() == digest.hexdigest():
-        # A process that was killed in mid-file leaves that file's temporary twin.
-        for path in part.rglob(".part-*"):
-            path.unlink()
+        _sweep(part)
         return
     shutil.rmtree(part)
     (part / "images").mkdir(parents=True)
     plan.write_text(digest.hexdigest())
+
+
+def _sweep(part: Path) -> None:
+    """Remove what a process that was killed in mid-file left: that file's temporary twin."""
+    for path in part.rglob(".part-*"):
+        path.unlink(missing_ok=True)
 
 
 def _refusal(target: Path, bad: list[tuple[str, str]], count: int) -> str:

@@ -131,15 +131,15 @@ def break_info(folder: Path) -> None:
     ("harm", "fault", "says"),
     [
         (break_unmatched, "unmatched", "photo only"),
-        (break_size, "pair", "8x8 pixels but its photo"),
-        (break_values, "pair", "multiply by 255"),
-        (break_colours, "pair", "tiny-00002.png"),
-        (break_photo, "pair", "tiny-00003.png"),
+        (break_size, "size", "8x8 pixels but its photo"),
+        (break_values, "values", "multiply by 255"),
+        (break_colours, "values", "tiny-00002.png"),
+        (break_photo, "unreadable", "tiny-00003.png"),
         (break_empty, "empty", "marks no hair"),
         (break_full, "full", "100%"),
         (break_all_empty, "one class", "nothing to learn"),
         (break_masks, "folder", "no masks"),
-        (break_splits, "folder", "nobody"),
+        (break_splits, "split", "nobody"),
         (break_split_twice, "split", "tiny-00001 2 times"),
         (break_split_lost, "split", "leaves out 1 photos, such as tiny-00005"),
         (break_info, "folder", "dataset.json is not valid JSON"),
@@ -192,6 +192,7 @@ def test_class_indices_become_masks(tmp_path):
 
 def test_a_named_set_is_found_or_replaced_with_a_notice(folder, monkeypatch, capsys):
     monkeypatch.setenv("SEGLIB_DATA", str(folder.parent))
+    monkeypatch.setenv("SEGLIB_CACHE", str(folder.parent / "cache"))
     assert data.load("tiny", "train").name == "tiny"
     monkeypatch.delenv("SEGLIB_DATA")
     with pytest.raises(SeglibError, match="eg1800"):

@@ -67,6 +67,14 @@ def test_a_folder_becomes_a_set_that_loads_and_is_clean(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
 
 
+def test_a_prepared_set_is_prepared_again_at_another_size_with_its_splits(tmp_path):
+    first = prepare(tree(tmp_path / "raw"), tmp_path / "first", kind="hair", val_share=0.4)
+    assert first.info["counts"] == {"train": 7, "val": 5}
+    prepare(tmp_path / "first", tmp_path / "small", kind="hair", size=24)
+    names = [(tmp_path / name / "splits.csv").read_text() for name in ("first", "small")]
+    assert names[0] == names[1]
+
+
 def test_the_user_finds_prepared_sets_by_name(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
@@ -331,6 +339,15 @@ def test_real_copies_are_found(real_data):
             image = images.read_image(dirty / f"eg1800_{stem}.jpg")
             signatures[stem], splits[stem] = leaks.signature(image), split
     assert leaks.across(signatures, splits) == {"02051": "02050", "02359": "02076"}
+
+
+def test_a_real_mirrored_copy_is_found(real_data):
+    folder = real_data / "figaro1k/images"
+    if not (folder / "Frame00249.jpg").is_file():
+        pytest.skip("no figaro1k in SEGLIB_DATA")
+    stems = {"Frame00249": "train", "Frame00250": "val"}
+    signatures = {s: leaks.signature(images.read_image(folder / f"{s}.jpg")) for s in stems}
+    assert leaks.across(signatures, stems) == {"Frame00250": "Frame00249"}
 
 
 def test_several_processes_write_the_same_as_one(tmp_path, monkeypatch):

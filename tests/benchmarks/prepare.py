@@ -70,7 +70,8 @@ def loop(layout: str, raw: Path, output: Path, size: int) -> None:
         shape = tuple(round(side * scale) for side in image.shape[:2])
         write_image(output / "images" / f"{pair.stem}.jpg", resize(image, shape))
         for kind, mask in masks.items():
-            write_mask(output / "masks" / kind / f"{pair.stem}.png", resize(mask, shape))
+            small = np.clip(resize(mask, shape), 0, 1)
+            write_mask(output / "masks" / kind / f"{pair.stem}.png", small)
 
 
 def main() -> int:

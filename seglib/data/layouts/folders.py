@@ -1,5 +1,8 @@
 """Any pair of folders: images/ and masks/, or masks/<kind>/, perhaps inside train/ and val/.
 
+A splits.csv beside them (stem, split) is followed, so a prepared set can be prepared once more at
+another size.
+
 Chapter: data preparation.
 """
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seglib.data.folder import read_splits
 from seglib.data.layouts.common import Listing, RawPair, grey, photos, split_name, unique
 from seglib.errors import SeglibError
 from seglib.images import read_image
@@ -39,8 +43,10 @@ def find(raw: Path) -> Listing:
     if not kinds:
         raise SeglibError(f"{raw} has no images/ beside masks/; put photos and masks into such")
     stems = unique(names for names, _ in found)
+    table = raw / "splits.csv"
+    said = dict(read_splits(table)) if table.is_file() else {}
     pairs = [
-        RawPair(stem, pair.image, pair.parts, pair.split, notes=kinds)
+        RawPair(stem, pair.image, pair.parts, split_name(said.get(stem, pair.split)), notes=kinds)
         for stem, (_, pair) in zip(stems, found, strict=True)
     ]
     return Listing(tuple(sorted(pairs, key=lambda p: p.stem)), kinds, (), tuple(faults))

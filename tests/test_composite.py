@@ -1,223 +1,245 @@
-"""Compositing: what is cut out fits anywhere, light moves as told, crops follow the mask."""
+"""Composing a frame, judged by what a viewer would see."""
 
+import resource
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seglib import SeglibError, data
-from seglib.data import composite, synthetic
-from seglib.data.synthetic import PortraitConfig
-
-SOFT = PortraitConfig(empty=0, framing=(0, 1, 0, 0), overlay=0, noise=(0, 0), jpeg=0, blur=(0, 0))
-
-
-def disc(size: int = 64, soft: float = 6.0) -> np.ndarray:
-    """A mask with a wide soft edge, float32 (size, size)."""
-    y, x = np.mgrid[:size, :size] - (size - 1) / 2
-    return np.clip(0.5 + (0.3 * size - np.hypot(x, y)) / soft, 0, 1).astype(np.float32)
+import seglib
+from mask_shapes import disc, lab, random_mask
+from seglib import SeglibError
+from seglib import postprocess as pp
+from seglib.postprocess import bands
 
 
-def mixture(mask: np.ndarray, person=(200, 80, 40), behind=(20, 120, 220)) -> np.ndarray:
-    """What a camera sees of a person of one colour before a wall of another."""
-    share = mask[..., None]
-    return np.rint(share * person + (1 - share) * behind).astype(np.uint8)
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 99))
+@settings(max_examples=40)
+def test_alpha_blend_is_the_rounded_formula(height, width, seed):
+    rng = np.random.default_rng(seed)
+    front, back = rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    mask = random_mask(height, width, seed)
+    exact = front * mask[..., None].astype(float) + back * (1 - mask[..., None].astype(float))
+    assert np.abs(pp.alpha_blend(front, back, mask) - exact).max() <= 0.5 + 1e-3
+    assert np.array_equal(pp.alpha_blend(front, back, np.ones_like(mask)), front)
+    assert np.array_equal(pp.alpha_blend(front, back, np.zeros_like(mask)), back)
 
 
-def figure(head: int = 20, left: int = 40, top: int = 12, size: int = 160) -> np.ndarray:
-    """A head on a neck over a broad body, float32 (size, size)."""
-    mask = np.zeros((size, size), np.float32)
-    y, x = np.mgrid[:size, :size]
-    middle = left + 1.5 * head
-    mask[np.hypot((x - middle) / (head / 2), (y - top - 0.6 * head) / (0.6 * head)) <= 1] = 1
-    mask[(abs(x - middle) < 0.2 * head) & (y > top + head) & (y < top + 2 * head)] = 1
-    mask[(abs(x - middle) < 1.5 * head) & (y >= top + 1.5 * head)] = 1
-    return mask
+def test_alpha_blend_refuses_different_sizes():
+    image, mask = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2))
+    with pytest.raises(SeglibError, match="front image is 2x2 and the back image 3x2"):
+        pp.alpha_blend(image, np.zeros((2, 3, 3), np.uint8), mask)
+    with pytest.raises(SeglibError, match="mask is 3x2"):
+        pp.alpha_blend(image, image, np.zeros((2, 3)))
 
 
-def test_soft_edges_lose_the_old_background():
-    mask = disc()
-    colours = composite.foreground(mixture(mask), mask).astype(int)
-    assert np.abs(colours[mask > 0.15] - (200, 80, 40)).max() <= 20
-    # The plain photo is far off there: the test would notice a copy.
-    plain = mixture(mask).astype(int)
-    assert np.abs(plain[(mask > 0.15) & (mask < 0.9)] - (200, 80, 40)).max() > 100
+@pytest.mark.parametrize("sigma", [2.0, 7.0, 20.0])
+def test_the_person_does_not_bleed_into_the_blurred_background(sigma):
+    hard = (disc(200, 50) > 0.5).astype(np.float32)
+    image = np.full((200, 200, 3), 60, np.uint8)
+    image[hard == 1] = 240
+    blurred = pp.blur_background(image, hard, sigma)
+    assert np.abs(blurred.astype(int) - image).max() <= 1
 
 
-def test_foreground_keeps_what_is_surely_person():
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    mask = np.zeros((40, 50), np.float32)
-    mask[5:30, 10:40] = 1
-    np.testing.assert_array_equal(composite.foreground(image, mask)[mask == 1], image[mask == 1])
+def plain_blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    image = image.astype(np.float32)
+    return cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
-def test_mixing_the_estimate_with_the_wall_gives_the_photo_again():
-    mask = disc()
-    image = mixture(mask)
-    again = mixture(mask, composite.foreground(image, mask))
-    assert np.abs(again.astype(int) - image)[mask > 0.15].max() <= 12
+@pytest.mark.parametrize("sigma", [1.5, 6.0, 9.0, 25.0])
+def test_with_an_empty_mask_it_is_a_gaussian_blur(sigma):
+    photo = seglib.sample_photo()[:203, :311]
+    blurred = pp.blur_background(photo, np.zeros((203, 311)), sigma)
+    difference = np.abs(blurred - plain_blur(photo, sigma))
+    # The reduced copy (from sigma 8) costs a little; its grid is coarser than the frame's edge.
+    assert difference.mean() < 0.8
+    assert difference.max() < (1 if sigma < 8 else 12)
 
 
-def test_cut_out_is_straight_rgba():
-    mask = disc()
-    cut = composite.cut_out(mixture(mask), mask)
-    assert cut.shape == (64, 64, 4) and cut.dtype == np.uint8
-    np.testing.assert_array_equal(cut[..., 3], np.rint(255 * mask))
+def test_the_person_stays_sharp_and_bands_leave_no_seams(monkeypatch):
+    photo, mask = seglib.sample_photo(), disc(512, 120)
+    whole = [pp.blur_background(photo, mask, sigma) for sigma in (None, 3, 20)]
+    dyed = pp.recolour_hair(photo, mask, (255, 0, 0))
+    assert np.array_equal(whole[0][mask == 1], photo[mask == 1])
+    monkeypatch.setattr(bands, "BAND_PIXELS", 512 * 7)
+    banded = [pp.blur_background(photo, mask, sigma) for sigma in (None, 3, 20)]
+    for one, other in zip(whole, banded, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+    assert np.array_equal(pp.recolour_hair(photo, mask, (255, 0, 0)), dyed)
 
 
-def test_a_composite_shows_only_the_new_background():
-    mask = disc()
-    wall = np.full((30, 90, 3), (0, 200, 0), np.uint8)
-    result = composite.compose(mixture(mask), mask, wall, light=0).astype(int)
-    assert result.shape == (64, 64, 3)
-    assert (result[mask == 0] == (0, 200, 0)).all()
-    assert np.abs(result - mixture(mask, behind=(0, 200, 0))).max() <= 12
+def test_a_mask_of_ones_or_sigma_zero_changes_nothing():
+    photo = seglib.sample_photo()[:65, :33]
+    assert np.array_equal(pp.blur_background(photo, np.ones((65, 33)), 9), photo)
+    assert np.array_equal(pp.blur_background(photo, np.zeros((65, 33)), 0), photo)
 
 
-def test_a_background_is_cut_evenly_and_not_squeezed():
-    mask = np.zeros((20, 20), np.float32)
-    mask[10, 10] = 1
-    wide = np.zeros((20, 60, 3), np.uint8)
-    wide[:, 20:40] = 90
-    result = composite.compose(np.full((20, 20, 3), 90, np.uint8), mask, wide, light=0)
-    assert (result == 90).all()
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (37, 2)])
+def test_tiny_pictures(shape):
+    image = np.full((*shape, 3), 99, np.uint8)
+    mask = random_mask(*shape, 0)
+    assert (pp.blur_background(image, mask) == 99).all()
+    assert (pp.blur_background(image, mask, 30) == 99).all()
+    assert (pp.replace_background(image, mask, image[:1, :1]) == 99).all()
+    assert pp.recolour_hair(image, mask, (1, 2, 3)).shape == image.shape
+    assert pp.largest_component(mask).shape == shape
 
 
-def test_light_moves_to_the_background_and_by_half_at_half_strength():
-    portrait = synthetic.draw(5, 96, SOFT)
-    person = portrait.alpha > 0.9
-    dark = (portrait.image * 0.2).astype(np.uint8)
-    bright = [
-        composite.match_light(portrait.image, portrait.alpha, dark, strength)[person].mean()
-        for strength in (0, 0.5, 1)
+def test_the_background_covers_the_frame_undistorted():
+    # Three equal stripes: of a wide background, a square frame shows the middle one.
+    background = np.zeros((30, 90, 3), np.uint8)
+    background[:, :30, 0] = background[:, 30:60, 1] = background[:, 60:, 2] = 255
+    image = np.full((50, 50, 3), 77, np.uint8)
+    mask = np.zeros((50, 50))
+    assert (pp.replace_background(image, mask, background) == (0, 255, 0)).all()
+    tall = background.transpose(1, 0, 2)
+    assert (pp.replace_background(image, mask, tall) == (0, 255, 0)).all()
+    mask[10:20] = 1
+    assert (pp.replace_background(image, mask, background)[10:20] == 77).all()
+    with pytest.raises(SeglibError, match="background has shape"):
+        pp.replace_background(image, mask, background[..., 0])
+
+
+def test_108_megapixels_stay_within_bounded_memory():
+    image = np.full((9000, 12000, 3), 50, np.uint8)
+    image[:, 6000:] = 200
+    mask = np.zeros((9000, 12000), np.float32)
+    mask[3000:, 4000:8000] = 1
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    dyed = pp.recolour_hair(image, mask, (255, 0, 0))
+    blurred = pp.blur_background(image, mask, 60)
+    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert np.array_equal(dyed[:3000], image[:3000])
+    assert np.array_equal(blurred[3000:, 4000:8000], image[3000:, 4000:8000])
+    # Each result is 309 MiB; one float32 copy of the photo alone would be 1236 MiB.
+    assert growth < 1200
+
+
+@given(st.integers(1, 16), st.integers(1, 16), st.integers(0, 99))
+@settings(max_examples=30)
+def test_blending_in_linear_light_keeps_equal_images_and_the_ends(height, width, seed):
+    rng = np.random.default_rng(seed)
+    front, back = rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    mask = random_mask(height, width, seed)
+    assert np.array_equal(pp.alpha_blend(front, front, mask, linear=True), front)
+    assert np.array_equal(pp.alpha_blend(front, back, np.ones_like(mask), linear=True), front)
+    assert np.array_equal(pp.alpha_blend(front, back, np.zeros_like(mask), linear=True), back)
+    # Light adds up to more than levels do: the curve is convex.
+    assert (
+        pp.alpha_blend(front, back, mask, linear=True).astype(int)
+        >= pp.alpha_blend(front, back, mask).astype(int) - 1
+    ).all()
+
+
+def test_half_of_whites_light_is_level_188():
+    white, black = np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8)
+    assert (pp.alpha_blend(white, black, np.full((1, 1), 0.5), linear=True) == 188).all()
+
+
+def test_levels_survive_the_way_to_linear_light_and_back():
+    levels = np.arange(256, dtype=np.uint8)
+    light = pp.to_linear(levels)
+    assert np.array_equal(pp.from_linear(light), levels)
+    assert (light[0], light[255]) == (0, 1)
+    assert (np.diff(light) > 0).all()
+
+
+def test_the_person_does_not_bleed_into_the_bokeh():
+    hard = (disc(200, 50) > 0.5).astype(np.float32)
+    image = np.full((200, 200, 3), 60, np.uint8)
+    image[hard == 1] = 240
+    for radius in (None, 1, 8, 30):
+        assert np.abs(pp.bokeh_background(image, hard, radius).astype(int) - image).max() <= 1
+
+
+def test_a_lamp_becomes_a_bright_disc():
+    image = np.zeros((121, 121, 3), np.uint8)
+    image[59:62, 59:62] = 255
+    empty = np.zeros((121, 121))
+    disc_of_light = pp.bokeh_background(image, empty, 10)[..., 0].astype(float)
+    y, x = np.mgrid[:121, :121] - 60
+    inside, outside = np.hypot(x, y) < 7, np.hypot(x, y) > 14
+    assert disc_of_light[inside].min() > 0.9 * disc_of_light[inside].max()
+    assert disc_of_light[outside].max() == 0
+    assert disc_of_light.max() > 3 * pp.blur_background(image, empty, 5).max()
+    assert np.array_equal(pp.bokeh_background(image, empty, 0), image)
+    with pytest.raises(SeglibError, match="radius"):
+        pp.bokeh_background(image, empty, -1)
+
+
+def test_grey_takes_the_colour_out_of_the_background_only():
+    photo, mask = seglib.sample_photo(), disc(512, 120)
+    grey = pp.grey_background(photo, mask)
+    assert np.array_equal(grey[mask == 1], photo[mask == 1])
+    assert np.ptp(grey[mask == 0], axis=1).max() == 0
+
+
+@pytest.mark.parametrize("scene", [(40, 60, 160), (250, 220, 150)])
+def test_matched_light_moves_towards_the_scene_and_keeps_black_and_white(scene):
+    photo, mask = seglib.sample_photo(), disc(512, 150)
+    photo[0, :2] = [[0, 0, 0], [255, 255, 255]]
+    background = np.full((9, 9, 3), scene, np.uint8)
+    person = pp.to_linear(photo)[mask == 1].mean(axis=0)
+    goal = pp.to_linear(background).mean(axis=(0, 1))
+    distances = [
+        np.abs(
+            pp.to_linear(pp.match_light(photo, mask, background, s))[mask == 1].mean(axis=0) - goal
+        )
+        for s in (0, 0.5, 1)
     ]
-    assert bright[0] == pytest.approx(portrait.image[person].mean(), abs=1)
-    assert bright[0] > bright[1] + 10 > bright[2] + 20
-    assert bright[2] == pytest.approx(dark.mean(), abs=25)
+    assert np.allclose(distances[0], np.abs(person - goal), atol=1e-3)
+    assert (distances[1] < distances[0]).all()
+    assert (distances[2] < distances[1] + 0.02).all()
+    matched = pp.match_light(photo, mask, background, 1)
+    assert matched[0, :2].tolist() == [[0, 0, 0], [255, 255, 255]]
+    assert np.array_equal(pp.match_light(photo, mask, background, 0), photo)
+    with pytest.raises(SeglibError, match="strength"):
+        pp.match_light(photo, mask, background, 2)
 
 
-def test_inputs_are_left_alone():
-    mask, image = disc(), mixture(disc())
-    wall = np.full((64, 64, 3), 9, np.uint8)
-    before = mask.copy(), image.copy(), wall.copy()
-    composite.compose(image, mask, wall, 1.0)
-    composite.tone(image, 0.5)
-    composite.remask(mask, 0.5, 0.1)
-    for was, now in zip(before, (mask, image, wall), strict=True):
-        np.testing.assert_array_equal(was, now)
+def test_transferred_colours_have_the_scenes_mean_and_spread():
+    photo, rng = seglib.sample_photo(), np.random.default_rng(2)
+    scene = rng.normal((120, 110, 90), 12, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+    whole = np.ones((512, 512))
+    moved = lab(pp.transfer_colour(photo, whole, scene)).reshape(-1, 3)
+    goal = lab(scene).reshape(-1, 3)
+    assert np.allclose(moved.mean(axis=0), goal.mean(axis=0), atol=1)
+    assert np.allclose(moved.std(axis=0), goal.std(axis=0), atol=1)
+    assert np.abs(pp.transfer_colour(photo, whole, scene, 0).astype(int) - photo).max() <= 1
 
 
-def test_persons_on_backgrounds_keep_their_masks():
-    portraits = synthetic.portraits(4, 48, 3, SOFT, workers=1)
-    walls = [np.full((48, 48, 3), value, np.uint8) for value in (0, 255)]
-    source = portraits.dataset("person")
-    first, again = (composite.on_backgrounds(source, walls, seed=2) for _ in range(2))
-    assert len(first) == 4 and first.kind == "person"
-    shades = set()
-    for (image, mask), (_, truth), (same, _) in zip(first, source, again, strict=True):
-        np.testing.assert_array_equal(mask, truth)
-        np.testing.assert_array_equal(image, same)
-        shades |= set(np.unique(image[mask == 0]))
-    assert shades == {0, 255}
+def test_replacing_with_light_lights_the_person_only():
+    photo, mask = seglib.sample_photo(), disc(512, 150)
+    night = np.full((512, 512, 3), (10, 15, 40), np.uint8)
+    plain = pp.replace_background(photo, mask, night)
+    lit = pp.replace_background(photo, mask, night, light=1)
+    assert lit[mask == 1].mean() < 0.9 * plain[mask == 1].mean()
+    assert np.array_equal(lit[mask == 0], night[mask == 0])
 
 
-def test_only_whole_persons_go_on_backgrounds():
-    hair = synthetic.portraits(2, 32, workers=1).dataset("hair")
-    with pytest.raises(SeglibError, match="whole person"):
-        composite.on_backgrounds(hair, [np.zeros((9, 9, 3), np.uint8)])
-    with pytest.raises(SeglibError, match="no backgrounds"):
-        composite.on_backgrounds(synthetic.portraits(1, 32).dataset("person"), [])
+@pytest.mark.parametrize("where", [(256, 256), (10, 400), (511, 256)])
+def test_a_clone_keeps_its_place_and_the_background_around(where):
+    photo = seglib.sample_photo()
+    mask = np.zeros((512, 512), np.float32)
+    cv2.circle(mask, where[::-1], 90, 1.0, -1)
+    scene = np.full((100, 100, 3), (90, 120, 60), np.uint8)
+    cloned = pp.clone_background(photo, mask, scene)
+    outside = cv2.dilate(mask, np.ones((5, 5))) == 0
+    assert (cloned[outside] == (90, 120, 60)).all()
+    inside = cv2.erode(mask, np.ones((9, 9))) == 1
+    wanted = cv2.Laplacian(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.CV_64F)[inside]
+    found = cv2.Laplacian(cv2.cvtColor(cloned, cv2.COLOR_RGB2GRAY), cv2.CV_64F)[inside]
+    assert np.corrcoef(wanted, found)[0, 1] > 0.9
+    empty = pp.clone_background(photo, np.zeros((512, 512)), scene)
+    assert (empty == (90, 120, 60)).all()
 
 
-def test_remask_cuts_and_drops_spots_and_holes():
-    mask = np.zeros((40, 40), np.float32)
-    mask[5:35, 5:35] = 0.6
-    mask[20, 20] = 0.2
-    mask[0, 0] = 0.9
-    plain = composite.remask(mask)
-    assert set(np.unique(plain)) == {0, 1} and plain[20, 20] == 0 and plain[0, 0] == 1
-    clean = composite.remask(mask, smallest=0.01)
-    assert clean[0, 0] == 0 and clean[20, 20] == 1 and clean.sum() == 900
-    assert composite.remask(mask, 0.61).sum() == 1
-
-
-@given(st.floats(-1, 1))
-def test_tone_bends_red_and_blue_and_keeps_black_and_white(warmth):
-    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
-    bent = composite.tone(ramp, warmth).astype(int)
-    assert (bent[0, 0] == 0).all() and (bent[0, 255] == 255).all()
-    assert (np.diff(bent, axis=1) >= 0).all()
-    assert np.sign(bent[..., 0].sum() - bent[..., 2].sum()) in (0, np.sign(warmth))
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(14, 26), st.integers(0, 60), st.integers(2, 30))
-def test_the_face_crop_is_the_head_wherever_it_stands(head, left, top):
-    mask = figure(head, left, top)
-    box = composite.crop_box(mask, "face", 0)
-    assert abs(box[0] - top) <= 0.35 * head
-    assert 1.0 * head <= box[2] - box[0] <= 1.9 * head
-    assert box[1] <= left + 1.2 * head and left + 1.8 * head <= box[3]
-    upper = composite.crop_box(mask, "upper", 0)
-    assert upper[2] - upper[0] > 1.5 * (box[2] - box[0])
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["face", "upper"]), st.floats(0, 1))
-def test_crops_lie_inside_the_picture(seed, part, margin):
-    portrait = synthetic.draw(seed, 40, PortraitConfig(empty=0, overlay=0))
-    if portrait.alpha.max() < 0.5:
-        return
-    top, left, bottom, right = composite.crop_box(portrait.alpha, part, margin)
-    assert 0 <= top < bottom <= 40 and 0 <= left < right <= 40
-    image, mask = composite.crop(portrait.image, portrait.alpha, part, margin)
-    np.testing.assert_array_equal(image, portrait.image[top:bottom, left:right])
-    np.testing.assert_array_equal(mask, portrait.alpha[top:bottom, left:right])
-    assert mask.max() >= 0.5
-
-
-def test_face_crops_of_portraits_hold_the_face():
-    config = PortraitConfig(
-        empty=0, back_view=0, company=0, overlay=0, hat=0, hand=0, framing=(0, 0.5, 0.5, 0)
-    )
-    inside = total = 0
-    for seed in range(25):
-        portrait = synthetic.draw((9, seed), 96, config)
-        rows, columns = np.nonzero(portrait.labels == synthetic.HAIR)
-        if portrait.style in ("short", "buzz", "bob", "bun") and len(rows):
-            top, left, bottom, right = composite.crop_box(portrait.alpha, "face")
-            inside += ((rows >= top) & (rows < bottom) & (columns >= left)
-                       & (columns < right)).mean()  # fmt: skip
-            total += 1
-    assert total >= 5 and inside / total > 0.9
-
-
-def test_real_portraits_are_cropped_and_composed(real_data):
-    photos = data.open_folder(real_data / "eg1800", "val", "person").subset(6)
-    wall = np.full((50, 80, 3), (0, 255, 0), np.uint8)
-    for image, mask in photos:
-        face, part = composite.crop(image, mask, "face")
-        assert face.shape[:2] == part.shape and 0.25 < part.mean() < 0.98
-        result = composite.compose(image, mask, wall)
-        assert (result[mask == 0] == (0, 255, 0)).all()
-
-
-def test_bad_input_is_refused():
-    image, mask = np.zeros((8, 9, 3), np.uint8), np.ones((8, 9), np.float32)
-    empty, small = 0 * mask, mask[:4]
-    for wrong, message in [
-        (lambda: composite.foreground(image, small), "resize"),
-        (lambda: composite.foreground(image / 255, mask), "uint8"),
-        (lambda: composite.cut_out(image, mask * 255), "0 to 1"),
-        (lambda: composite.compose(image, mask, mask), "background"),
-        (lambda: composite.compose(image, mask, image, 2), "strength"),
-        (lambda: composite.match_light(image, empty, image), "empty"),
-        (lambda: composite.remask(mask, 0), "threshold"),
-        (lambda: composite.tone(image, 3), "warmth"),
-        (lambda: composite.crop_box(mask, "feet"), "feet"),
-        (lambda: composite.crop_box(mask, "face", -1), "margins"),
-        (lambda: composite.crop(image, empty), "empty"),
-    ]:
-        with pytest.raises(SeglibError, match=message):
-            wrong()
+def test_a_background_of_the_frames_size_is_not_copied():
+    photo = seglib.sample_photo()
+    assert pp.cover(photo, (512, 512)) is photo
+    assert pp.cover(photo, (20, 50)).shape == (20, 50, 3)
+    with pytest.raises(SeglibError, match="at least 1"):
+        pp.cover(photo, (0, 5))

@@ -19,7 +19,9 @@ from seglib.images import resize
 BAND_PIXELS = 2_000_000
 """Pixels that the functions of `seglib.postprocess` turn into floats at a time."""
 
-_WHOLE_PIXELS = 4_000_000
+WHOLE_PIXELS = 4_000_000
+"""Up to this size a map is enlarged at once, above it row by row."""
+
 _CACHED_PIXELS = 120_000
 
 
@@ -65,7 +67,7 @@ class Grower:
         height, width = size
         small = resize(small, (min(height, small.shape[0]), min(width, small.shape[1])))
         rows = small.shape[0]
-        self._whole = height * width <= _WHOLE_PIXELS or height == rows
+        self._whole = height * width <= WHOLE_PIXELS or height == rows
         if self._whole:
             self._wide = cv2.resize(small, (width, height), dst=out)
             return

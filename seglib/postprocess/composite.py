@@ -149,7 +149,10 @@ def clone_background(
     centre = (left + width // 2, top + height // 2)
     edges = ((1, 1), (1, 1), (0, 0))
     front, back = np.pad(image, edges, mode="edge"), np.pad(scene, edges, mode="edge")
-    return cv2.seamlessClone(front, back, inside, centre, cv2.NORMAL_CLONE)[1:-1, 1:-1].copy()
+    # A copy of the cut, since OpenCV writes to the one it is given.
+    cloned = cv2.seamlessClone(front, back, inside.copy(), centre, cv2.NORMAL_CLONE)
+    # The solver's rounding reaches the whole bounding box; beyond the cut nothing shall change.
+    return np.where(inside[1:-1, 1:-1, None] > 0, cloned[1:-1, 1:-1], scene)
 
 
 def cover(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:

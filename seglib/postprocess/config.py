@@ -28,10 +28,12 @@ class PostprocessConfig:
     out.
 
     The defaults are what raised boundary IoU on real photos, for people as for hair
-    (`tests/benchmarks/edge_steps.py`): unsure blobs and small holes go, the mask is enlarged along
-    the photo's edges, and a symmetric curve firms up what that leaves soft. Opening, closing and
-    blurs are off, since on their own they gained less than their standard error or lost; so is the
-    largest component, which would remove a second person.
+    (`tests/benchmarks/edge_steps.py`: 179 and 83 validation photos, by 0.046 and 0.047 in all).
+    Unsure blobs and small holes go; the mask is enlarged along the photo's edges, which is nearly
+    all of the gain; and a symmetric curve, which leaves the outline where it is, firms up what that
+    left soft. The other steps are off: opening and closing by a pixel gained about 0.001, wider
+    ones, blurs and a threshold before the enlargement lost, an asymmetric curve most of all, and
+    the largest component, which gained for people, would remove a second person.
 
     Attributes:
         size: masks whose shorter side has more pixels than this are averaged down to it first, so

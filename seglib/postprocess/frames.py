@@ -44,18 +44,20 @@ def blurred(
     else:
         factor = defocus.blur_factor(width, alpha.shape)
     share = workers.buffer("share", alpha.shape, np.uint8)
-    behind = workers.buffer("behind", image.shape, np.uint8)
+    behind = workers.buffer("behind", image.shape, np.uint16)
 
     def weigh(rows: slice) -> None:
         cv2.convertScaleAbs(alpha[rows], dst=share[rows], alpha=-255, beta=255)
         weight = cv2.cvtColor(share[rows], cv2.COLOR_GRAY2RGB)
-        cv2.multiply(image[rows], weight, dst=behind[rows], scale=1 / 255)
+        np.multiply(image[rows], weight, out=behind[rows], dtype=np.uint16)
 
     workers.each(weigh, alpha.shape)
-    # Weights of the same 8 bits as what they weighed, so that the quotient of both is fair.
-    small = cv2.merge([*cv2.split(_blocks(behind, factor)), _blocks(share, factor)])
-    small = small.astype(np.float32)
-    small[..., 3] *= np.float32(1 / 255)
+    # Weights of the same 8 bits as what they weighed, so that the quotient of both is fair; 16 bits
+    # hold the products whole, so that it is exact where the weights are small.
+    weight = _blocks(np.multiply(share, 255, dtype=np.uint16), factor)
+    small = cv2.merge([*cv2.split(_blocks(behind, factor)), weight]).astype(np.float32)
+    small[..., :3] *= np.float32(1 / 255)
+    small[..., 3] *= np.float32(1 / 255**2)
     spread = defocus.bokeh_small if bokeh else defocus.blur_small
     *colours, weight = cv2.split(spread(small, width, factor))
     weight = 1 / np.maximum(weight, np.float32(1e-6))
@@ -66,11 +68,11 @@ def blurred(
     grown = Grower(colours, size, workers.buffer("grown", (*size, 3), np.uint8))
 
     def lay(rows: slice) -> None:
-        part = np.ascontiguousarray(grown.rows(rows)[:, : alpha.shape[1]])
-        part = cv2.multiply(part, cv2.cvtColor(share[rows], cv2.COLOR_GRAY2RGB), scale=1 / 255)
-        # What the person covers is the photo less what was taken for the background.
-        cv2.subtract(image[rows], behind[rows], dst=frame[rows])
-        cv2.add(frame[rows], part, dst=frame[rows])
+        weight = cv2.cvtColor(share[rows], cv2.COLOR_GRAY2RGB)
+        total = np.multiply(grown.rows(rows)[:, : alpha.shape[1]], weight, dtype=np.uint16)
+        cv2.bitwise_not(weight, dst=weight)
+        total += np.multiply(image[rows], weight, dtype=np.uint16)
+        cv2.convertScaleAbs(total, dst=frame[rows], alpha=1 / 255)
 
     workers.each(lay, alpha.shape)
 
@@ -83,10 +85,11 @@ def blended(
     def lay(rows: slice) -> None:
         share = cv2.convertScaleAbs(alpha[rows], alpha=255)
         share = cv2.cvtColor(share, cv2.COLOR_GRAY2RGB)
-        above = cv2.multiply(front[rows], share, scale=1 / 255)
+        # Products of two levels fit in 16 bits, so the frame is rounded once.
+        total = np.multiply(front[rows], share, dtype=np.uint16)
         cv2.bitwise_not(share, dst=share)
-        cv2.multiply(back[rows], share, dst=frame[rows], scale=1 / 255)
-        cv2.add(frame[rows], above, dst=frame[rows])
+        total += np.multiply(back[rows], share, dtype=np.uint16)
+        cv2.convertScaleAbs(total, dst=frame[rows], alpha=1 / 255)
 
     workers.each(lay, alpha.shape)
 
@@ -173,7 +176,7 @@ def dyed(
 
 
 def _blocks(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Return the means of factor x factor blocks, uint8; the last ones repeat the frame's edge."""
+    """Return the means of factor x factor blocks; the last ones repeat the frame's edge."""
     height, width = picture.shape[:2]
     rows, columns = math.ceil(height / factor), math.ceil(width / factor)
     if (rows * factor, columns * factor) != (height, width):

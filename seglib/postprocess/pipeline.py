@@ -21,11 +21,11 @@ from seglib.postprocess import (
     masks,
     regions,
 )
-from seglib.postprocess.bands import Grower, Workers
+from seglib.postprocess.bands import WHOLE_PIXELS, Grower, Workers
 from seglib.postprocess.config import PostprocessConfig
 
-_KEPT_PIXELS = 4_000_000
-"""Above this a photo is no video frame, and the filter's planes are not kept for the next."""
+KEPT_PIXELS = 10_000_000
+"""A larger photo is no video frame: nothing is kept for the next, and memory goes before speed."""
 
 
 class Pipeline:
@@ -91,7 +91,10 @@ class Pipeline:
                 "is expected"
             )
         with self._lock:
-            alpha = self._workers.buffer("alpha", image.shape[:2], np.float32)
+            if out.size // 3 <= KEPT_PIXELS:
+                alpha = self._workers.buffer("alpha", image.shape[:2], np.float32)
+            else:
+                alpha = np.empty(image.shape[:2], np.float32)
             self._fill_alpha(image, small, alpha)
             self._compose(image, alpha, background, out)
         return out
@@ -231,7 +234,7 @@ class Pipeline:
         config = self.config
         if config.upsample == "guided":
             planes = None
-            if alpha.size <= _KEPT_PIXELS:
+            if alpha.size <= WHOLE_PIXELS:
                 planes = self._workers.buffer("planes", (4, *alpha.shape), np.float32)
             guided = edges.Guided(small, image, self._radius(small), config.eps, planes)
         elif config.upsample == "bilateral":
@@ -266,7 +269,7 @@ class Pipeline:
         frame: np.ndarray,
     ) -> None:
         config, workers = self.config, self._workers
-        if config.effect in ("blur", "bokeh") and config.sigma:
+        if config.effect in ("blur", "bokeh") and config.sigma and alpha.size <= KEPT_PIXELS:
             width = config.sigma * min(alpha.shape)
             frames.blurred(workers, image, alpha, width, config.effect == "bokeh", frame)
         elif config.effect == "grey":

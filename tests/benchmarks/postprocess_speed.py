@@ -4,9 +4,10 @@
 
 Prints a Markdown table: CPU milliseconds per frame on one thread (`time.process_time`, which other
 programs on the machine disturb less), the frames a second that this allows on one quiet core and at
-most on two, wall time on two threads as it was, and the ratio to NumPy. The NumPy version does the same steps on the
-same reduced copies, with array operations in place of OpenCV, and its frames are compared with the
-pipeline's before anything is timed. Exits with code 1 where an effect is below --fps or --ratio.
+most on two, wall time on two threads as it was, and the ratio to NumPy. The NumPy version does the
+same steps on the same reduced copies, with array operations in place of OpenCV, and its frames are
+compared with the pipeline's before it is timed. Exits with code 1 where an effect is below --fps or
+--ratio.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -279,8 +281,8 @@ def main() -> int:
     for name, config in (EFFECTS | SLOWER).items():
         mask = masks["hair" if config and config.effect == "recolour" else "portrait"]
         one, two = Pipeline(config, threads=1), Pipeline(config, threads=2)
-        cpu, _ = cpu_and_wall(lambda job=one, m=mask: frame(job, name, photo, m, scene), runs)
-        _, wall = cpu_and_wall(lambda job=two, m=mask: frame(job, name, photo, m, scene), runs)
+        cpu, _ = cpu_and_wall(partial(frame, one, name, photo, mask, scene), runs)
+        _, wall = cpu_and_wall(partial(frame, two, name, photo, mask, scene), runs)
         line = f"| {name} | {cpu:.1f} | {1000 / cpu:.0f} | {2000 / cpu:.0f} | {wall:.1f} |"
         if name in SLOWER:
             print(f"{line} | |", flush=True)
@@ -290,7 +292,7 @@ def main() -> int:
         if away > (0.005 if config is None else 1):
             print(f"{name}: the NumPy version is off by {away:.2f} on average", file=sys.stderr)
             return 2
-        slow, _ = cpu_and_wall(lambda job=one, m=mask: np_frame(job, name, photo, m, scene), 3)
+        slow, _ = cpu_and_wall(partial(np_frame, one, name, photo, mask, scene), 3)
         print(f"{line} {slow:.0f} | {slow / cpu:.1f} |", flush=True)
         if 2000 / cpu < options.fps or slow / cpu < options.ratio:
             missed.append(name)

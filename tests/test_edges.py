@@ -1,0 +1,186 @@
+"""Filters that follow the photo's edges, and the colour under an edge."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import seglib
+from mask_shapes import disc, random_mask
+from seglib import SeglibError, data, metrics
+from seglib import postprocess as pp
+from seglib.images import resize
+from seglib.postprocess import bands, foreground
+
+
+def random_image(height: int, width: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def two_colours(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """A red disc on a blue ground, and its exact outline."""
+    inside = disc(size, size * 0.3, soft=1)
+    image = inside[..., None] * (200, 40, 30) + (1 - inside[..., None]) * (30, 60, 190)
+    return np.rint(image).astype(np.uint8), inside
+
+
+@given(st.integers(2, 24), st.integers(2, 24), st.integers(0, 4), st.integers(0, 99))
+@settings(max_examples=30)
+def test_with_a_large_eps_the_guided_filter_is_a_box_blur_of_a_box_blur(h, w, radius, seed):
+    mask = random_mask(h, w, seed)
+    filtered = pp.guided_filter(mask, random_image(h, w, seed), radius, eps=1e6)
+    twice = pp.box_blur(pp.box_blur(mask, radius), radius)
+    assert np.allclose(filtered, twice, atol=1e-4)
+
+
+def solved(mask: np.ndarray, guide: np.ndarray, radius: int, eps: float) -> np.ndarray:
+    """The guided filter by its definition: one least-squares problem per window."""
+    height, width = mask.shape
+    colour = np.pad(guide / 255, ((radius,) * 2, (radius,) * 2, (0, 0)), mode="edge")
+    values = np.pad(mask.astype(float), radius, mode="edge")
+    planes = np.empty((height, width, 4))
+    side = 2 * radius + 1
+    for y in range(height):
+        for x in range(width):
+            pixels = colour[y : y + side, x : x + side].reshape(-1, 3)
+            centred = pixels - pixels.mean(axis=0)
+            wanted = values[y : y + side, x : x + side].ravel()
+            square = centred.T @ centred / len(pixels) + eps * np.eye(3)
+            slope = np.linalg.solve(square, centred.T @ (wanted - wanted.mean()) / len(pixels))
+            planes[y, x] = (*slope, wanted.mean() - slope @ pixels.mean(axis=0))
+    padded = np.pad(planes, ((radius,) * 2, (radius,) * 2, (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(0, 1))
+    means = windows.mean(axis=(3, 4))
+    return ((means[..., :3] * guide / 255).sum(axis=2) + means[..., 3]).clip(0, 1)
+
+
+@pytest.mark.parametrize("eps", [1e-4, 1e-2])
+def test_the_guided_filter_is_its_definition(eps):
+    mask, guide = random_mask(13, 17, 5), random_image(13, 17, 6)
+    assert np.allclose(
+        pp.guided_filter(mask, guide, 2, eps), solved(mask, guide, 2, eps), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_a_constant_mask_stays_constant(value):
+    photo = seglib.sample_photo()[:90, :70]
+    small = np.full((16, 16), value, np.float32)
+    for grown in (pp.guided_upsample(small, photo), pp.joint_bilateral_upsample(small, photo)):
+        assert grown.shape == (90, 70)
+        assert grown.dtype == np.float32
+        assert np.allclose(grown, value, atol=1e-4)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
+@settings(max_examples=30)
+def test_any_sizes_go_together(height, width, side, seed):
+    image, mask = random_image(height, width, seed), random_mask(side, side // 2 + 1, seed)
+    for grown in (pp.guided_upsample(mask, image), pp.joint_bilateral_upsample(mask, image)):
+        assert grown.shape == (height, width)
+        assert 0 <= grown.min() <= grown.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "grow", [lambda m, i: pp.guided_upsample(m, i, 2), pp.joint_bilateral_upsample]
+)
+def test_the_outline_snaps_to_the_photos_edge(grow):
+    image, truth = two_colours(240)
+    small = pp.blur(resize(truth, (40, 40)), 1)
+    linear = metrics.boundary_iou(resize(small, truth.shape), truth, width=0.004)
+    assert metrics.boundary_iou(grow(small, image), truth, width=0.004) > linear + 0.1
+
+
+def test_the_reduced_filter_is_close_to_the_whole_one():
+    photo = seglib.sample_photo()
+    mask = pp.blur((disc(512, 160) > 0.5).astype(np.float32), 6)
+    whole = pp.guided_filter(mask, photo, 16, 1e-3)
+    assert np.abs(pp.guided_filter(mask, photo, 16, 1e-3, reduce=4) - whole).mean() < 0.01
+
+
+def test_bands_leave_no_seams_in_enlarged_masks(monkeypatch):
+    photo = seglib.sample_photo()[:211, :307]
+    small = random_mask(32, 24, 1)
+    alpha = resize(small, (211, 307))
+    steps = [
+        lambda: pp.guided_upsample(small, photo, 3),
+        lambda: pp.joint_bilateral_upsample(small, photo),
+        lambda: pp.estimate_foreground(photo, alpha, reduce=4).astype(np.float32) / 255,
+    ]
+    whole = [step() for step in steps]
+    monkeypatch.setattr(bands, "BAND_PIXELS", 307 * 9)
+    monkeypatch.setattr(bands, "WHOLE_PIXELS", 0)
+    for one, step in zip(whole, steps, strict=True):
+        assert np.abs(one - step()).max() <= 1.01 / 255
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 40), st.integers(0, 40))
+@settings(max_examples=40)
+def test_the_grower_and_single_places_equal_resize(h, w, more_rows, more_columns):
+    small = np.random.default_rng(h * w).random((h, w, 3), np.float32)
+    size = (h + more_rows, w + more_columns)
+    whole = resize(small, size)
+    grower = bands.Grower(small, size)
+    parts = [grower.rows(rows) for rows in bands.bands(*size, pixels=3 * size[1])]
+    assert np.allclose(np.concatenate(parts), whole, atol=1e-5)
+    y, x = (grid.ravel() for grid in np.mgrid[: size[0], : size[1]])
+    assert np.allclose(foreground.at_places(small, size, y, x), whole.reshape(-1, 3), atol=1e-4)
+
+
+def test_the_old_background_no_longer_shines_through():
+    alpha = disc(160, 50, soft=8)
+    colours = (180, 120, 90), (0, 220, 0), (255, 255, 255)
+    person, old, new = (np.full((160, 160, 3), colour, np.uint8) for colour in colours)
+    photo = pp.alpha_blend(person, old, alpha)
+    truth = pp.alpha_blend(person, new, alpha).astype(int)
+    edge = (alpha > 0) & (alpha < 1)
+    shining, pure = (
+        np.abs(pp.replace_background(photo, alpha, new, foreground=foreground) - truth)[edge].mean()
+        for foreground in (False, True)
+    )
+    assert shining > 15
+    assert pure < shining / 3
+
+
+@pytest.mark.parametrize("reduce", [1, 4])
+def test_the_foreground_is_the_photo_where_the_mask_is_one(reduce):
+    photo, mask = seglib.sample_photo(), disc(512, 150, soft=30)
+    front = pp.estimate_foreground(photo, mask, reduce=reduce)
+    assert np.abs(front.astype(int) - photo)[mask == 1].max() <= 1
+    assert np.array_equal(pp.estimate_foreground(photo, np.ones((512, 512))), photo)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda i, m: pp.guided_filter(m, i, radius=-1),
+        lambda i, m: pp.guided_filter(m, i, eps=0),
+        lambda i, m: pp.guided_filter(m, i, eps=float("nan")),
+        lambda i, m: pp.guided_filter(m, i, reduce=0),
+        lambda i, m: pp.guided_filter(m[:3], i),
+        lambda i, m: pp.guided_upsample(m, i, radius=1.5),
+        lambda i, m: pp.guided_upsample(m, i[..., 0]),
+        lambda i, m: pp.joint_bilateral_upsample(m, i, sigma=0),
+        lambda i, m: pp.joint_bilateral_upsample(m, i, sigma_colour=float("inf")),
+        lambda i, m: pp.joint_bilateral_upsample(m, i, radius=-2),
+        lambda i, m: pp.estimate_foreground(i, m, radius=-1),
+        lambda i, m: pp.estimate_foreground(i, m, reduce=1.5),
+        lambda i, m: pp.estimate_foreground(i, m[:3]),
+    ],
+)
+def test_bad_values_are_refused(call):
+    with pytest.raises(SeglibError):
+        call(random_image(8, 8, 0), random_mask(8, 8, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "model"), [("eg1800", "person", "portrait"), ("figaro1k", "hair", "hair")]
+)
+def test_on_real_photos_the_default_raises_boundary_iou(real_data, name, kind, model):
+    segmenter, pipeline = seglib.load(model), pp.Pipeline()
+    gains = []
+    for image, truth in data.load(name, "val", kind).subset(12, seed=3):
+        raw = segmenter.raw(image)
+        before = metrics.boundary_iou(resize(raw, truth.shape), truth)
+        gains.append(metrics.boundary_iou(pipeline.alpha(image, raw), truth) - before)
+    assert np.mean(gains) > 0.01

@@ -48,7 +48,7 @@ def test_a_portrait_does_not_depend_on_the_count():
 
 
 def test_portraits_do_not_depend_on_the_workers():
-    config = PortraitConfig(hat=0.5)
+    config = PortraitConfig(hat=np.float32(0.5), framing=np.array([0.2, 0.3, 0.4, 0.1]))
     alone, two, three = (synthetic.portraits(21, 32, 3, config, workers) for workers in (1, 2, 3))
     for name in ("images", "labels", "alphas"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(two, name))

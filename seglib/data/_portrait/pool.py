@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,26 +53,31 @@ def fill_arrays(arrays: tuple[np.ndarray, ...], seed: int, config: PortraitConfi
         SeglibError: a process ended before its share was drawn.
     """
     count, size = arrays[1].shape[:2]
-    path = [str(Path(seglib.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
     task = {"count": count, "size": size, "seed": int(seed), "step": workers,
             "config": asdict(config)}
-    children = [
-        subprocess.Popen([sys.executable, "-m", __name__, json.dumps({**task, "start": start})],
-                         stdout=subprocess.PIPE, env=environment)
-        for start in range(workers)
-    ]
-    try:
-        with ThreadPoolExecutor(workers) as threads:
+    with ExitStack() as stack:
+        children = [stack.enter_context(_child({**task, "start": start}))
+                    for start in range(workers)]
+        threads = stack.enter_context(ThreadPoolExecutor(workers))
+        try:
             done = threads.map(lambda k: _receive(children[k], k, workers, arrays), range(workers))
-            if not all(list(done)):
+            if not all(done):
                 raise SeglibError("a process that drew synthetic portraits ended early, perhaps "
                                   "for want of memory; ask for fewer pictures or workers=1.")
-    finally:
-        for child in children:
-            child.kill()
-            child.wait()
-            child.stdout.close()
+        finally:
+            # Before the threads are waited for: they read until their child is gone.
+            for child in children:
+                child.kill()
+
+
+def _child(task: dict) -> subprocess.Popen:
+    """Start a process that draws one share; it must find this very package."""
+    path = [str(Path(seglib.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    # NumPy's numbers and arrays are as good in a config as Python's own.
+    text = json.dumps(task, default=lambda value: np.asarray(value).tolist())
+    return subprocess.Popen([sys.executable, "-m", __name__, text], stdout=subprocess.PIPE,
+                            env=environment)
 
 
 def _shares(count: int, start: int, step: int) -> Iterator[range]:

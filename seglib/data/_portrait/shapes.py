@@ -20,9 +20,9 @@ def fixed(points: np.ndarray) -> np.ndarray:
     return np.rint(np.maximum(np.minimum(points, 4000), -2000) * (1 << _SHIFT)).astype(np.int32)
 
 
-def _value(value) -> tuple[float, ...]:
+def _value(value):
     """A grey value or colour as OpenCV takes it."""
-    return tuple(float(v) for v in np.atleast_1d(value))
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def fill(mask: np.ndarray, points: np.ndarray, value=255) -> np.ndarray:

@@ -74,6 +74,12 @@ def test_the_command_says_what_is_refused_and_exits_with_1(tmp_path, capsys):
     assert main(["audit", str(tmp_path / "none.tflite")]) == 2
 
 
+def test_without_a_vulkan_device_the_accelerator_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("VK_ICD_FILENAMES", "/nowhere/icd.json")
+    with pytest.raises(SeglibError, match="no Vulkan device.*apt-get install"):
+        export.run_gpu(pretrained.path("portrait"))
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", audit_nets.TAILS)
 def test_the_accelerator_says_the_same(name, tmp_path):

@@ -82,11 +82,10 @@ def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float =
             reason = f"the accelerator was ended by signal {-done.returncode}"
             return GpuRun(False, (reason,), None)
         if "fully accelerated: True" not in log:
-            tail = " ".join(log.split())[-300:]
-            return GpuRun(False, (f"not the whole graph is taken: {tail}",), None)
+            return GpuRun(False, (_last_error(log),), None)
         if images is not None and not found.exists():
             raise SeglibError(
-                f"{path} was compiled for the GPU but did not run: {' '.join(log.split())[-300:]}"
+                f"{path} was compiled for the GPU but did not run there: {_last_error(log)}"
             )
         return GpuRun(True, (), np.load(found) if images is not None else None)
 
@@ -107,6 +106,15 @@ def _refusals(log: str) -> tuple[str, ...]:
             break
         found.append(line.strip())
     return tuple(dict.fromkeys(found))
+
+
+def _last_error(log: str) -> str:
+    lines = [line for line in log.splitlines() if re.search(r"ERROR|Error|Failed to modify", line)]
+    return (
+        re.sub(r"^\W*(ERROR|INFO|WARNING)?:?\s*(\[[^\]]*\])?\s*", "", lines[-1])
+        if lines
+        else ("the accelerator gives no reason")
+    )
 
 
 def _child(path: str, given: str, found: str) -> None:

@@ -28,7 +28,7 @@ from seglib.images import read_image, resize, write_image, write_mask
 
 _CHUNK = 8
 # Below this a pool takes longer to start than the work itself.
-_FEW = 32
+_FEW = 64
 _COPIED = {"JPEG": ".jpg", "PNG": ".png"}
 _ORIENTATION = 0x0112
 

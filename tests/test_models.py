@@ -8,12 +8,13 @@ import pytest
 
 from seglib import SeglibError, models
 from seglib.models import UNetConfig, mobile_unet
+from seglib.models.encoders import ENCODERS
 
 SMALL = {"size": 64, "width": 0.25, "decoder_channels": (16, 16, 8, 8)}
 PICTURES = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("encoder", ["mobilenet_v1", "mobilenet_v2"])
+@pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("decoder", ["bilinear", "transpose"])
 def test_every_pair_of_encoder_and_decoder_gives_probabilities_of_the_input_size(encoder, decoder):
     model = mobile_unet(UNetConfig(**SMALL, encoder=encoder, decoder=decoder, labels=("a", "b")))
@@ -35,6 +36,8 @@ def test_encoders_match_the_papers_without_their_classifiers():
     for encoder, app, last in (
         ("mobilenet_v1", keras.applications.MobileNet, "conv_pw_13_relu"),
         ("mobilenet_v2", keras.applications.MobileNetV2, "block_16_project_BN"),
+        ("mobilenet_v3_small", keras.applications.MobileNetV3Small, "expanded_conv_10_add"),
+        ("mobilenet_v3_large", keras.applications.MobileNetV3Large, "expanded_conv_14_add"),
     ):
         theirs = app(input_shape=(128, 128, 3), include_top=False, weights=None)
         theirs = keras.Model(theirs.input, theirs.get_layer(last).output)

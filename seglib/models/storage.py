@@ -53,7 +53,7 @@ def load_config(path: str | Path) -> UNetConfig | NetConfig:
     """Read the config beside `NAME.weights.h5`.
 
     Raises:
-        SeglibError: the config is missing, is not JSON or has unknown fields.
+        SeglibError: the config is missing, is not JSON, has unknown fields or describes no network.
     """
     config = config_path(path)
     try:
@@ -66,6 +66,10 @@ def load_config(path: str | Path) -> UNetConfig | NetConfig:
     except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
         raise SeglibError(
             f"{config} is no network config ({error}); save the model again"
+        ) from error
+    except SeglibError as error:
+        raise SeglibError(
+            f"{config} describes no network that this version builds: {error}"
         ) from error
 
 

@@ -208,6 +208,9 @@ def resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_LINEAR)
     if resized is array:
         return array.copy()
+    if array.dtype.kind == "f":
+        # Rounding in OpenCV's sums may end a hair outside, and 1.0000001 is no mask any more.
+        np.clip(resized, array.min(), array.max(), out=resized)
     # OpenCV drops a last axis of length 1.
     return resized.reshape(height, width, *array.shape[2:])
 

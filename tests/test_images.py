@@ -322,3 +322,13 @@ def test_one_axis_may_shrink_while_the_other_grows():
 def test_resize_refuses(array, size):
     with pytest.raises(SeglibError, match="cannot resize"):
         images.resize(array, size)
+
+
+@given(
+    st.integers(3, 90), st.integers(3, 90), st.integers(1, 90), st.integers(1, 90), st.booleans()
+)
+def test_resized_masks_stay_between_their_lowest_and_highest_value(h, w, height, width, ones):
+    mask = np.random.default_rng(h * w).random((h, w), np.float32) > 0.3
+    mask = np.ones((h, w), np.float32) if ones else mask.astype(np.float32)
+    result = images.resize(mask, (height, width))
+    assert mask.min() <= result.min() and result.max() <= mask.max()

@@ -47,6 +47,6 @@ def __getattr__(name: str) -> Any:
     """Load `Batches` and the rarer modules on first use: reading data needs no Keras."""
     if name == "Batches":
         return importlib.import_module("seglib.data.batches").Batches
-    if name in ("composite", "synthetic"):
+    if name in ("composite", "doctor", "synthetic"):
         return importlib.import_module(f"seglib.data.{name}")
     raise AttributeError(f"module 'seglib.data' has no attribute {name!r}")

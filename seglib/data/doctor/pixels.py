@@ -20,21 +20,32 @@ def is_grey(photo: np.ndarray) -> bool:
 def is_lossy(levels: np.ndarray) -> bool:
     """Return whether a grey mask, uint8 (h, w), carries the ringing of a JPEG compression.
 
-    Within eight pixels of an edge JPEG leaves specks on both sides: almost white ones in the white
-    and almost black ones in the black, each darker or lighter than its four neighbours. A soft
-    edge falls off evenly, and single hairs leave specks in the black only.
+    JPEG leaves specks on both sides of an edge: almost white ones in the white and almost black
+    ones in the black, each darker or lighter than its four neighbours; and it leaves them in those
+    of its 8 x 8 blocks that the edge runs through. A soft edge falls off evenly, and the specks of
+    single hairs keep to no blocks.
 
     Chapter: data preparation.
     """
     square = np.ones((3, 3), np.uint8)
     outline = cv2.morphologyEx((levels >= 128).astype(np.uint8), cv2.MORPH_GRADIENT, square)
-    between = ((levels >= 25) & (levels <= 230)).astype(np.uint8)
-    apart = cv2.dilate(outline | between, np.ones((7, 7), np.uint8)) == 0
+    edge = outline | ((levels >= 25) & (levels <= 230)).astype(np.uint8)
+    apart = cv2.dilate(edge, np.ones((7, 7), np.uint8)) == 0
+    dark = apart & (levels > 0) & (levels < 25)
+    bright = apart & (levels > 230) & (levels < 255)
     cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.uint8)
     specks = (levels > cv2.dilate(levels, cross)) | (levels < cv2.erode(levels, cross))
-    dark = np.count_nonzero(specks & apart & (levels > 0) & (levels < 25))
-    bright = np.count_nonzero(specks & apart & (levels > 230) & (levels < 255))
-    return min(dark, bright) > max(4, 0.003 * np.count_nonzero(outline))
+    fewer = min(np.count_nonzero(specks & dark), np.count_nonzero(specks & bright))
+    if fewer <= max(4, 0.003 * np.count_nonzero(outline)):
+        return False
+    astray = np.count_nonzero(_blocks(dark | bright) & ~_blocks(edge > 0))
+    return astray <= 0.1 * fewer
+
+
+def _blocks(marked: np.ndarray) -> np.ndarray:
+    """Return which whole 8 x 8 blocks of a bool array hold something marked."""
+    height, width = (side // 8 for side in marked.shape)
+    return marked[: height * 8, : width * 8].reshape(height, 8, width, 8).any(axis=(1, 3))
 
 
 def edge_fit(photo: np.ndarray, mask: np.ndarray) -> float | None:

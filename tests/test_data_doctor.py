@@ -1,0 +1,421 @@
+"""The doctor: every fault named on sets broken on purpose, none on a clean one, and all mended."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seglib import SeglibError, cli_options, data, images
+from seglib.data import doctor_cli, synthetic
+
+pytest.importorskip("imagehash")
+from seglib.data import doctor
+from seglib.data.doctor import duplicates, polarity
+from seglib.data.doctor.splits import people
+
+COUNT = 24
+SIZE = 128
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory) -> Path:
+    """Portraits of different people, none empty, none grey."""
+    config = synthetic.PortraitConfig(empty=0, grey=0)
+    portraits = synthetic.portraits(COUNT, SIZE, seed=7, config=config)
+    return data.write_folder(
+        tmp_path_factory.mktemp("sets") / "clean", portraits.dataset("person"), val_share=0.25
+    )
+
+
+@pytest.fixture
+def folder(clean, tmp_path) -> Path:
+    return shutil.copytree(clean, tmp_path / "set")
+
+
+def photo(folder: Path, number: int) -> Path:
+    return sorted((folder / "images").iterdir())[number]
+
+
+def mask(folder: Path, number: int) -> Path:
+    return folder / "masks" / f"{photo(folder, number).stem}.png"
+
+
+def examine(folder: Path) -> doctor.Report:
+    return doctor.examine(folder, progress=False, workers=1)
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def add(folder: Path, stem: str, image: np.ndarray, alpha: np.ndarray, split: str) -> None:
+    images.write_image(folder / "images" / f"{stem}.jpg", image)
+    images.write_mask(folder / "masks" / f"{stem}.png", alpha)
+    with open(folder / "splits.csv", "a") as file:
+        file.write(f"{stem},{split}\n")
+
+
+def split_of(folder: Path, number: int) -> str:
+    with open(folder / "splits.csv", newline="") as file:
+        return {row["stem"]: row["split"] for row in csv.DictReader(file)}[
+            photo(folder, number).stem
+        ]
+
+
+def cut_short(folder):
+    path = photo(folder, 1)
+    path.write_bytes(path.read_bytes()[:900])
+
+
+def empty_file(folder):
+    mask(folder, 1).write_bytes(b"")
+
+
+def turned(folder):
+    # A phone's way: the pixels lie on their side, and a tag says how to show them.
+    path = photo(folder, 1)
+    upright = images.read_image(path)[: SIZE - 24]
+    alpha = images.read_mask(mask(folder, 1))[: SIZE - 24]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.rot90(upright))
+    stored.save(path.with_suffix(".jpg"), quality=95, exif=exif)
+    path.unlink()
+    images.write_mask(mask(folder, 1), np.ascontiguousarray(np.rot90(alpha)))
+
+
+def upside_down(folder):
+    # Half a turn leaves the size alone, so that only the edges can tell.
+    path = photo(folder, 1)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    stored = images.read_image(path)[::-1, ::-1]
+    Image.fromarray(stored).save(path, exif=exif)
+    alpha = images.read_mask(mask(folder, 1))[::-1, ::-1]
+    images.write_mask(mask(folder, 1), np.ascontiguousarray(alpha))
+
+
+def half_size(folder):
+    path = mask(folder, 1)
+    images.write_mask(path, images.resize(images.read_mask(path), (SIZE // 2, SIZE // 2)))
+
+
+def other_shape(folder):
+    images.write_mask(mask(folder, 1), np.ones((SIZE // 2, SIZE), np.float32))
+
+
+def zeros_and_ones(folder):
+    path = mask(folder, 1)
+    Image.fromarray((images.read_mask(path) >= 0.5).astype(np.uint8)).save(path)
+
+
+def palette(folder):
+    path = mask(folder, 1)
+    picture = Image.fromarray((images.read_mask(path) >= 0.5).astype(np.uint8))
+    picture.putpalette([0, 0, 0, 128, 0, 0])
+    picture.save(path)
+
+
+def many_colours(folder):
+    rainbow = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    images.write_image(mask(folder, 1), rainbow)
+
+
+def jpeg_file(folder):
+    path = mask(folder, 1)
+    alpha = (images.read_mask(path) >= 0.5) * np.uint8(255)
+    Image.fromarray(alpha).save(path.with_suffix(".jpg"), quality=75)
+    path.unlink()
+
+
+def jpeg_once(folder):
+    jpeg_file(folder)
+    path = mask(folder, 1).with_suffix(".jpg")
+    Image.open(path).convert("L").save(path.with_suffix(".png"))
+    path.unlink()
+
+
+def inside_out(folder):
+    path = mask(folder, 1)
+    images.write_mask(path, 1 - images.read_mask(path))
+
+
+def all_inside_out(folder):
+    for path in (folder / "masks").iterdir():
+        images.write_mask(path, 1 - images.read_mask(path))
+
+
+def lone(folder):
+    mask(folder, 1).unlink()
+
+
+def twice_in_a_split(folder):
+    image, alpha = images.read_image(photo(folder, 1)), images.read_mask(mask(folder, 1))
+    add(folder, "again", images.resize(image, (96, 96)), images.resize(alpha, (96, 96)),
+        split_of(folder, 1))  # fmt: skip
+
+
+def mirrored_in_val(folder):
+    image, alpha = images.read_image(photo(folder, 1)), images.read_mask(mask(folder, 1))
+    add(folder, "mirror", np.ascontiguousarray(image[:, ::-1]),
+        np.ascontiguousarray(alpha[:, ::-1]), "val")  # fmt: skip
+
+
+def people_in_both(folder):
+    stems = [path.stem for path in sorted((folder / "images").iterdir())]
+    names = [f"Given_Family-{chr(97 + i // 2)}_{i % 2 + 1:04d}" for i in range(len(stems))]
+    for old, new in zip(stems, names, strict=True):
+        (folder / "images" / f"{old}.png").rename(folder / "images" / f"{new}.png")
+        (folder / "masks" / f"{old}.png").rename(folder / "masks" / f"{new}.png")
+    lines = [f"{n},{'val' if i in (3, 10, 11) else 'train'}" for i, n in enumerate(names)]
+    (folder / "splits.csv").write_text("\n".join(["stem,split", *lines]) + "\n")
+
+
+def lost_and_double(folder):
+    path = folder / "splits.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], "nobody,train", lines[3]]) + "\n")
+
+
+MEND = [
+    (cut_short, "unreadable"), (empty_file, "unreadable"), (turned, "rotation"),
+    (upside_down, "rotation"), (half_size, "size"), (other_shape, "size"),
+    (zeros_and_ones, "values"), (palette, "values"), (many_colours, "values"),
+    (jpeg_file, "jpeg"), (jpeg_once, "jpeg"), (inside_out, "polarity"),
+    (all_inside_out, "polarity"), (lone, "unmatched"), (twice_in_a_split, "duplicate"),
+    (mirrored_in_val, "leak"), (people_in_both, "identity"), (lost_and_double, "split"),
+]  # fmt: skip
+
+
+def test_a_clean_set_raises_no_alarm(clean, tmp_path):
+    report = examine(clean)
+    assert report.findings == () and not report.must_mend
+    assert report.count == COUNT and report.balance["person"]["all"]["empty"] == 0
+    assert "nothing found" in report.table()
+    copy = doctor.mend(report, tmp_path / "copy", progress=False)
+    for path in [*(clean / "images").iterdir(), *(clean / "masks").iterdir()]:
+        assert (copy / path.relative_to(clean)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(("harm", "fault"), MEND, ids=[harm.__name__ for harm, _ in MEND])
+def test_each_fault_is_named_and_mended(folder, tmp_path, harm, fault):
+    harm(folder)
+    report = examine(folder)
+    assert {finding.fault for finding in report.findings} == {fault}, report.table()
+    assert report.must_mend
+    before = snapshot(folder)
+    mended = doctor.mend(report, tmp_path / "mended", progress=False)
+    assert snapshot(folder) == before
+    again = examine(mended)
+    assert not again.must_mend, again.table()
+    assert data.validate(mended) == []
+    with open(mended / "mended.csv", newline="") as file:
+        assert {row["fault"] for row in csv.DictReader(file)} == {fault}
+    assert json.loads((mended / "dataset.json").read_text())["mended"]["changes"].keys() == {fault}
+
+
+@pytest.mark.parametrize(
+    "harm", [turned, upside_down, zeros_and_ones, palette, jpeg_once, inside_out, all_inside_out]
+)
+def test_a_mended_mask_is_what_it_was(clean, folder, tmp_path, harm):
+    harm(folder)
+    mended = doctor.mend(examine(folder), tmp_path / "mended", progress=False)
+    shown, truth = images.read_mask(mask(mended, 1)), images.read_mask(mask(clean, 1))
+    truth = truth[: shown.shape[0]]
+    assert np.mean((shown >= 0.5) != (truth >= 0.5)) < 0.004
+    picture = images.read_image(photo(mended, 1)).astype(float)
+    assert np.abs(picture - images.read_image(photo(clean, 1))[: shown.shape[0]]).mean() < 4
+
+
+def test_of_two_copies_the_larger_stays_and_leaks_go_to_train(folder, tmp_path):
+    twice_in_a_split(folder)
+    kept = photo(folder, 2).stem  # `again` sorts before the portraits
+    mirrored_in_val(folder)
+    mended = doctor.mend(examine(folder), tmp_path / "mended", progress=False)
+    train, val = data.open_folder(mended, "train"), data.open_folder(mended, "val")
+    assert not {"again"} & {*train.stems, *val.stems}
+    assert len(train) + len(val) == COUNT
+    assert kept in {*train.stems, *val.stems}
+    assert not set(train.stems) & set(val.stems)
+
+
+def test_hints_on_what_only_a_person_can_judge(folder):
+    images.write_mask(mask(folder, 0), np.zeros((SIZE, SIZE), np.float32))
+    images.write_mask(mask(folder, 1), np.ones((SIZE, SIZE), np.float32))
+    grey = images.read_image(photo(folder, 2)).mean(axis=2).astype(np.uint8)
+    images.write_image(photo(folder, 2), np.repeat(grey[..., None], 3, axis=2))
+    images.write_image(photo(folder, 3), np.full((SIZE, SIZE, 3), 90, np.uint8))
+    other = np.roll(images.read_mask(mask(folder, 5)), (17, 25), axis=(0, 1))
+    images.write_mask(mask(folder, 5), other)
+    report = examine(folder)
+    stems = {fault: {s for f in report.of(fault) for s in f.stems} for fault in doctor.FAULTS}
+    assert stems["empty"] == {photo(folder, 0).stem}
+    assert stems["full"] == {photo(folder, 1).stem}
+    assert stems["grey"] == {photo(folder, 2).stem}
+    assert stems["blank"] == {photo(folder, 3).stem}
+    assert stems["edges"] >= {photo(folder, 5).stem}
+    assert not report.must_mend
+
+
+def test_masks_of_one_picture_that_differ(folder):
+    twice_in_a_split(folder)
+    alpha = np.roll(images.read_mask(mask(folder, 0)), 20, axis=1)
+    images.write_mask(mask(folder, 0), alpha)
+    found = examine(folder).of("disagree")
+    assert [one.stems for one in found] == [("again", photo(folder, 2).stem)]
+
+
+def test_hair_that_fills_the_frame_is_no_background():
+    # Hair above, a face below, before walls of other colours; then one head that fills the frame.
+    rng = np.random.default_rng(0)
+    masks = np.zeros((20, 32, 32), np.uint8)
+    masks[:, 6:16, 9:23] = 255
+    masks[0] = 255
+    masks[0, 12:26, 10:22] = 0
+    photos = np.empty((20, 32, 32, 3), np.uint8)
+    photos[:] = rng.integers(120, 250, (20, 1, 1, 3))
+    photos[masks > 0] = (60, 40, 30)
+    photos[0][masks[0] == 0] = (220, 180, 150)
+    assert polarity.inside_out(photos, masks, "hair") == ([], False)
+    masks[5] = 255 - masks[5]
+    wrong, flipped = polarity.inside_out(photos, masks, "hair")
+    assert [v.row for v in wrong if v.sure] == [5] and not flipped
+
+
+def test_names_of_people_and_names_of_series():
+    lfw = ["Ann_Bee_0001", "Ann_Bee_0002", "Cy_Dee_0001", "Ed_van_Eff_0003", "Madonna_0001"]
+    assert set(people(lfw)) == {"Ann_Bee", "Cy_Dee", "Ed_van_Eff", "Madonna"}
+    assert people([f"Frame_{n:04d}" for n in range(9)]) == {}
+    assert people([f"Hair_Photo_{n:04d}" for n in range(9)]) == {}
+    assert people([f"eg1800_{n:05d}" for n in range(9)]) == {}
+
+
+def test_groups_join_what_hangs_together():
+    pairs = [("a", "b"), ("c", "d"), ("b", "c"), ("x", "y"), ("a", "d")]
+    assert duplicates.groups(pairs) == [["a", "b", "c", "d"], ["x", "y"]]
+
+
+def test_sets_with_labels(tmp_path):
+    folder = tmp_path / "parts"
+    portraits = synthetic.portraits(
+        10, 96, seed=3, config=synthetic.PortraitConfig(empty=0, grey=0)
+    )
+    (folder / "labels").mkdir(parents=True)
+    for number, (image, labels) in enumerate(zip(portraits.images, portraits.labels, strict=True)):
+        images.write_image(folder / "images" / f"p{number}.png", image)
+        if number == 4:
+            labels = labels.copy()
+            labels[:5] = 77
+        Image.fromarray(labels).save(folder / "labels" / f"p{number}.png")
+    (folder / "label_list.txt").write_text("0 null\n1 hair\n2 skin\n3 clothes\n")
+    report = examine(folder)
+    assert report.kinds == ("person", "hair", "skin", "clothes")
+    assert set(report.classes) == {"null", "hair", "skin", "clothes", "77"}
+    assert [(f.fault, f.stems) for f in report.findings if f.severity == "mend"] == [
+        ("values", ("p4",))
+    ]
+    mended = examine(doctor.mend(report, tmp_path / "mended", progress=False))
+    assert mended.count == 9 and not mended.must_mend
+    with pytest.raises(SeglibError, match="of hair masks only"):
+        doctor.mend(doctor.examine(folder, "hair", False, 1), tmp_path / "x", progress=False)
+
+
+def test_the_page_is_whole_and_safe(folder):
+    bad = 'a"><img src=x onerror=alert(1)>&'
+    for place in ("images", "masks"):
+        path = sorted((folder / place).iterdir())[0]
+        path.rename(path.with_stem(bad))
+    images.write_mask(folder / "masks" / f"{bad}.png", np.zeros((SIZE, SIZE), np.float32))
+    page = examine(folder).write_html(folder.parent / "page.html").read_text()
+    assert "<img src=x" not in page and "&lt;img src=x" in page
+    assert "data:image/jpeg;base64," in page
+    assert not re.search(r"https?://|<script|<link|url\(", page)
+    assert "prefers-color-scheme: dark" in page
+
+
+def command(*arguments: object) -> None:
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    doctor_cli.add_parser(parser.add_subparsers(required=True))
+    options = parser.parse_args(["doctor", *map(str, arguments)])
+    options.run(options)
+
+
+def test_the_command_and_its_exit_codes(clean, folder, tmp_path, capsys):
+    command(clean, "--workers", 1)
+    assert "nothing found" in capsys.readouterr().out
+    zeros_and_ones(folder)
+    page, fixed = tmp_path / "page.html", tmp_path / "fixed"
+    with pytest.raises(SystemExit) as stop:
+        command(folder, "--workers", 1, "--json", "--html", page, "--fix", fixed)
+    assert stop.value.code == 1 and page.is_file()
+    assert json.loads(capsys.readouterr().out)["counts"] == {"values": {"mend": 1}}
+    command(fixed, "--workers", 1)
+    with pytest.raises(SeglibError, match="exists already"):
+        command(folder, "--fix", fixed)
+    with pytest.raises(SeglibError, match="leave --kind out"):
+        command(folder, "--kind", "person", "--fix", tmp_path / "y")
+    with pytest.raises(SeglibError, match="there is no folder"):
+        command(tmp_path / "nowhere")
+
+
+def test_a_model_that_disagrees(folder):
+    path = mask(folder, 3)
+    images.write_mask(path, np.roll(images.read_mask(path), 60, axis=1))
+    model = cli_options.model_file("portrait")
+    report = doctor.examine(folder, progress=False, workers=1, model=model)
+    assert photo(folder, 3).stem in {s for f in report.of("model") for s in f.stems}
+
+
+def test_processes_find_what_one_process_finds(tmp_path):
+    portraits = synthetic.portraits(70, 48, seed=5)
+    folder = data.write_folder(tmp_path / "many", portraits.dataset("person"))
+    inside_out(folder)
+    alone = doctor.examine(folder, progress=False, workers=1)
+    assert doctor.examine(folder, progress=False, workers=2) == alone
+
+
+def test_a_folder_that_cannot_be_opened_is_reported(tmp_path):
+    (tmp_path / "images").mkdir()
+    report = examine(tmp_path)
+    assert [f.fault for f in report.findings] == ["folder"] and report.must_mend
+    with pytest.raises(SeglibError, match="takes a person"):
+        doctor.mend(report, tmp_path.parent / "mended")
+
+
+def test_a_copy_never_lands_on_or_in_a_set(clean, tmp_path):
+    report = examine(clean)
+    with pytest.raises(SeglibError, match="exists already"):
+        doctor.mend(report, tmp_path)
+    with pytest.raises(SeglibError, match="lies in the set"):
+        doctor.mend(report, clean / "new")
+
+
+def test_real_pairs_with_known_faults(real_data):
+    report = examine(real_data / "dirty_samples")
+    pairs = {f.stems for f in report.of("duplicate") if f.severity == "mend"}
+    assert pairs == {("eg1800_02050", "eg1800_02051"), ("eg1800_02076", "eg1800_02359")}
+    assert {f.stems[0] for f in report.of("full")} == {"eg1800_02188", "eg1800_02238"}
+    assert len(report.of("empty")) == 6
+    assert all(f.stems[0].startswith("lfw_") for f in report.of("empty"))
+    assert report.of("polarity") == []
+
+
+def test_real_copies_under_other_names(real_data, tmp_path):
+    # 01245 is 01231 of the train part in other colours; beside each other they are a leak.
+    folder = tmp_path / "both"
+    for name, path in (
+        ("01231", real_data / "eg1800"),
+        ("eg1800_01245", real_data / "dirty_samples"),
+    ):
+        for place, suffix in (("images", ".jpg"), ("masks", ".png")):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path / place / f"{name}{suffix}", folder / place)
+    (folder / "splits.csv").write_text("stem,split\n01231,train\neg1800_01245,val\n")
+    assert [f.fault for f in examine(folder).findings if f.severity == "mend"] == ["leak"]

@@ -50,8 +50,9 @@ def main() -> int:
         for group in options.groups:
             print(f"measuring {group}", file=sys.stderr, flush=True)
             report["groups"][group] = _measure(GROUPS[group](), Path(folder) / group, options.runs)
-    with atomic_path(options.output) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            # Written after every group: what was measured is kept if a later one fails.
+            with atomic_path(options.output) as temporary:
+                temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(table(report))
     return 0
 

@@ -38,7 +38,8 @@ _HEAD = """<!DOCTYPE html>
   :root {{ --ink: #eee; --ground: #16181c; --line: #555; --mend: #ff9e5e; }} }}
 body {{ font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground);
   margin: 0 auto; max-width: 80rem; padding: 1rem; }}
-table {{ border-collapse: collapse; }} caption {{ text-align: left; font-weight: bold; }}
+table {{ border-collapse: collapse; margin-bottom: 1.5rem; }}
+caption {{ text-align: left; font-weight: bold; }}
 .wide {{ overflow-x: auto; }}
 th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); }}
 td.n, th.n {{ text-align: right; }}

@@ -116,7 +116,8 @@ class Guided:
         np.copyto(out, self._offset.rows(rows))
         product = np.empty_like(out)
         for channel, slope in zip(cv2.split(image[rows]), self._slopes, strict=True):
-            cv2.multiply(channel, slope.rows(rows), dst=product, dtype=cv2.CV_32F)
+            # NumPy, since OpenCV 4 takes 60 times as long where the types differ.
+            np.multiply(channel, slope.rows(rows), out=product)
             out += product
         np.clip(out, 0, 1, out=out)
 

@@ -122,7 +122,8 @@ def replaced(
     if not pure and not linear:
         blended(workers, image if table is None else cv2.LUT(image, table), scene, alpha, frame)
         return
-    around = foreground.local_colours(image, alpha, reduce=REDUCE) if pure else ()
+    if pure:
+        around = np.dstack(foreground.local_colours(image, alpha, reduce=REDUCE))
 
     def lay(rows: slice) -> None:
         part, mask = frame[rows], alpha[rows]
@@ -130,18 +131,15 @@ def replaced(
         front = image[rows] if table is None else cv2.LUT(image[rows], table)
         sure = mask >= 1
         cv2.copyTo(front, sure.view(np.uint8), part)
-        y, x = np.nonzero((mask > 0) ^ sure)
-        if y.size == 0:
+        places = cv2.findNonZero(((mask > 0) ^ sure).view(np.uint8))
+        if places is None:
             return
+        x, y = places.reshape(-1, 2).T
         shares = mask[y, x]
         if pure:
-            near = (
-                foreground.at_places(colours, alpha.shape, y + rows.start, x)[None]
-                for colours in around
-            )
-            above = foreground.unmix(
-                image[rows][y, x][None].astype(np.float32), shares[None], *near
-            )
+            old = image[rows][y, x][None].astype(np.float32)
+            near = foreground.at_places(around, alpha.shape, y + rows.start, x)[None]
+            above = foreground.unmix(old, shares[None], near[..., :3], near[..., 3:])
             above = np.rint(above).astype(np.uint8)
             above = above[0] if table is None else cv2.LUT(above, table)[0]
         else:

@@ -16,7 +16,7 @@ from seglib.errors import SeglibError
 from seglib.images import check_image, check_mask
 from seglib.postprocess.bands import bands
 
-_SAMPLES = 60_000
+_SAMPLES = 20_000
 
 
 def to_linear(levels: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ def from_lab(lab: np.ndarray) -> np.ndarray:
 def samples(
     image: np.ndarray, mask: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return at most about 60,000 evenly spaced pixels, and the mask's values there.
+    """Return at most about 20,000 evenly spaced pixels, and the mask's values there.
 
     Means over a picture need no more. The pixels are taken from the mask's bounding box, so a small
     person is not missed.

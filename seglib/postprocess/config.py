@@ -67,6 +67,8 @@ class PostprocessConfig:
         strength: of the dye.
         lift: how far the hair's lightness follows the colour's.
         space: "lab" or "hsv", for the effect "recolour".
+
+    Chapter: post-processing.
     """
 
     size: int | None = 256

@@ -38,6 +38,8 @@ def guided_filter(
 
     Raises:
         SeglibError: mask and guide do not fit, or radius, eps or reduce is out of range.
+
+    Chapter: post-processing.
     """
     check_image(guide, "guide")
     mask = check_mask(mask, shape=guide.shape)

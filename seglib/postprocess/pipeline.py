@@ -34,11 +34,14 @@ class Pipeline:
     >>> pipeline = Pipeline(PostprocessConfig(effect="blur"))
     >>> frame = pipeline(photo, segmenter.raw(photo))
 
-    The mask is cleaned at its own small size, enlarged once, and the frame is composed in 8 bits in
-    bands of rows on all `threads`; the rest of the functions of `seglib.postprocess`, in floating
-    point, are the reference that `exact` runs, and a frame differs from it by no more than 2 of 255
-    levels. Buffers are kept between frames of one size. One pipeline may be shared between threads;
-    calls then wait for each other.
+    The mask is cleaned at its own small size, enlarged once, and the frame is composed in integers,
+    band by band on all `threads`, where possible only where the mask reaches. The functions of
+    `seglib.postprocess`, in floating point, are the reference: `exact` runs them, and a frame
+    differs from theirs by no more than 2 of 255 levels. Arrays are kept between frames of one size.
+    At 1280x720 all but "clone", colour transfer and bilateral enlargement took under 20 ms of one
+    core of a busy 2.6 GHz server, at most an eleventh of the same work in NumPy
+    (`tests/benchmarks/postprocess_speed.py`). One pipeline may be shared between threads; calls
+    then wait for each other.
 
     Attributes:
         config: what it does.

@@ -22,6 +22,8 @@ class Preset:
         config: the settings.
         source: project and program they come from.
         note: constants as the project has them, and what differs here.
+
+    Chapter: post-processing.
     """
 
     config: PostprocessConfig

@@ -9,6 +9,7 @@ import numpy as np
 from seglib.images import resize
 
 SIDE = 256  # outlines are judged at this size: edges of one pixel and faster than full size
+SHORTEST = 200  # outline pixels; shorter ones lie on an edge, or do not, by chance
 
 
 def is_grey(photo: np.ndarray) -> bool:
@@ -74,7 +75,7 @@ def edge_fit(photo: np.ndarray, mask: np.ndarray) -> float | None:
     )
     outline[:3] = outline[-3:] = 0
     outline[:, :3] = outline[:, -3:] = 0
-    if np.count_nonzero(outline) < 60:
+    if np.count_nonzero(outline) < SHORTEST:
         return None
     ranks = _gradient_ranks(photo)
     height, width = outline.shape

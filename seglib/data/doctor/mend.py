@@ -24,6 +24,7 @@ from seglib.errors import SeglibError
 from seglib.images import read_image, read_mask, resize, write_image, write_mask
 
 LOG = "mended.csv"
+COPY = "left out: the same picture as"
 
 
 @dataclass
@@ -127,7 +128,9 @@ def _plan(report: Report, place: Place) -> _Plan:
     _keep_one(report.findings, place, plan)
     _place_lost(place, plan)
     _move_people(report.findings, plan)
-    plan.log += [(stem, fault, "left out") for stem, fault in sorted(plan.dropped.items())]
+    said = {stem for stem, _, change in plan.log if change.startswith(COPY)}
+    lost = sorted(set(plan.dropped) - said)
+    plan.log += [(stem, plan.dropped[stem], "left out") for stem in lost]
     return plan
 
 
@@ -152,7 +155,7 @@ def _keep_one(findings: tuple[Finding, ...], place: Place, plan: _Plan) -> None:
         for stem in usable:
             if stem != best:
                 plan.dropped[stem] = "leak" if len(homes - {""}) > 1 else "duplicate"
-                plan.log.append((stem, plan.dropped[stem], f"the same picture as {best}, kept"))
+                plan.log.append((stem, plan.dropped[stem], f"{COPY} {best}"))
 
 
 def _place_lost(place: Place, plan: _Plan) -> None:

@@ -17,11 +17,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import seglib
 from seglib import cli_data, cli_options
 from seglib.errors import SeglibError
+
+if TYPE_CHECKING:
+    from seglib.postprocess import PostprocessConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,35 +81,59 @@ def _add_demo(commands: Any) -> None:
     )
     parser.add_argument("--strength", type=float, help="hair: 0 (nothing) to 1 (full dye) [1]")
     parser.add_argument(
-        "--background", metavar="blur|FILE", help="portrait: blur it or replace it [blur]"
+        "--background",
+        metavar="blur|bokeh|grey|FILE",
+        help="portrait: defocus it, take its colour or replace it [the preset's, or blur]",
+    )
+    parser.add_argument(
+        "--preset",
+        default="default",
+        metavar="NAME",
+        help="how the mask is cleaned and enlarged; a wrong name lists the choices [default]",
     )
     cli_options.add_model(parser, required=False, text=".tflite file or shipped name [the task's]")
     parser.set_defaults(run=_demo)
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from seglib import postprocess
     from seglib.images import read_image, write_image
+    from seglib.postprocess import Pipeline
 
-    hair = options.task == "hair"
-    for name in ("background",) if hair else ("color", "strength"):
+    for name in ("background",) if options.task == "hair" else ("color", "strength"):
         if getattr(options, name) is not None:
             raise SeglibError(f"--{name} does not go with --task {options.task}; leave it out")
-    background = None if options.background in (None, "blur") else Path(options.background)
-    _keep(options.output, options.image, background)
+    config = _demo_config(options)
+    picture = Path(options.background) if config.effect in ("replace", "clone") else None
+    _keep(options.output, options.image, picture)
     photo = read_image(options.image)
-    scene = None if background is None else read_image(background)
+    scene = None if picture is None else read_image(picture)
     segment = cli_options.segmenter(options, options.model or options.task)
-    # The unsure ends of the mask would show as a veil over the whole photo.
-    mask = postprocess.smoothstep(segment(photo), 0.1, 0.9)
-    if hair:
-        strength = 1.0 if options.strength is None else options.strength
-        frame = postprocess.recolour_hair(photo, mask, options.color or (255, 0, 0), strength)
-    elif scene is None:
-        frame = postprocess.blur_background(photo, mask)
-    else:
-        frame = postprocess.replace_background(photo, mask, scene)
+    # The network's own small mask where it is to be had: enlarging it is the pipeline's work.
+    mask = getattr(segment, "raw", segment)(photo)
+    frame = Pipeline(config)(photo, mask, scene)
     print(f"wrote {write_image(options.output, frame)}")
+
+
+def _demo_config(options: argparse.Namespace) -> "PostprocessConfig":
+    """Return the preset's settings with the effect that the options ask for.
+
+    The preset's own effect stays where it suits the task and needs no picture that is not there.
+    """
+    from seglib.postprocess import preset
+
+    own = preset(options.preset).effect
+    if options.task == "hair":
+        changes = {"effect": own if own in ("recolour", "multiply") else "recolour"}
+        changes |= {"color": tuple(options.color or (255, 0, 0))}
+        if options.strength is not None:
+            changes["strength"] = options.strength
+    elif options.background is None:
+        changes = {"effect": own if own in ("blur", "bokeh", "grey") else "blur"}
+    elif options.background in ("blur", "bokeh", "grey"):
+        changes = {"effect": options.background}
+    else:
+        changes = {"effect": "clone" if own == "clone" else "replace"}
+    return preset(options.preset, **changes)
 
 
 def _add_train(commands: Any, with_configs: bool) -> None:

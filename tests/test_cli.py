@@ -16,7 +16,7 @@ from known_models import build, red
 from seglib import data, images, pretrained
 from seglib.cli import main
 from seglib.data import synthetic
-from seglib.postprocess import blur_background, recolour_hair, replace_background, smoothstep
+from seglib.postprocess import PRESETS, Pipeline, preset
 from seglib.runtime import Segmenter
 
 
@@ -58,23 +58,59 @@ def test_hair_is_dyed_as_the_library_dyes_it(photo, model, tmp_path):
     demo = ("demo", "--task", "hair", "--image", photo, "--model", model, "--output", output)
     assert run(*demo, "--color", 0, 80, 255, "--strength", 0.7) == 0
     image = seglib.read_image(photo)
-    mask = smoothstep(Segmenter(model)(image), 0.1, 0.9)
-    assert np.array_equal(seglib.read_image(output), recolour_hair(image, mask, (0, 80, 255), 0.7))
+    dye = preset("default", effect="recolour", color=(0, 80, 255), strength=0.7)
+    frame = Pipeline(dye)(image, Segmenter(model).raw(image))
+    assert np.array_equal(seglib.read_image(output), frame)
+    assert not np.array_equal(frame, image)
 
 
-def test_the_background_is_blurred_or_replaced(photo, model, tmp_path):
+def test_the_background_is_blurred_greyed_or_replaced(photo, model, tmp_path):
     image = seglib.read_image(photo)
-    mask = smoothstep(Segmenter(model)(image), 0.1, 0.9)
+    mask = Segmenter(model).raw(image)
     scene = seglib.write_image(tmp_path / "scene.png", seglib.sample_photo()[:90, ::-1])
-    expected = {
-        "blur": blur_background(image, mask),
-        str(scene): replace_background(image, mask, seglib.read_image(scene)),
-    }
-    output = tmp_path / "frame.png"
-    for background, frame in expected.items():
+    frames = {}
+    for background in (None, "blur", "bokeh", "grey", scene):
+        output = tmp_path / "out.png"
+        effect = "replace" if background == scene else background or "blur"
+        pipeline = Pipeline(preset("default", effect=effect))
+        frame = pipeline(image, mask, seglib.read_image(scene) if background == scene else None)
         demo = ("demo", "--task", "portrait", "--image", photo, "--model", model)
-        assert run(*demo, "--background", background, "--output", output) == 0
-        assert np.array_equal(seglib.read_image(output), frame)
+        chosen = () if background is None else ("--background", background)
+        assert run(*demo, *chosen, "--output", output) == 0
+        frames[background] = seglib.read_image(output)
+        assert np.array_equal(frames[background], frame)
+    assert len({frame.tobytes() for frame in frames.values()}) == len(frames) - 1
+
+
+def test_a_preset_decides_about_the_mask_and_keeps_its_effect_where_it_can(photo, model, tmp_path):
+    image = seglib.read_image(photo)
+    mask = Segmenter(model).raw(image)
+    scene = seglib.write_image(tmp_path / "scene.png", seglib.sample_photo()[:90, ::-1])
+    picture = ("--background", scene)
+    for name, task, options, effect in (
+        ("hair-demo", "hair", (), "multiply"),
+        ("hair-demo", "portrait", (), "blur"),
+        ("portrait-android-1", "portrait", (), "bokeh"),
+        ("portrait-android-1", "hair", (), "recolour"),
+        ("portrait-webcam", "portrait", (), "blur"),
+        ("portrait-webcam", "portrait", picture, "replace"),
+        ("portrait-video-clone", "portrait", picture, "clone"),
+    ):
+        output = tmp_path / "out.png"
+        demo = ("demo", "--task", task, "--image", photo, "--model", model, "--preset", name)
+        assert run(*demo, *options, "--output", output) == 0
+        pipeline = Pipeline(preset(name, effect=effect))
+        frame = pipeline(image, mask, seglib.read_image(scene) if options else None)
+        assert np.array_equal(seglib.read_image(output), frame), (name, task)
+
+
+def test_a_wrong_preset_lists_the_choices(photo, model, tmp_path, capsys):
+    output = tmp_path / "out.png"
+    demo = ("demo", "--task", "hair", "--image", photo, "--model", model, "--output", output)
+    message = refused(capsys, *demo, "--preset", "portait-webcam")
+    assert "'portait-webcam'" in message
+    assert all(name in message for name in PRESETS)
+    assert not output.exists()
 
 
 def test_the_shipped_weights_are_the_tasks_default(photo, model, tmp_path, monkeypatch, capsys):
@@ -232,7 +268,7 @@ def test_an_interrupt_ends_with_code_130(photo, model, tmp_path, monkeypatch):
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Segmenter, "__call__", interrupt)
+    monkeypatch.setattr(Segmenter, "raw", interrupt)
     output = tmp_path / "out.png"
     demo = ("demo", "--task", "hair", "--image", photo, "--model", model, "--output", output)
     assert run(*demo) == 130

@@ -121,11 +121,15 @@ def test_mask_is_a_probability_for_every_pixel(name):
 @pytest.mark.parametrize("name", models.list())
 def test_default_size_runs(name):
     model = published(name)
-    mask = run(model, pictures(model))
+    scores = model.get_layer("mask").input
+    images = pictures(model)
+    outputs = keras.Model(model.input, [scores, model.output])(images, training=False)
+    scores, mask = (keras.ops.convert_to_numpy(output) for output in outputs)
     assert mask.shape == (1, *model.output_shape[1:])
     assert 0 <= mask.min() <= mask.max() <= 1
-    # A trained network reacts to its picture, and so does an untrained one.
-    assert np.ptp(mask) > 0
+    # Without training the features shrink from layer to layer, in a network without skips to less
+    # than what the rounding of a number near 0.5 leaves: the reaction is read before the sigmoid.
+    assert np.ptp(scores) > 0
 
 
 @pytest.mark.parametrize("name", models.list())

@@ -136,7 +136,7 @@ BROKEN = {
     "an output": (lambda n: n["cells"][4].update(outputs=[{}]), "carries outputs"),
     "an execution count": (lambda n: n["cells"][4].update(execution_count=1), "carries outputs"),
     "no title": (replaced(0, "# Dice loss", "Dice loss"), "# Title"),
-    "a badge of another chapter": (replaced(0, "04_dice", "04_dice"), "no Colab badge"),
+    "a badge of another chapter": (replaced(0, "04_dice", "05_dice"), "no Colab badge"),
     "a missing row": (replaced(1, "**Promise**", "**Aim**"), "needs the rows"),
     "a prerequisite without a link": (
         replaced(1, "[MobileNet-UNet](03_mobilenet_unet.ipynb)", "UNets"), "neither links"),

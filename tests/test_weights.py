@@ -127,6 +127,8 @@ def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
     hair = pool.of("hair")
     assert hair.masks[:, 0, 0, 0].tolist() == [2, 3, 3]
     assert hair.known.all() and hair.known.shape == (3, 1)
+    assert pool.most_repeated("hair").masks[:, 0, 0, 0].tolist() == [3]
+    assert pool.most_repeated("person").masks[:, 0, 0, 0].tolist() == [3]
 
 
 def test_the_recipe_asks_for_its_photos(monkeypatch):

@@ -1,77 +1,65 @@
-"""The work on one pair, and the processes that do it.
+"""One function over many items, by several processes.
+
+The processes are fresh interpreters rather than forks: OpenCV's and TensorFlow's threads survive no
+fork, and a script needs no `if __name__ == "__main__"`. They end by themselves when this process is
+gone.
 
 Chapter: data preparation.
 """
 
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
-from seglib.data import layouts, leaks
-from seglib.data.layouts import RawPair
 from seglib.errors import SeglibError
-from seglib.files import atomic_path
-from seglib.images import read_image, resize, write_image, write_mask
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _CHUNK = 8
 # Below this a pool takes longer to start than the work itself.
 _FEW = 64
-_COPIED = {"JPEG": ".jpg", "PNG": ".png"}
-_ORIENTATION = 0x0112
 
 
-@dataclass(frozen=True)
-class Job:
-    """One pair to prepare: its layout, its files, the masks' names and where to."""
-
-    layout: str
-    pair: RawPair
-    kinds: tuple[str, ...]
-    folder: Path
-    size: int | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a pair: its signature for `leaks`, or why it cannot be used."""
-
-    stem: str
-    signature: tuple[bytes, bytes] = (b"", b"")
-    fault: str = ""
-
-
-def work(jobs: Sequence[Job], workers: int | None, progress: bool) -> list[Outcome]:
-    """Do all jobs and return their outcomes in the jobs' order.
+def spread(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int | None = None,
+    progress: str = "",
+) -> list[Result]:
+    """Return `function` of every item, in the items' order.
 
     Each process holds one chunk at a time, so that nothing piles up in queues.
 
+    Args:
+        function: found by its name in another process, or a `functools.partial` of such a one.
+        items: what it is called with; items and results can be pickled.
+        workers: processes; None takes every core, 1 does everything in this process, as few items
+            do.
+        progress: what the progress bar says; "" shows none.
+
     Raises:
         SeglibError: a process died.
-        OSError: the disk is full or not writable.
+        Exception: whatever the function raises first.
     """
-    workers = min(workers or cores(), -(-len(jobs) // _CHUNK))
-    bar = tqdm(total=len(jobs), unit="pair", desc="preparing", disable=not progress)
-    with bar:
-        if workers == 1 or len(jobs) < _FEW:
-            outcomes = []
-            for job in jobs:
-                outcomes.append(prepare_pair(job))
+    workers = min(workers or cores(), max(1, -(-len(items) // _CHUNK)))
+    with tqdm(total=len(items), unit="pair", desc=progress, disable=not progress) as bar:
+        if workers == 1 or len(items) < _FEW:
+            results = []
+            for item in items:
+                results.append(function(item))
                 bar.update()
-            return outcomes
-        return _in_processes(jobs, workers, bar)
+            return results
+        return _in_processes(function, items, workers, bar)
 
 
 def cores() -> int:
@@ -81,69 +69,12 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def prepare_pair(job: Job) -> Outcome:
-    """Read, shrink and write one pair; masks first, so that a photo says that its pair is whole."""
-    pair = job.pair
-    done = [job.folder / "images" / f"{pair.stem}{suffix}" for suffix in _COPIED.values()]
-    try:
-        for path in done:
-            if path.exists():
-                return Outcome(pair.stem, leaks.signature(read_image(path)))
-        image, masks = layouts.read(job.layout, pair)
-    except SeglibError as error:
-        return Outcome(pair.stem, fault=f"{pair.stem}: {error}")
-    try:
-        small = _write(job, image, masks)
-    except SeglibError as error:
-        raise SeglibError(
-            f"{error}; then run the same command again, it goes on where it stopped"
-        ) from error
-    return Outcome(pair.stem, leaks.signature(small))
-
-
-def _write(job: Job, image: np.ndarray, masks: dict[str, np.ndarray]) -> np.ndarray:
-    """Write the pair and return the photo at the size it was written."""
-    pair, shape = job.pair, _shape(image.shape[:2], job.size)
-    for kind, mask in zip(job.kinds, masks.values(), strict=True):
-        folder = job.folder / "masks"
-        folder = folder / kind if len(job.kinds) > 1 else folder
-        fitted = mask if mask.shape == shape else np.clip(resize(mask, shape), 0, 1)
-        write_mask(folder / f"{pair.stem}.png", fitted)
-    small = image if image.shape[:2] == shape else resize(image, shape)
-    suffix = _copied_suffix(pair, image, shape)
-    if suffix:
-        with atomic_path(job.folder / "images" / f"{pair.stem}{suffix}") as temporary:
-            shutil.copyfile(pair.image, temporary)
-    else:
-        # Whatever came without loss and at its own size goes on without loss.
-        lossless = pair.row >= 0 or pair.image.suffix.lower() not in (".jpg", ".jpeg", ".webp")
-        suffix = ".png" if lossless and image.shape[:2] == shape else ".jpg"
-        write_image(job.folder / "images" / f"{pair.stem}{suffix}", small)
-    return small
-
-
-def _shape(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
-    """Return (height, width) with the longest side at most `size`."""
-    if size is None or max(shape) <= size:
-        return shape
-    return tuple(max(1, round(side * size / max(shape))) for side in shape)
-
-
-def _copied_suffix(pair: RawPair, image: np.ndarray, shape: tuple[int, int]) -> str:
-    """Return the suffix under which the photo's own bytes will do, "" where it must be written."""
-    if pair.row >= 0 or image.shape[:2] != shape:
-        return ""
-    with Image.open(pair.image) as picture:
-        upright = picture.getexif().get(_ORIENTATION, 1) == 1
-        same = picture.size == shape[::-1] and picture.mode == "RGB"
-        still = getattr(picture, "n_frames", 1) == 1
-        return _COPIED.get(picture.format, "") if upright and same and still else ""
-
-
-def _in_processes(jobs: Sequence[Job], workers: int, bar: tqdm) -> list[Outcome]:
-    outcomes: dict[int, list[Outcome]] = {}
+def _in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, bar: tqdm
+) -> list[Result]:
+    results: dict[int, list[Result]] = {}
     failures: list[BaseException] = []
-    starts = iter(range(0, len(jobs), _CHUNK))
+    starts = iter(range(0, len(items), _CHUNK))
     lock = threading.Lock()
 
     def drive(_number: int) -> None:
@@ -154,9 +85,9 @@ def _in_processes(jobs: Sequence[Job], workers: int, bar: tqdm) -> list[Outcome]
                     start = next(starts, None)
                 if start is None:
                     return
-                answer = _ask(process, jobs[start : start + _CHUNK])
+                answer = _ask(process, function, items[start : start + _CHUNK])
                 with lock:
-                    outcomes[start] = answer
+                    results[start] = answer
                     bar.update(len(answer))
         except Exception as error:
             failures.append(error)
@@ -172,12 +103,10 @@ def _in_processes(jobs: Sequence[Job], workers: int, bar: tqdm) -> list[Outcome]
             raise
     if failures:
         raise failures[0]
-    return [outcome for start in sorted(outcomes) for outcome in outcomes[start]]
+    return [result for start in sorted(results) for result in results[start]]
 
 
 def _process() -> subprocess.Popen:
-    # A fresh interpreter rather than a fork: OpenCV's and TensorFlow's threads survive no fork, and
-    # a script needs no `if __name__ == "__main__"`. It ends by itself when this process is gone.
     return subprocess.Popen(
         [sys.executable, "-c", "from seglib.data._workers import serve; serve()"],
         stdin=subprocess.PIPE,
@@ -186,15 +115,14 @@ def _process() -> subprocess.Popen:
     )
 
 
-def _ask(process: subprocess.Popen, jobs: Sequence[Job]) -> list[Outcome]:
+def _ask(process: subprocess.Popen, function: Callable, items: Sequence) -> list[Any]:
     try:
-        pickle.dump(jobs, process.stdin)
+        pickle.dump((function, items), process.stdin)
         process.stdin.flush()
         answer = pickle.load(process.stdout)
     except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
         raise SeglibError(
-            "a process died, perhaps for want of memory; run the same command again with fewer "
-            "workers, it goes on where it stopped"
+            "a process died, perhaps for want of memory; run the same again with fewer workers"
         ) from error
     if isinstance(answer, Exception):
         raise answer
@@ -212,20 +140,20 @@ def serve() -> None:
     parent = os.getppid()
     while True:
         try:
-            jobs = pickle.load(sys.stdin.buffer)
+            function, items = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         try:
-            answer: object = [prepare_pair(job) for job in _while_wanted(jobs, parent)]
+            answer: object = [function(item) for item in _while_wanted(items, parent)]
         except Exception as error:
             answer = error
         pickle.dump(answer, answers)
         answers.flush()
 
 
-def _while_wanted(jobs: Sequence[Job], parent: int) -> Iterator[Job]:
-    """Yield the jobs, and none once the parent was killed: the next run may be at work already."""
-    for job in jobs:
+def _while_wanted(items: Sequence[Item], parent: int) -> Iterator[Item]:
+    """Yield the items, and none once the parent was killed: the next run may be at work already."""
+    for item in items:
         if os.getppid() != parent:
             return
-        yield job
+        yield item

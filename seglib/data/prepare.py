@@ -17,8 +17,9 @@ from pathlib import Path
 
 import seglib
 from seglib.data import layouts, leaks
+from seglib.data._pairs import Job, Outcome, prepare_pair
 from seglib.data._unfinished import owned
-from seglib.data._workers import Job, Outcome, work
+from seglib.data._workers import spread
 from seglib.data.catalogue import Source, cache_folder, source
 from seglib.data.fetch import MANIFEST, manifest
 from seglib.data.layouts import Listing, RawPair
@@ -85,7 +86,7 @@ def prepare(
     with owned(target) as part:
         _begin(part, entry, raw, size, listing)
         jobs = [Job(entry.layout, pair, listing.kinds, part, size) for pair in listing.pairs]
-        outcomes = work(jobs, workers, progress)
+        outcomes = spread(prepare_pair, jobs, workers, "preparing" if progress else "")
         bad = [*listing.faults, *((o.stem, o.fault) for o in outcomes if o.fault)]
         good = [outcome for outcome in outcomes if not outcome.fault]
         if bad and not skip_bad:

@@ -35,6 +35,7 @@ from seglib.data._portrait.looks import (
 )
 from seglib.data._portrait.overlay import overlay
 from seglib.data._portrait.person import draw_people
+from seglib.data._workers import cores
 from seglib.errors import SeglibError
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def portraits(count: int, size: int = 128, seed: int = 0,
     _check(size, seed)
     if workers is None:
         # A process takes about as long to start as a hundred pictures of 128 pixels to draw.
-        workers = min(pool.cores(), int(count * (size / 128) ** 2 / 100))
+        workers = min(cores(), int(count * (size / 128) ** 2 / 100))
     elif workers < 1:
         raise SeglibError(f"portraits() was given {workers} workers; give at least 1, or None.")
     images = np.empty((count, size, size, 3), np.uint8)

@@ -32,13 +32,6 @@ if TYPE_CHECKING:
 _BLOCK = 8
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def fill_arrays(arrays: tuple[np.ndarray, ...], seed: int, config: PortraitConfig,
                 workers: int) -> None:
     """Draw a whole series into arrays (images, labels, alphas) by several processes.

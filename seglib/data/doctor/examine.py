@@ -3,16 +3,13 @@
 Chapter: data preparation.
 """
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from seglib.data._workers import spread
 from seglib.data.doctor import duplicates, polarity, splits
 from seglib.data.doctor.findings import FAULTS, LOOK, MEND, Finding
 from seglib.data.doctor.looks import Look, Task, look
@@ -20,7 +17,6 @@ from seglib.data.doctor.place import Place, find
 from seglib.data.doctor.report import Report
 from seglib.errors import SeglibError
 
-FEW = 64  # pairs; starting processes takes longer than looking at fewer
 AGREE = 0.9  # IoU of two masks of one picture; independent masks of EG1800 have 0.92 to 0.99
 
 Model = tuple[str, int | str | None, tuple[float, float] | None]
@@ -41,8 +37,7 @@ def examine(
         folder: the set, in the format of `seglib.data.folder`.
         kind: look at masks of this kind only; by default at all kinds.
         progress: show a bar on the standard error.
-        workers: processes; by default one for each core. Scripts that are no notebooks must call
-            this under `if __name__ == "__main__":`, or with `workers=1`.
+        workers: processes; by default one for each core.
         model: a `.tflite` file whose masks are compared with those of the set.
         channel: the model's channel, where it has several.
         value_range: what a model without our metadata reads as black and white.
@@ -74,7 +69,7 @@ def examine(
             "to be compared: kind=... (--kind on the command line)"
         )
     described = None if model is None else (str(model), channel, value_range)
-    looks = list(_looks(place, True, workers, progress, described))
+    looks = _looks(place, True, workers, progress, described)
     findings = [*splits.unmatched(place), *splits.splits(place)]
     for seen in looks:
         findings.extend(seen.findings)
@@ -106,7 +101,7 @@ def check_pairs(folder: str | Path, kind: str | None = None) -> list[Finding]:
     Chapter: data preparation.
     """
     place = find(folder, kind or find(folder).kinds[0])
-    looks = list(_looks(place, False, 1, False, None))
+    looks = _looks(place, False, 1, False, None)
     findings = [*splits.unmatched(place), *splits.splits(place)]
     for seen in looks:
         findings.extend(seen.findings)
@@ -127,7 +122,7 @@ def _settled(findings: Sequence[Finding]) -> list[Finding]:
 
 def _looks(
     place: Place, deep: bool, workers: int | None, progress: bool, model: Model | None
-) -> Iterator[Look]:
+) -> list[Look]:
     tasks = [
         Task(
             stem,
@@ -139,48 +134,18 @@ def _looks(
         )
         for stem in place.stems
     ]
-    if progress:
-        from tqdm import tqdm
-    else:
-
-        def tqdm(items: Iterator[Look], **_: object) -> Iterator[Look]:
-            return items
-
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
-    if workers == 1 or len(tasks) < FEW:
-        segment = _segmenter(model)
-        found = (look(task, segment) for task in tasks)
-        yield from tqdm(found, total=len(tasks), desc=place.folder.name, unit="pair")
-        return
-    if model is not None:
-        _segmenter(model)  # a model that cannot be used is said here, not by every process
-    # Forked processes may hang in the threads of OpenCV and TensorFlow.
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(workers, context, _start, (model,)) as pool:
-            found = pool.map(_work, tasks, chunksize=16)
-            yield from tqdm(found, total=len(tasks), desc=place.folder.name, unit="pair")
-    except BrokenProcessPool as error:
-        raise SeglibError(
-            "the processes that look at the photos stopped; in a script, call examine under "
-            '`if __name__ == "__main__":`, or give workers=1'
-        ) from error
+    # The file may have changed since the last call. A model that cannot be used is said here, not
+    # by every process.
+    _segmenter.cache_clear()
+    _segmenter(model)
+    return spread(partial(_look, model), tasks, workers, place.folder.name if progress else "")
 
 
-_segment: Callable[[np.ndarray], np.ndarray] | None = None
+def _look(model: Model | None, task: Task) -> Look:
+    return look(task, _segmenter(model))
 
 
-def _start(model: Model | None) -> None:
-    """Prepare one process: a model of its own, and no threads beyond its own."""
-    global _segment
-    cv2.setNumThreads(1)
-    _segment = _segmenter(model)
-
-
-def _work(task: Task) -> Look:
-    return look(task, _segment)
-
-
+@cache
 def _segmenter(model: Model | None) -> Callable[[np.ndarray], np.ndarray] | None:
     if model is None:
         return None

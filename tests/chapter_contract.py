@@ -274,6 +274,8 @@ def check_markdown(name: str, notebook: dict) -> Iterator[str]:
         titles += len(re.findall(r"^# \S", bare, re.MULTILINE))
         if len(re.findall(r"^## ", bare, re.MULTILINE)) > 1:
             yield f"cell {number}: has two `## ` headings; give each section its own cell"
+        if re.search(r"\\\\[A-Za-z]", source(cell)):
+            yield f"cell {number}: a doubled backslash before a letter, which breaks a formula"
         if found := DIRECTIVE.search(bare):
             yield f"cell {number}: {found[0].strip()!r} shows raw in Colab; use Markdown or HTML"
         for image in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)", bare):

@@ -184,6 +184,7 @@ BROKEN = {
     "a dead link": (prose("[there](11_nowhere.ipynb)"), "does not exist"),
     "two titles": (prose("# Another title"), "first-level headings"),
     "two sections in a cell": (prose("## One\n\n## Two"), "its own cell"),
+    "a broken formula": (prose(r"$\\\\frac{1}{2}$"), "doubled backslash"),
     "a banned word": (prose("You simply call it."), "simply"),
     "a typed percentage": (prose("It covers 25% of the photo."), "is typed"),
     "a typed score": (prose("It reaches 0.93 on the test set."), "is typed"),

@@ -28,7 +28,7 @@ class PostprocessConfig:
     out.
 
     The defaults are what raised boundary IoU on real photos, for people as for hair
-    (`tests/benchmarks/edge_steps.py`: 179 and 83 validation photos, by 0.046 and 0.047 in all).
+    (`tests/benchmarks/edge_steps.py`: 179 and 83 validation photos, by 0.030 and 0.036 in all).
     Unsure blobs and small holes go; the mask is enlarged along the photo's edges, which is nearly
     all of the gain; and a symmetric curve, which leaves the outline where it is, firms up what that
     left soft. The other steps are off: opening and closing by a pixel gained about 0.001, wider

@@ -30,9 +30,7 @@ CHUNK = 32
 class Packed(NamedTuple):
     """A packed data set, memory-mapped and read-only: `Batches(*packed, batch_size=32)`.
 
-    Attributes:
-        images: uint8 (count, size, size, 3) RGB.
-        masks: uint8 (count, size, size), 0..255.
+    The images are uint8 (count, size, size, 3) RGB, the masks uint8 (count, size, size), 0..255.
     """
 
     images: np.ndarray

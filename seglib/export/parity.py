@@ -162,14 +162,16 @@ def precision_of(path: str | Path) -> str:
 
 
 def _row(path: Path, images: np.ndarray, expected: np.ndarray) -> ParityRow:
+    problem = ""
     if path.suffix == ".mlpackage":
         program = Program(path)
         kind, precision, masks = "Core ML", program.precision, program.masks(images)
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     else:
-        kind, precision, masks = "TFLite", precision_of(path), run_tflite(path, images)
+        kind, precision, problem = "TFLite", precision_of(path), _weights_lost(path)
+        masks = expected if problem else run_tflite(path, images)
         size = path.stat().st_size
-    problem = difference(masks, expected)
+    problem = problem or difference(masks, expected)
     worst = mean = agreement = float("nan")
     if not problem:
         masks = masks.reshape(expected.shape)
@@ -178,6 +180,16 @@ def _row(path: Path, images: np.ndarray, expected: np.ndarray) -> ParityRow:
         agreement = _agreement(masks >= 0.5, expected >= 0.5)
         problem = _beyond(THRESHOLDS[precision], worst, mean, agreement)
     return ParityRow(path.name, kind, precision, size / 1024, worst, mean, agreement, problem)
+
+
+def _weights_lost(path: Path) -> str:
+    """Name the fault of a file that reads variables: it holds none, whatever its masks look like.
+
+    What such a file computes depends on what lay in memory, so its masks may even be right once.
+    """
+    if any(op.name == "VAR_HANDLE" for op in ops(path)):
+        return "its weights are missing: it reads variables that it does not hold"
+    return ""
 
 
 def _agreement(one: np.ndarray, other: np.ndarray) -> float:

@@ -3,7 +3,8 @@
     SEGLIB_DATA=/folder/of/sets python tests/benchmarks/domain_gap.py RESULTS.csv
 
 Each run trains one small network from nothing, with the same number of steps whatever it sees:
-"synthetic" pictures alone, --real "real" photos alone, or "mixed", half of each batch from either.
+"synthetic" pictures alone, --real "real" photos alone, "mixed", half of each batch from either, or
+"tuned", synthetic pictures for the first half of the steps and real photos for the second.
 It is scored on whole val sets, at the photos' own size. RESULTS.csv gets rows when a run ends;
 started again, what is there is skipped. RESULTS.json beside it holds means and spread over seeds.
 """
@@ -22,7 +23,7 @@ from seglib import data
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
 
-ARMS = ("synthetic", "real", "mixed")
+ARMS = ("synthetic", "real", "mixed", "tuned")
 SETS = {"person": ("eg1800",), "hair": ("figaro1k", "lfw_hair")}
 """Per task the real sets; photos to train on come from the first, all val splits are scored."""
 SIZE, SOURCE_SIZE, BATCH = 96, 112, 32
@@ -74,9 +75,12 @@ def run(task: str, arm: str, seed: int, options: argparse.Namespace) -> list[dic
 
     keras.utils.set_random_seed(seed)
     model = mobile_unet(UNetConfig(size=SIZE, width=0.35, labels=(task,)))
-    images, masks = pictures(task, arm, seed, options)
-    train = data.Batches(images, masks, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
-    fit(model, train, config=TrainConfig(epochs=options.epochs, seed=seed, bn_batches=30))
+    stages = ("synthetic", "real") if arm == "tuned" else (arm,)
+    for stage in stages:
+        images, masks = pictures(task, stage, seed, options)
+        train = data.Batches(images, masks, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
+        epochs = options.epochs // len(stages)
+        fit(model, train, config=TrainConfig(epochs=epochs, seed=seed, bn_batches=30))
 
     def segment(photo: np.ndarray) -> np.ndarray:
         small = resize(photo, (SIZE, SIZE))[None].astype(np.float32)

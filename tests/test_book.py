@@ -87,7 +87,6 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib",
         "seglib.data.archive",
         "seglib.data.degrade",
-        "seglib.data.doctor_cli",
         "seglib.data.download",
         "seglib.data.geometry",
         "seglib.data.leaks",

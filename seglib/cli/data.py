@@ -4,13 +4,12 @@ Chapter: data preparation.
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from seglib.cli import options as shared
 from seglib.errors import SeglibError
 
 
@@ -29,8 +28,7 @@ def add_parser(commands: Any, complete: bool = True) -> None:
     _add_fetch(own)
     _add_prepare(own)
     _add_export(own)
-    if importlib.util.find_spec("seglib.data.doctor_cli"):
-        importlib.import_module("seglib.data.doctor_cli").add_parser(own)
+    _add_doctor(own)
 
 
 def _add_list(commands: Any) -> None:
@@ -154,3 +152,50 @@ def _export(options: argparse.Namespace) -> None:
                 raise SeglibError(f"--{name} does not go with --to csv; leave it out")
         path = to_csv(options.folder, options.output)
     print(f"wrote {path}")
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="say what is wrong with a prepared data set",
+        description="Exit code 1 when something must be mended, 0 when not, 2 for a mistake.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the prepared data set")
+    parser.add_argument("--kind", help="look at masks of this kind only [all]")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with thumbnails")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--fix", type=Path, metavar="OUT", help="write a mended copy to OUT")
+    parser.add_argument("--workers", type=int, help="processes [one for each core]")
+    shared.add_model(parser, required=False, text="compare with a .tflite or shipped name")
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from seglib.data import doctor
+
+    if options.fix is not None:
+        if options.kind is not None:
+            raise SeglibError("--fix mends all kinds of mask at once; leave --kind out")
+        # Said before minutes of work, not after.
+        if options.fix.exists():
+            raise SeglibError(f"{options.fix} exists already; choose a new folder for --fix")
+    channel = options.channel
+    if channel is not None and channel.isdigit():
+        channel = int(channel)
+    bar = sys.stderr.isatty()
+    report = doctor.examine(
+        options.folder,
+        options.kind,
+        progress=bar,
+        workers=options.workers,
+        model=options.model and shared.model_file(options.model),
+        channel=channel,
+        value_range=options.value_range and tuple(options.value_range),
+    )
+    print(json.dumps(report.to_dict()) if options.json else report.table())
+    notes = sys.stderr if options.json else sys.stdout
+    if options.html is not None:
+        print(f"wrote {report.write_html(options.html)}", file=notes)
+    if options.fix is not None:
+        print(f"wrote {doctor.mend(report, options.fix, progress=bar)}", file=notes)
+    return 1 if report.must_mend else 0

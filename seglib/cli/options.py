@@ -136,3 +136,10 @@ def card_beside(weights: Path) -> dict[str, Any]:
         return {"name": name, **{key: card[key] for key in HANDED_ON if key in card}}
     except (ValueError, TypeError) as error:
         raise SeglibError(f"{path} is no valid card ({error}); mend or remove it") from error
+
+
+def keep(output: Path, *inputs: Path | None) -> None:
+    """Refuse an output that is one of the inputs, under whatever name."""
+    for file in inputs:
+        if file is not None and file.exists() and output.exists() and output.samefile(file):
+            raise SeglibError(f"{output} is an input and would be lost; choose another --output")

@@ -1,0 +1,77 @@
+"""The command line: a module for each family of commands.
+
+Each command reads its options, calls the library and prints; what it does can be done in Python
+with the same functions. A mistake that the user can mend is one sentence on the standard error and
+exit code 2. Heavy libraries are imported by the commands that need them, so `seglib --help` is
+quick.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import seglib
+from seglib.cli import convert, data, demo, measure, train
+from seglib.errors import SeglibError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0: done; 1: a check found something to mend; 2: a mistake; 130: interrupted.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        arguments = sys.argv[1:] if arguments is None else list(arguments)
+        options = _parser(arguments).parse_args(arguments)
+        with _short_warnings():
+            return options.run(options) or 0
+    except SeglibError as error:
+        return _failed(error)
+    except ModuleNotFoundError as error:
+        if error.name not in ("keras", "tensorflow", "coremltools"):
+            raise
+        return _failed(
+            f"this command needs {error.name}; install it with: pip install {error.name}"
+        )
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        return _failed(f"cannot use{place} ({error.strerror or error}); choose another place")
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seglib", description="Portrait and hair segmentation for phones."
+    )
+    parser.add_argument("--version", action="version", version=seglib.__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    demo.add_parser(commands)
+    train.add_parser(commands, complete="train" in arguments)
+    measure.add_parser(commands)
+    convert.add_parser(commands)
+    data.add_parser(commands, complete="data" in arguments)
+    return parser
+
+
+@contextlib.contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Print a warning as one line, without the line of code that gave it."""
+
+    def show(message: Any, *_details: Any, **_more: Any) -> None:
+        print(f"seglib: note: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _failed(error: object) -> int:
+    print(f"seglib: {error}", file=sys.stderr)
+    return 2

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import seglib
-from seglib.cli import convert, data, demo, measure, train
+from seglib.cli import benchmark, convert, data, demo, measure, train
 from seglib.errors import SeglibError
 
 
@@ -54,6 +54,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     demo.add_parser(commands)
     train.add_parser(commands, complete="train" in arguments)
     measure.add_parser(commands)
+    benchmark.add_parser(commands)
     convert.add_parser(commands)
     data.add_parser(commands, complete="data" in arguments)
     return parser

@@ -1,10 +1,9 @@
-"""`seglib eval`, `benchmark` and `models`: how good and how fast a model is, and its terms.
+"""`seglib eval` and `models`: how good a model is, and the terms of the shipped ones.
 
-Chapters: dice loss; TFLite conversion.
+Chapter: dice loss.
 """
 
 import argparse
-import dataclasses
 import json
 import sys
 from typing import Any
@@ -13,9 +12,8 @@ from seglib.cli import options as shared
 
 
 def add_parser(commands: Any) -> None:
-    """Add `eval`, `benchmark` and `models`."""
+    """Add `eval` and `models`."""
     _add_eval(commands)
-    _add_benchmark(commands)
     _add_models(commands)
 
 
@@ -47,29 +45,6 @@ def _eval(options: argparse.Namespace) -> None:
         print(f"{name:>14} {value:.4f}")
     worst = ", ".join(f"{row['stem']} ({row['iou']:.2f})" for row in scores.worst(3))
     print(f"lowest IoU: {worst}")
-
-
-def _add_benchmark(commands: Any) -> None:
-    parser = commands.add_parser("benchmark", help="measure how long models take, turn by turn")
-    shared.add_model(parser, text=".tflite file or shipped name", more=False)
-    parser.add_argument(
-        "--compare", nargs="+", default=[], metavar="FILE", help="other models, in the same run"
-    )
-    parser.add_argument("--runs", type=int, default=100, help="measured runs [100]")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads [1]")
-    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
-    parser.set_defaults(run=_benchmark)
-
-
-def _benchmark(options: argparse.Namespace) -> None:
-    from seglib.benchmark import compare
-
-    files = [shared.model_file(name) for name in (options.model, *options.compare)]
-    comparison = compare(files, options.runs, options.threads)
-    if options.json:
-        print(json.dumps([dataclasses.asdict(row) for row in comparison.rows]))
-    else:
-        print(comparison.table())
 
 
 def _add_models(commands: Any) -> None:

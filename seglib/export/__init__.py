@@ -7,7 +7,8 @@ from seglib.export.audit import Audit, Refusal, audit
 from seglib.export.coreml import to_coreml
 from seglib.export.coreml_run import Program, run_coreml
 from seglib.export.gpu import GpuRun, run_gpu
-from seglib.export.layout import Op, flatten, from_phwc4, ops, stored_bytes, to_phwc4, unflatten
+from seglib.export.layout import flatten, from_phwc4, stored_bytes, to_phwc4, unflatten
+from seglib.export.operations import Op, ops
 from seglib.export.parity import (
     THRESHOLDS,
     ParityReport,

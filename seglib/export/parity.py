@@ -18,7 +18,7 @@ import numpy as np
 from seglib.errors import SeglibError
 from seglib.export.coreml_run import Program
 from seglib.export.graph import check_model, difference, in_float32
-from seglib.export.layout import ops
+from seglib.export.operations import ops
 from seglib.export.tflite import run_tflite
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.data.degrade",
         "seglib.data.download",
         "seglib.data.geometry",
-        "seglib.data.leaks",
+        "seglib.data.duplicates",
         "seglib.data.plan",
         "seglib.export.mil_kernels",
         "seglib.models.zoo.parts",

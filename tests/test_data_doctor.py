@@ -15,8 +15,8 @@ from seglib.cli import main
 from seglib.data import synthetic
 
 pytest.importorskip("imagehash")
-from seglib.data import doctor
-from seglib.data.doctor import duplicates, polarity
+from seglib.data import doctor, duplicates
+from seglib.data.doctor import polarity
 from seglib.data.doctor.splits import people
 
 COUNT = 24

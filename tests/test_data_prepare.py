@@ -18,7 +18,7 @@ from PIL import Image
 import seglib.files
 from seglib import SeglibError, data, images
 from seglib.cli import main
-from seglib.data import _unfinished, _workers, leaks
+from seglib.data import _unfinished, _workers, duplicates
 from seglib.data.layouts import RawPair
 from seglib.data.prepare import assign_splits
 
@@ -307,10 +307,10 @@ def test_copies_are_found_across_splits_mirrored_and_shrunk_but_not_likenesses()
         "plain1": np.full((40, 40, 3), 9, np.uint8),
         "vplain": np.full((9, 9, 3), 9, np.uint8),
     }
-    signatures = {stem: leaks.signature(image) for stem, image in shown.items()}
+    signatures = {stem: duplicates.fingerprint(image) for stem, image in shown.items()}
     splits = {stem: "val" if stem.startswith("v") else "train" for stem in shown}
-    assert leaks.across(signatures, splits) == {"v1": "t3", "v2": "t4"}
-    assert leaks.across({}, {}) == {}
+    assert duplicates.across(signatures, splits) == {"v1": "t3", "v2": "t4"}
+    assert duplicates.across({}, {}) == {}
 
 
 @pytest.mark.parametrize("name", ["eg1800", "figaro1k", "lfw_hair"])
@@ -321,11 +321,11 @@ def test_real_photos_are_no_copies_of_each_other_by_chance(real_data, name):
     chosen = {split: found.subset(80) for split, found in sets.items()}
     splits = {stem: split for split, found in chosen.items() for stem in found.stems}
     signatures = {
-        stem: leaks.signature(found[index][0])
+        stem: duplicates.fingerprint(found[index][0])
         for found in chosen.values()
         for index, stem in enumerate(found.stems)
     }
-    assert leaks.across(signatures, splits) == {}
+    assert duplicates.across(signatures, splits) == {}
 
 
 def test_real_copies_are_found(real_data):
@@ -337,8 +337,8 @@ def test_real_copies_are_found(real_data):
     for stems in pairs:
         for stem, split in zip(stems, ("train", "val"), strict=True):
             image = images.read_image(dirty / f"eg1800_{stem}.jpg")
-            signatures[stem], splits[stem] = leaks.signature(image), split
-    assert leaks.across(signatures, splits) == {"02051": "02050", "02359": "02076"}
+            signatures[stem], splits[stem] = duplicates.fingerprint(image), split
+    assert duplicates.across(signatures, splits) == {"02051": "02050", "02359": "02076"}
 
 
 def test_a_real_mirrored_copy_is_found(real_data):
@@ -346,8 +346,8 @@ def test_a_real_mirrored_copy_is_found(real_data):
     if not (folder / "Frame00249.jpg").is_file():
         pytest.skip("no figaro1k in SEGLIB_DATA")
     stems = {"Frame00249": "train", "Frame00250": "val"}
-    signatures = {s: leaks.signature(images.read_image(folder / f"{s}.jpg")) for s in stems}
-    assert leaks.across(signatures, stems) == {"Frame00250": "Frame00249"}
+    signatures = {s: duplicates.fingerprint(images.read_image(folder / f"{s}.jpg")) for s in stems}
+    assert duplicates.across(signatures, stems) == {"Frame00250": "Frame00249"}
 
 
 def test_several_processes_write_the_same_as_one(tmp_path, monkeypatch):

@@ -57,8 +57,8 @@ def test_portraits_do_not_depend_on_the_workers():
 
 def test_a_killed_worker_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with pytest.raises(SeglibError, match="ended early"):
-        synthetic.portraits(4, 32, workers=2)
+    with pytest.raises(SeglibError, match="a process died"):
+        synthetic.portraits(24, 32, workers=2)
 
 
 def test_a_second_person_adds_to_the_first():

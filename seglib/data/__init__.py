@@ -15,10 +15,10 @@ from seglib.data.fetch import fetch, verify
 from seglib.data.folder import KNOWN_SETS
 from seglib.data.pack import Packed, pack
 from seglib.data.prepare import prepare
-from seglib.data.validate import Problem, validate
 
 if TYPE_CHECKING:
     from seglib.data.batches import Batches
+    from seglib.data.doctor import validate
 
 __all__ = [
     "AugmentConfig",
@@ -26,7 +26,6 @@ __all__ = [
     "Dataset",
     "KNOWN_SETS",
     "Packed",
-    "Problem",
     "Source",
     "augment",
     "fetch",
@@ -47,6 +46,8 @@ def __getattr__(name: str) -> Any:
     """Load `Batches` and the rarer modules on first use: reading data needs no Keras."""
     if name == "Batches":
         return importlib.import_module("seglib.data.batches").Batches
+    if name == "validate":
+        return importlib.import_module("seglib.data.doctor").validate
     if name in ("composite", "doctor", "synthetic"):
         return importlib.import_module(f"seglib.data.{name}")
     raise AttributeError(f"module 'seglib.data' has no attribute {name!r}")

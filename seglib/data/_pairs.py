@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seglib.data import layouts, leaks
+from seglib.data import layouts
+from seglib.data.duplicates import Fingerprint, fingerprint
 from seglib.data.layouts import RawPair
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
@@ -33,10 +34,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a pair: its signature for `leaks`, or why it cannot be used."""
+    """What became of a pair: its photo's fingerprint, or why it cannot be used."""
 
     stem: str
-    signature: tuple[bytes, bytes] = (b"", b"")
+    fingerprint: Fingerprint | None = None
     fault: str = ""
 
 
@@ -47,7 +48,7 @@ def prepare_pair(job: Job) -> Outcome:
     try:
         for path in done:
             if path.exists():
-                return Outcome(pair.stem, leaks.signature(read_image(path)))
+                return Outcome(pair.stem, fingerprint(read_image(path)))
         image, masks = layouts.read(job.layout, pair)
     except SeglibError as error:
         return Outcome(pair.stem, fault=f"{pair.stem}: {error}")
@@ -57,7 +58,7 @@ def prepare_pair(job: Job) -> Outcome:
         raise SeglibError(
             f"{error}; then run the same command again, it goes on where it stopped"
         ) from error
-    return Outcome(pair.stem, leaks.signature(small))
+    return Outcome(pair.stem, fingerprint(small))
 
 
 def _write(job: Job, image: np.ndarray, masks: dict[str, np.ndarray]) -> np.ndarray:

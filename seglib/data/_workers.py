@@ -36,16 +36,32 @@ def spread(
     workers: int | None = None,
     progress: str = "",
 ) -> list[Result]:
-    """Return `function` of every item, in the items' order.
+    """Return `function` of every item, in the items' order; what is said of `each` holds here."""
+    results: list = [None] * len(items)
+    each(function, items, results.__setitem__, workers, progress)
+    return results
+
+
+def each(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    take: Callable[[int, Result], object],
+    workers: int | None = None,
+    progress: str = "",
+    few: int | None = None,
+) -> None:
+    """Call `take(number, result)` for every item, in whatever order the results come.
 
     Each process holds one chunk at a time, so that nothing piles up in queues.
 
     Args:
         function: found by its name in another process, or a `functools.partial` of such a one.
         items: what it is called with; items and results can be pickled.
+        take: called in this process, one call at a time.
         workers: processes; None takes every core, 1 does everything in this process, as few items
             do.
         progress: what the progress bar says; "" shows none.
+        few: fewer items than this are done in this process; by default 64.
 
     Raises:
         SeglibError: a process died.
@@ -53,13 +69,12 @@ def spread(
     """
     workers = min(workers or cores(), max(1, -(-len(items) // _CHUNK)))
     with tqdm(total=len(items), unit="pair", desc=progress, disable=not progress) as bar:
-        if workers == 1 or len(items) < _FEW:
-            results = []
-            for item in items:
-                results.append(function(item))
+        if workers == 1 or len(items) < (_FEW if few is None else few):
+            for number, item in enumerate(items):
+                take(number, function(item))
                 bar.update()
-            return results
-        return _in_processes(function, items, workers, bar)
+        else:
+            _in_processes(function, items, take, workers, bar)
 
 
 def cores() -> int:
@@ -70,9 +85,12 @@ def cores() -> int:
 
 
 def _in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int, bar: tqdm
-) -> list[Result]:
-    results: dict[int, list[Result]] = {}
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    take: Callable[[int, Result], object],
+    workers: int,
+    bar: tqdm,
+) -> None:
     failures: list[BaseException] = []
     starts = iter(range(0, len(items), _CHUNK))
     lock = threading.Lock()
@@ -87,7 +105,8 @@ def _in_processes(
                     return
                 answer = _ask(process, function, items[start : start + _CHUNK])
                 with lock:
-                    results[start] = answer
+                    for number, result in enumerate(answer, start):
+                        take(number, result)
                     bar.update(len(answer))
         except Exception as error:
             failures.append(error)
@@ -103,7 +122,6 @@ def _in_processes(
             raise
     if failures:
         raise failures[0]
-    return [result for start in sorted(results) for result in results[start]]
 
 
 def _process() -> subprocess.Popen:

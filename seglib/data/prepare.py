@@ -1,8 +1,8 @@
 """From any original layout to the one prepared format, on all cores, in bounded memory.
 
-Each pair is read, checked and written by one of several processes; nothing but names and a hash of
-32 bytes comes back, so the memory does not grow with the set. The folder appears when it is
-complete. A run that was stopped, by a full disk or by force, goes on with the next pair.
+Each pair is read, checked and written by one of several processes; nothing but names and a
+fingerprint of a kilobyte comes back, so that 30,000 photos take 30 MB. The folder appears when it
+is complete. A run that was stopped, by a full disk or by force, goes on with the next pair.
 
 Chapter: data preparation.
 """
@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import seglib
-from seglib.data import layouts, leaks
+from seglib.data import duplicates, layouts
 from seglib.data._pairs import Job, Outcome, prepare_pair
 from seglib.data._unfinished import owned
 from seglib.data._workers import spread
@@ -66,7 +66,8 @@ def prepare(
 
     Raises:
         SeglibError: there is no such source, no pair, pairs that cannot be used (all are named),
-            the output exists, or the disk is full. Run again, it goes on where it stopped.
+            the output exists, imagehash is missing, or the disk is full. Run again, it goes on
+            where it stopped.
     """
     entry = source(name) if isinstance(name, str) else name
     if size is not None and size < 16:
@@ -77,6 +78,7 @@ def prepare(
         raise SeglibError(f"workers is {workers}; give 1 or more")
     if kind is not None and not kind.isidentifier():
         raise SeglibError(f"kind is {kind!r}; give one word, such as hair")
+    duplicates.library()  # said before minutes of work, not after
     target = Path(output) if output else cache_folder() / "prepared" / entry.name
     if target.exists():
         raise SeglibError(f"{target} exists already; choose a new folder name")
@@ -188,7 +190,7 @@ def _finish(
 ) -> None:
     """Write splits.csv and dataset.json."""
     stems = [outcome.stem for outcome in good]
-    moved = leaks.across({o.stem: o.signature for o in good}, splits)
+    moved = duplicates.across({o.stem: o.fingerprint for o in good}, splits)
     # Whoever is moved takes the other photos of the same person along.
     groups = {pair.stem: pair.group or pair.stem for pair in listing.pairs}
     taken = {groups[stem] for stem in moved}

@@ -11,9 +11,9 @@ last) are mostly faults that are found here before training.
 Chapter: data preparation.
 """
 
-from seglib.data.doctor.examine import check_pairs, examine
+from seglib.data.doctor.examine import examine, validate
 from seglib.data.doctor.findings import FAULTS, Finding
 from seglib.data.doctor.mend import mend
 from seglib.data.doctor.report import Report
 
-__all__ = ["FAULTS", "Finding", "Report", "check_pairs", "examine", "mend"]
+__all__ = ["FAULTS", "Finding", "Report", "examine", "mend", "validate"]

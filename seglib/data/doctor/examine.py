@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from seglib.data import duplicates
 from seglib.data._workers import spread
-from seglib.data.doctor import duplicates, polarity, splits
+from seglib.data.doctor import polarity, splits
 from seglib.data.doctor.findings import FAULTS, LOOK, MEND, Finding
 from seglib.data.doctor.looks import Look, Task, look
 from seglib.data.doctor.place import Place, find
@@ -92,15 +93,27 @@ def examine(
     )
 
 
-def check_pairs(folder: str | Path, kind: str | None = None) -> list[Finding]:
+def validate(folder: str | Path, kind: str | None = None) -> list[Finding]:
     """Find only what makes pairs unusable: the quick part of `examine`, in this process.
 
-    Raises:
-        SeglibError: the folder cannot be opened at all.
+    These are the faults "folder", "unmatched", "unreadable", "rotation", "size", "values", "empty",
+    "full", "split" and "one class". Duplicates, masks inside out and doubtful labels take
+    `examine`. Also `seglib.data.validate`.
+
+    Args:
+        folder: the set.
+        kind: the kind of mask; by default the set's first.
+
+    Returns:
+        All findings; an empty list means that the set can be trained on. Single empty masks are
+        listed, since people without hair are worth knowing about, not because they must go.
 
     Chapter: data preparation.
     """
-    place = find(folder, kind or find(folder).kinds[0])
+    try:
+        place = find(folder, kind or find(folder).kinds[0])
+    except SeglibError as error:
+        return [Finding("folder", MEND, str(error))]
     looks = _looks(place, False, 1, False, None)
     findings = [*splits.unmatched(place), *splits.splits(place)]
     for seen in looks:
@@ -197,16 +210,9 @@ def _disagreeing(place: Place, kind: str, looks: list[Look]) -> list[Finding]:
 
 
 def _twins(place: Place, looks: list[Look]) -> list[Finding]:
-    seen = [one for one in looks if one.bits is not None]
-    if not seen:
-        return []
-    pairs = duplicates.twins(
-        np.stack([one.bits for one in seen]),
-        np.stack([one.thumb for one in seen]),
-        [one.digest for one in seen],
-    )
+    seen = [one for one in looks if one.fingerprint is not None]
     found = []
-    for twin in pairs:
+    for twin in duplicates.twins([one.fingerprint for one in seen]):
         first, second = seen[twin.first], seen[twin.second]
         stems = (first.stem, second.stem)
         homes = sorted({place.split_of(stem) for stem in stems} - {""})

@@ -5,23 +5,20 @@ A `Look` holds a few kilobytes whatever the photo's size, so that a set of 30,00
 Chapter: data preparation.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from seglib.data import folder as prepared
 from seglib.data.doctor import pixels
 from seglib.data.doctor.findings import LOOK, MEND, Finding
+from seglib.data.duplicates import THUMB, Fingerprint, fingerprint
 from seglib.errors import SeglibError
 from seglib.images import read_image, read_mask, resize
 
-THUMB = 32
-HASH_SIDE = 16  # 256 bits; the usual 64 confuse strangers in front of a plain wall
 EXIF_ORIENTATION = 0x0112
 # About one mask in 500 of five real sets lies below, and about half of those are plainly wrong.
 EDGE_FIT = 0.02
@@ -59,8 +56,7 @@ class Look:
         thumb: uint8 (32, 32, 3), the photo; None where it cannot be read.
         masks: kind -> uint8 (32, 32), 0..255.
         shares: kind -> share of the photo that is marked, 0..1.
-        digest: SHA-256 of the decoded photo, its size included.
-        bits: bool (2, 256), perceptual hash of the photo and of its mirror image.
+        fingerprint: what the photo is known again by.
         counts: pixels of each class index, for sets with labels.
         agreement: IoU with a model's mask, where one was given.
     """
@@ -70,8 +66,7 @@ class Look:
     thumb: np.ndarray | None = None
     masks: dict[str, np.ndarray] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
-    digest: bytes = b""
-    bits: np.ndarray | None = None
+    fingerprint: Fingerprint | None = None
     counts: np.ndarray | None = None
     agreement: dict[str, float] = field(default_factory=dict)
 
@@ -268,29 +263,4 @@ def _photo(task: Task, photo: np.ndarray, seen: Look) -> None:
     elif pixels.is_grey(photo):
         message = f"{task.photo} has no colours; keep it only if grey photos are to be expected"
         seen.findings.append(Finding("grey", LOOK, message, (task.stem,)))
-    seen.digest = hashlib.sha256(str(photo.shape).encode() + photo.tobytes()).digest()
-    seen.bits = hashes(photo)
-
-
-def hashes(photo: np.ndarray) -> np.ndarray:
-    """Return the perceptual hashes of a photo and of its mirror image, bool (2, 256).
-
-    The hash is the sign of the lowest 16 x 16 cosine frequencies against their median (pHash,
-    Zauner 2010), by the library `imagehash`.
-
-    Raises:
-        SeglibError: `imagehash` is not installed.
-    """
-    try:
-        import imagehash
-    except ImportError as error:
-        raise SeglibError(
-            "the search for duplicates needs imagehash; install it with: pip install imagehash"
-        ) from error
-    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-    # The area filter keeps what the hash sees of a large photo and takes a tenth of the time.
-    if min(grey.shape) > 256:
-        grey = resize(grey, (256, 256))
-    views = (grey, np.ascontiguousarray(grey[:, ::-1]))
-    found = [imagehash.phash(Image.fromarray(view), HASH_SIDE).hash.ravel() for view in views]
-    return np.stack(found)
+    seen.fingerprint = fingerprint(photo)

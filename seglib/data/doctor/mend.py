@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seglib.data.doctor import duplicates
+from seglib.data import duplicates
 from seglib.data.doctor.findings import Finding
 from seglib.data.doctor.looks import EXIF_ORIENTATION, TURNS
 from seglib.data.doctor.place import Place, find

@@ -3,7 +3,7 @@
 Contract: `mask` and `truth` are (height, width), values 0..1; both are cut at `threshold` (a value
 equal to it counts as the thing). Scores lie in 0..1, 1 is best. Two empty masks agree: 1.
 
-Chapter: dice loss and metrics.
+Chapters: dice loss and metrics; evaluation and error analysis.
 """
 
 import cv2
@@ -64,6 +64,33 @@ def scores(mask: np.ndarray, truth: np.ndarray, threshold: float = 0.5) -> dict[
         score.__name__: score(mask, truth, threshold)
         for score in (iou, dice, precision, recall, boundary_iou)
     }
+
+
+def reliability(
+    mask: np.ndarray, truth: np.ndarray, bins: int = 10, threshold: float = 0.5
+) -> np.ndarray:
+    """Sort a mask's pixels by value and count how many of each bin are the thing.
+
+    Args:
+        mask: predicted probabilities, 0..1, which are not cut here.
+        truth: true coverage; it is cut at `threshold`.
+        bins: equal steps of the mask value; 1 belongs to the last.
+        threshold: cut of the truth.
+
+    Returns:
+        float64 (bins, 3): share of the photo's pixels in the bin, their summed values and how many
+        of them are the thing, all divided by the photo's pixels. Tables of photos can be averaged.
+
+    Raises:
+        SeglibError: the shapes differ, or `bins` is below 1.
+    """
+    _, inside = _binary(mask, truth, threshold)
+    if bins < 1:
+        raise SeglibError(f"bins is {bins}; use 1 or more")
+    values = np.asarray(mask, float).ravel()
+    place = np.clip((values * bins).astype(int), 0, bins - 1)
+    columns = (None, values, inside.ravel().astype(float))
+    return np.stack([np.bincount(place, c, bins) for c in columns], axis=1) / values.size
 
 
 def _binary(mask: np.ndarray, truth: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:

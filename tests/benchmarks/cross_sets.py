@@ -1,0 +1,141 @@
+"""Train one small network on each set and score it on all: what a set teaches about the others.
+
+    SEGLIB_DATA=/folder/of/sets python tests/benchmarks/cross_sets.py RESULTS.csv
+
+Every network starts from nothing and takes the same number of steps, with batches of its own set's
+train split alone. Scores are means over whole val splits at the photos' own size, with bootstrap
+intervals over the photos; another seed of the training is another row. RESULTS.csv gets rows when a
+network is done; started again, what is there is skipped.
+"""
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from seglib import data
+from seglib.errors import SeglibError
+from seglib.evaluation import evaluate
+from seglib.files import atomic_path
+
+SETS = {
+    "person": ("eg1800", "ccp_upper", "ccp_full", "synthetic"),
+    "hair": ("figaro1k", "lfw_hair", "ccp_upper", "synthetic"),
+}
+SIZE, SOURCE_SIZE, BATCH = 96, 112, 32
+COLUMNS = (
+    *("task", "trained_on", "scored_on", "seed", "photos", "iou", "iou_low", "iou_high"),
+    *("boundary_iou", "settings"),
+)
+
+
+def load(name: str, split: str, task: str) -> data.Dataset:
+    """Load a set.
+
+    Raises:
+        SeglibError: it is a real one that is not under $SEGLIB_DATA.
+    """
+    dataset = data.load(name, split, task)
+    if dataset.name == "synthetic" and name != "synthetic":
+        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
+    return dataset
+
+
+def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[dict]:
+    """Train one network and score it on every set; returns one row a set."""
+    import keras
+
+    from seglib.models import UNetConfig, mobile_unet
+    from seglib.runtime import keras_segmenter
+    from seglib.training import TrainConfig, fit
+
+    keras.utils.set_random_seed(seed)
+    model = mobile_unet(UNetConfig(size=SIZE, width=0.35, labels=(task,)))
+    images, masks = load(home, "train", task).arrays(SOURCE_SIZE)
+    per_epoch = options.steps // options.epochs
+    # Sets differ in size; every network sees as many pictures.
+    rows = np.resize(np.random.default_rng(seed).permutation(len(images)), per_epoch * BATCH)
+    train = data.Batches(
+        images[rows], masks[rows], BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True
+    )
+    fit(model, train, config=TrainConfig(epochs=options.epochs, seed=seed, bn_batches=30))
+    found = []
+    for name in SETS[task]:
+        dataset = load(name, "val", task)
+        scores = evaluate(keras_segmenter(model), dataset, progress=False)
+        one = scores.interval("iou")
+        found.append(
+            {
+                "task": task,
+                "trained_on": home,
+                "scored_on": name,
+                "seed": seed,
+                "photos": len(dataset),
+                "iou": f"{one.mean:.4f}",
+                "iou_low": f"{one.low:.4f}",
+                "iou_high": f"{one.high:.4f}",
+                "boundary_iou": f"{scores.means['boundary_iou']:.4f}",
+                "settings": f"{options.steps} steps of {BATCH} in {options.epochs} epochs",
+            }
+        )
+    return found
+
+
+def read(path: Path) -> list[dict]:
+    """Read the rows of finished networks."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    """Write all rows."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> int:
+    """Train what is missing; 2 where photos are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="CSV file of results")
+    parser.add_argument("--steps", type=int, default=400, help="of every network [400]")
+    parser.add_argument("--epochs", type=int, default=4, help="of the learning rate's plan [4]")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--tasks", nargs="+", choices=SETS, default=list(SETS))
+    options = parser.parse_args()
+
+    # One thread: results repeat, and the machine stays usable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import cv2
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    try:
+        rows = read(options.results)
+        done = {(row["task"], row["trained_on"], int(row["seed"])) for row in rows}
+        for seed in options.seeds:
+            for task in options.tasks:
+                for home in SETS[task]:
+                    if (task, home, seed) in done:
+                        continue
+                    new = run(task, home, seed, options)
+                    rows += new
+                    write(options.results, rows)
+                    scores = ", ".join(f"{row['scored_on']} {row['iou']}" for row in new)
+                    print(f"{task} from {home}, seed {seed}: {scores}", flush=True)
+    except SeglibError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -85,12 +85,13 @@ def test_api_page_shows_every_public_module() -> None:
     # `seglib` itself only hands names on; the others are commands or a package's inner parts.
     inner = {
         "seglib",
-        "seglib.data.archive",
         "seglib.data.degrade",
-        "seglib.data.download",
-        "seglib.data.geometry",
         "seglib.data.duplicates",
+        "seglib.data.geometry",
         "seglib.data.plan",
+        "seglib.data.sources.archive",
+        "seglib.data.sources.download",
+        "seglib.data.sources.known",
         "seglib.export.mil_kernels",
         "seglib.models.zoo.parts",
         "seglib.models.zoo.resize",
@@ -99,5 +100,5 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.pretrained.recipe",
         "seglib.pretrained.ship",
     }
-    packages = ("seglib.cli", "seglib.data.doctor.", "seglib.data.layouts.")
+    packages = ("seglib.cli", "seglib.data.doctor.", "seglib.data.sources.layouts.")
     assert {name for name in modules - shown if not name.startswith(packages)} == inner

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from faulty_server import COMMIT, link, tar
 from seglib import SeglibError
-from seglib.data import archive
-from seglib.data.archive import commit_of, extract
+from seglib.data.sources import archive
+from seglib.data.sources.archive import commit_of, extract
 
 
 def packed(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:

@@ -15,8 +15,8 @@ from scipy.io import savemat
 
 from seglib import SeglibError, data
 from seglib.cli import main
-from seglib.data import catalogue, layouts
-from seglib.data.layouts import ccp_upper, celeba, supervisely
+from seglib.data.sources import catalogue, layouts
+from seglib.data.sources.layouts import ccp_upper, celeba, supervisely
 
 RNG = np.random.default_rng(3)
 

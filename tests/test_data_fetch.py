@@ -16,8 +16,8 @@ import pytest
 
 from faulty_server import COMMIT, serving, tar
 from seglib import SeglibError, data
-from seglib.data import _unfinished, catalogue, download
-from seglib.data.fetch import MANIFEST, fetch, manifest, verify
+from seglib.data.sources import _unfinished, catalogue, download
+from seglib.data.sources.fetch import MANIFEST, fetch, manifest, verify
 
 FILES = {
     f"repo-{COMMIT}/data/Figaro1k/{name}": np.random.default_rng(i).bytes(40_000)
@@ -268,7 +268,8 @@ def test_two_at_once_do_not_mix(server, tmp_path, monkeypatch):
 
 CHILD = """
 import dataclasses, json, sys
-from seglib.data import catalogue, fetch
+from seglib.data import fetch
+from seglib.data.sources import catalogue
 changes, folder = json.loads(sys.argv[1]), sys.argv[2]
 source = dataclasses.replace(catalogue.source("figaro1k"), **changes)
 print("ready", flush=True)

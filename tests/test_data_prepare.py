@@ -18,9 +18,10 @@ from PIL import Image
 import seglib.files
 from seglib import SeglibError, data, images
 from seglib.cli import main
-from seglib.data import _unfinished, _workers, duplicates
-from seglib.data.layouts import RawPair
-from seglib.data.prepare import assign_splits
+from seglib.data import _workers, duplicates
+from seglib.data.sources import _unfinished
+from seglib.data.sources.layouts import RawPair
+from seglib.data.sources.prepare import assign_splits
 
 QUIET = {"progress": False, "workers": 1}
 
@@ -387,7 +388,7 @@ def test_a_full_disk_and_then_room_again(tmp_path, monkeypatch):
 def test_unfinished_work_of_other_options_is_not_used(tmp_path, monkeypatch):
     raw = tree(tmp_path / "raw", 4)
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("seglib.data.prepare"), "_finish", lambda *_: 1 / 0)
+        patch.setattr(import_module("seglib.data.sources.prepare"), "_finish", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             prepare(raw, tmp_path / "out")
     dataset = prepare(raw, tmp_path / "out", size=24)

@@ -40,7 +40,7 @@ def _add_list(commands: Any) -> None:
 def _list(options: argparse.Namespace) -> None:
     import dataclasses
 
-    from seglib.data import catalogue
+    from seglib.data.sources import catalogue
 
     entries = catalogue.entries()
     if options.json:
@@ -67,8 +67,8 @@ def _add_fetch(commands: Any) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from seglib.data import catalogue
-    from seglib.data.fetch import fetch
+    from seglib.data.sources import catalogue
+    from seglib.data.sources.fetch import fetch
 
     entry = catalogue.source(options.name)
     print(f"{entry.title}: {entry.terms}", file=sys.stderr)
@@ -98,7 +98,7 @@ def _add_prepare(commands: Any) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     from seglib.data.folder import read_info
-    from seglib.data.prepare import prepare
+    from seglib.data.sources.prepare import prepare
 
     folder = prepare(
         options.name,
@@ -135,7 +135,7 @@ def _add_export(commands: Any) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from seglib.data.export import to_csv, to_numpy
+    from seglib.data.sources.export import to_csv, to_numpy
 
     if options.to == "npy":
         path = to_numpy(

@@ -7,14 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from seglib.data.augment import AugmentConfig, augment
-from seglib.data.catalogue import Source
-from seglib.data.catalogue import entries as list
 from seglib.data.dataset import Dataset, load, open_folder, write_folder
-from seglib.data.export import to_csv, to_numpy
-from seglib.data.fetch import fetch, verify
 from seglib.data.folder import KNOWN_SETS
 from seglib.data.pack import Packed, pack
-from seglib.data.prepare import prepare
+from seglib.data.sources.catalogue import entries as list
+from seglib.data.sources.entry import Source
+from seglib.data.sources.export import to_csv, to_numpy
+from seglib.data.sources.fetch import fetch, verify
+from seglib.data.sources.prepare import prepare
 
 if TYPE_CHECKING:
     from seglib.data.batches import Batches

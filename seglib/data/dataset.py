@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from seglib.data import folder as prepared
-from seglib.data.catalogue import cache_folder, source
 from seglib.data.folder import KNOWN_SETS
+from seglib.data.sources.catalogue import cache_folder, source
 from seglib.errors import SeglibError
 from seglib.images import resize, write_image, write_mask
 

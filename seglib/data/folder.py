@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.catalogue import entries
+from seglib.data.sources.catalogue import entries
 from seglib.errors import SeglibError
 from seglib.images import read_image, read_mask
 

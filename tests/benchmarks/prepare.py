@@ -26,8 +26,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from seglib.data import catalogue, layouts, prepare
+from seglib.data import prepare
 from seglib.data._workers import cores
+from seglib.data.sources import catalogue, layouts
 from seglib.images import resize, write_image, write_mask
 
 MEASURE = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.layouts.common import Listing, RawPair, grey, split_name, unique
+from seglib.data.sources.layouts.common import Listing, RawPair, grey, split_name, unique
 from seglib.errors import SeglibError
 from seglib.images import read_image
 

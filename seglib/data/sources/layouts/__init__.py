@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from seglib.data.layouts.common import Listing, RawPair
+from seglib.data.sources.layouts.common import Listing, RawPair
 from seglib.errors import SeglibError
 
 _MODULES = {
@@ -80,4 +80,4 @@ def read(layout: str, pair: RawPair) -> tuple[np.ndarray, dict[str, np.ndarray]]
 
 
 def _module(layout: str) -> ModuleType:
-    return importlib.import_module(f"seglib.data.layouts.{_MODULES[layout]}")
+    return importlib.import_module(f"seglib.data.sources.layouts.{_MODULES[layout]}")

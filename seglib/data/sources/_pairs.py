@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seglib.data import layouts
 from seglib.data.duplicates import Fingerprint, fingerprint
-from seglib.data.layouts import RawPair
+from seglib.data.sources import layouts
+from seglib.data.sources.layouts import RawPair
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
 from seglib.images import read_image, resize, write_image, write_mask

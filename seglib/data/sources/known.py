@@ -1,68 +1,11 @@
-"""The catalogue: where the field's data sets come from, what they show, under which terms.
+"""The field's data sets, as their sources describe them: the facts behind the catalogue.
 
-Facts are as the sources state them; where a source states no size or count, the field is empty
-rather than guessed.
+Where a source states no size or count, the field is empty rather than guessed.
 
 Chapter: data preparation.
 """
 
-import csv
-import difflib
-import os
-from dataclasses import dataclass
-from pathlib import Path
-
-from seglib.errors import SeglibError
-
-MANIFESTS = Path(__file__).parent / "manifests"
-
-
-@dataclass(frozen=True)
-class Source:
-    """One data set, or one way to bring one's own photos.
-
-    Attributes:
-        name: what `fetch`, `prepare` and `load` call it.
-        title: its full name.
-        shows: what the photos show.
-        kinds: what its masks mark, the main one first; "mask" where the owner decides.
-        layout: which reader of `seglib.data.layouts` understands its files.
-        licence: the licence as stated, or "none stated".
-        terms: what that allows, in plain words.
-        citation: what to cite, "" where there is nothing.
-        count: how many pairs the source names; None where it does not say.
-        size: pixels of the photos, as stated; "" where it varies or is unknown.
-        raw: name of the folder its files are fetched to; sets of one repository share it.
-        repository: owner/name on GitHub, for sets that can be fetched.
-        commit: the commit to fetch, full or abbreviated; the archive must carry it.
-        address: the archive to fetch; "" where only a person can get the files.
-        keep: path patterns of the files the reader needs; others are left in the archive.
-        steps: what a person does to get the files, in order.
-        faults: what is known to be wrong with it.
-    """
-
-    name: str
-    title: str
-    shows: str
-    kinds: tuple[str, ...]
-    layout: str
-    licence: str
-    terms: str
-    citation: str = ""
-    count: int | None = None
-    size: str = ""
-    raw: str = ""
-    repository: str = ""
-    commit: str = ""
-    address: str = ""
-    keep: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-    @property
-    def fetchable(self) -> bool:
-        """Whether `seglib.data.fetch` can get it without a person."""
-        return bool(self.address)
+from seglib.data.sources.entry import Source
 
 
 def _github(repository: str, commit: str) -> dict[str, str]:
@@ -107,7 +50,7 @@ _OWN = {
     "terms": "those of the photos you bring",
 }
 
-_SOURCES = (
+SOURCES = (
     Source(
         name="ccp_full",
         title="Clothing Co-Parsing (CCP), whole photos",
@@ -275,45 +218,3 @@ _SOURCES = (
         **_OWN,
     ),
 )
-
-
-def entries() -> tuple[Source, ...]:
-    """Return every source of the catalogue, in the order of the book; also `seglib.data.list()`."""
-    return _SOURCES
-
-
-def source(name: str) -> Source:
-    """Return the source of this name.
-
-    Raises:
-        SeglibError: there is none; the message lists those there are.
-    """
-    found = {entry.name: entry for entry in _SOURCES}
-    if name in found:
-        return found[name]
-    near = difflib.get_close_matches(name, found, 1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    raise SeglibError(f"no source is called {name!r}{meant}; there are {', '.join(found)}")
-
-
-def known_checksums(entry: Source) -> dict[str, str]:
-    """Return path -> SHA-256 of those files of a source whose content is known beforehand.
-
-    The list is short: only files that are the authors' own, byte for byte, are in it. All other
-    files are covered by the manifest that the first fetch writes.
-    """
-    path = MANIFESTS / f"{entry.raw}.csv"
-    if not entry.raw or not path.exists():
-        return {}
-    with open(path, newline="", encoding="utf-8") as file:
-        return {row["path"]: row["sha256"] for row in csv.DictReader(file)}
-
-
-def cache_folder() -> Path:
-    """Return the user's cache: `$SEGLIB_CACHE`, or seglib/ under `$XDG_CACHE_HOME` or ~/.cache.
-
-    It has raw/ for fetched files and prepared/ for finished sets.
-    """
-    if os.environ.get("SEGLIB_CACHE"):
-        return Path(os.environ["SEGLIB_CACHE"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "seglib"

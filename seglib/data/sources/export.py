@@ -12,8 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from seglib.data import folder as prepared
-from seglib.data._unfinished import owned
 from seglib.data.dataset import open_folder
+from seglib.data.sources._unfinished import owned
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
 from seglib.images import resize

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seglib.data._unfinished import owned
-from seglib.data.archive import commit_of, extract
-from seglib.data.catalogue import Source, cache_folder, known_checksums, source
-from seglib.data.download import Download
+from seglib.data.sources._unfinished import owned
+from seglib.data.sources.archive import commit_of, extract
+from seglib.data.sources.catalogue import cache_folder, known_checksums, source
+from seglib.data.sources.download import Download
+from seglib.data.sources.entry import Source
 from seglib.errors import SeglibError
 from seglib.files import sha256
 

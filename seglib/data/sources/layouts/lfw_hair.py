@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.layouts.common import Listing, RawPair, grey, photos
-from seglib.data.layouts.lfw_parts import person
+from seglib.data.sources.layouts.common import Listing, RawPair, grey, photos
+from seglib.data.sources.layouts.lfw_parts import person
 from seglib.errors import SeglibError
 from seglib.images import read_image
 

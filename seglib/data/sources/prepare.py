@@ -16,13 +16,15 @@ from collections import Counter
 from pathlib import Path
 
 import seglib
-from seglib.data import duplicates, layouts
-from seglib.data._pairs import Job, Outcome, prepare_pair
-from seglib.data._unfinished import owned
+from seglib.data import duplicates
 from seglib.data._workers import spread
-from seglib.data.catalogue import Source, cache_folder, source
-from seglib.data.fetch import MANIFEST, manifest
-from seglib.data.layouts import Listing, RawPair
+from seglib.data.sources import layouts
+from seglib.data.sources._pairs import Job, Outcome, prepare_pair
+from seglib.data.sources._unfinished import owned
+from seglib.data.sources.catalogue import cache_folder, source
+from seglib.data.sources.entry import Source
+from seglib.data.sources.fetch import MANIFEST, manifest
+from seglib.data.sources.layouts import Listing, RawPair
 from seglib.errors import SeglibError
 
 _SHOWN = 8

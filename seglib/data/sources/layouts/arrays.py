@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.layouts.common import Listing, RawPair
+from seglib.data.sources.layouts.common import Listing, RawPair
 from seglib.errors import SeglibError
 
 NAMES = (("images.npy", "masks.npy"), ("img_uint8.npy", "msk_uint8.npy"))

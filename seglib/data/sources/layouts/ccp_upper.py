@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.layouts import ccp
-from seglib.data.layouts.common import Listing, RawPair
+from seglib.data.sources.layouts import ccp
+from seglib.data.sources.layouts.common import Listing, RawPair
 from seglib.errors import SeglibError
 
 # From the top of the head to the waist is about 0.4 of a person; the rest is air around the head.

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seglib.data.layouts.common import Listing, RawPair, photos, unique
+from seglib.data.sources.layouts.common import Listing, RawPair, photos, unique
 from seglib.errors import SeglibError
 from seglib.images import MAX_PIXELS, read_image
 

@@ -25,7 +25,7 @@ SETS = {
     "person": ("eg1800", "ccp_upper", "ccp_full", "synthetic"),
     "hair": ("figaro1k", "lfw_hair", "ccp_upper", "synthetic"),
 }
-SIZE, SOURCE_SIZE, BATCH = 96, 112, 32
+SIZE, SOURCE_SIZE, BATCH = 64, 80, 32
 COLUMNS = (
     *("task", "trained_on", "scored_on", "seed", "photos", "iou", "iou_low", "iou_high"),
     *("boundary_iou", "settings"),
@@ -78,7 +78,7 @@ def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[di
                 "iou_low": f"{one.low:.4f}",
                 "iou_high": f"{one.high:.4f}",
                 "boundary_iou": f"{scores.means['boundary_iou']:.4f}",
-                "settings": f"{options.steps} steps of {BATCH} in {options.epochs} epochs",
+                "settings": f"{SIZE} px, {options.steps} steps of {BATCH} in {options.epochs} epochs",
             }
         )
     return found
@@ -104,8 +104,8 @@ def main() -> int:
     """Train what is missing; 2 where photos are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, help="CSV file of results")
-    parser.add_argument("--steps", type=int, default=400, help="of every network [400]")
-    parser.add_argument("--epochs", type=int, default=4, help="of the learning rate's plan [4]")
+    parser.add_argument("--steps", type=int, default=300, help="of every network [300]")
+    parser.add_argument("--epochs", type=int, default=3, help="of the learning rate's plan [3]")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--tasks", nargs="+", choices=SETS, default=list(SETS))
     options = parser.parse_args()

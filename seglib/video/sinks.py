@@ -1,0 +1,201 @@
+"""Where finished frames go: a video file, memory, several places at once.
+
+A sink takes pictures one after the other, in the thread that called `seglib.video.process`, since
+windows belong to the main thread on every system.
+
+Chapter: real-time video.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from seglib.errors import SeglibError
+from seglib.files import atomic_path
+from seglib.images import check_image, resize
+from seglib.video.capture import quiet
+from seglib.video.frames import USUAL_FPS, checked_rate
+
+CODECS = {
+    **{".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v"},
+    **{".avi": "MJPG", ".webm": "VP80"},
+}
+"""Which codec a suffix stands for: those that every build of OpenCV with FFmpeg can write."""
+
+
+class Sink(Protocol):
+    """What `seglib.video.process` writes to. Chapter: real-time video."""
+
+    def write(self, picture: np.ndarray) -> bool:
+        """Take a picture, uint8 RGB, H x W x 3; False asks for the end."""
+
+    def close(self) -> None:
+        """Finish: what was written is kept."""
+
+    def abort(self) -> None:
+        """Give up: a half-written result disappears."""
+
+
+class VideoWriter:
+    """A video file, without sound.
+
+    It is written under another name and renamed when whole, so what stood there is safe until
+    then. The first picture decides about the size (even numbers, which codecs ask for); later ones
+    of another size are fitted into it. Chapter: real-time video.
+    """
+
+    def __init__(self, path: str | Path, fps: float = USUAL_FPS, codec: str | None = None) -> None:
+        """Prepare a file.
+
+        Args:
+            path: the file; its suffix chooses the container and, by `CODECS`, the codec.
+            fps: frames a second.
+            codec: another codec, as four characters such as "MJPG".
+
+        Raises:
+            SeglibError: unknown suffix, no codec, no rate, or a folder that cannot be written.
+        """
+        self.path = Path(path)
+        self._fps = checked_rate(fps)
+        suffix = self.path.suffix.lower()
+        if suffix not in CODECS:
+            raise SeglibError(f"cannot write {path}; its name must end in {', '.join(CODECS)}")
+        self._codec = codec or CODECS[suffix]
+        if len(self._codec) != 4 or not self._codec.isascii():
+            raise SeglibError(f"the codec is {codec!r}; four characters such as MJPG are expected")
+        self.count = 0
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._file = contextlib.ExitStack()
+        self._temporary = self._file.enter_context(atomic_path(self.path))
+
+    def write(self, picture: np.ndarray) -> bool:
+        """Add a picture.
+
+        Raises:
+            SeglibError: not an image, or the codec cannot be written.
+        """
+        check_image(picture, "frame")
+        if self._writer is None:
+            self._size = tuple(max(2, side - side % 2) for side in picture.shape[:2])
+            self._writer = self._open()
+        with quiet():
+            self._writer.write(cv2.cvtColor(fit(picture, self._size), cv2.COLOR_RGB2BGR))
+        self.count += 1
+        return True
+
+    def close(self) -> None:
+        """Finish the file and give it its name.
+
+        Raises:
+            SeglibError: nothing was written, or the disk is full; what stood there is unchanged.
+        """
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+        if not self.count:
+            self.abort()
+            raise SeglibError(f"{self.path} was not written, since there was no frame to write")
+        # OpenCV does not say that a write failed, so what was written is looked at.
+        with quiet():
+            written = cv2.VideoCapture(str(self._temporary))
+            frames = written.get(cv2.CAP_PROP_FRAME_COUNT) if written.isOpened() else 0
+            written.release()
+        if frames < 0.98 * self.count - 1:
+            self.abort()
+            raise SeglibError(
+                f"{self.path} was not written, since the disk or the codec lost frames; free some "
+                "space, or choose another folder or codec"
+            )
+        self._file.close()
+
+    def abort(self) -> None:
+        """Remove what was written; a file that stood at the path before is still there."""
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+        self._temporary.unlink(missing_ok=True)
+        given_up = SeglibError("given up")
+        self._file.__exit__(SeglibError, given_up, None)
+
+    def _open(self) -> cv2.VideoWriter:
+        code = cv2.VideoWriter_fourcc(*self._codec)
+        with quiet():
+            writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size[::-1])
+        if not writer.isOpened():
+            raise SeglibError(
+                f"cannot write {self.path} in the codec {self._codec}; leave the codec out, or "
+                "choose a name that ends in .avi"
+            )
+        return writer
+
+
+class Album:
+    """Pictures kept in memory: `pictures` is the list. Chapter: real-time video."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.pictures: list[np.ndarray] = []
+
+    def write(self, picture: np.ndarray) -> bool:
+        """Add a picture."""
+        self.pictures.append(picture)
+        return True
+
+    def close(self) -> None:
+        """Keep all."""
+
+    def abort(self) -> None:
+        """Keep all."""
+
+
+class Several:
+    """Several sinks as one; the first that has had enough ends the run.
+
+    Chapter: real-time video.
+    """
+
+    def __init__(self, *sinks: Sink) -> None:
+        """Join sinks."""
+        self._sinks = sinks
+
+    def write(self, picture: np.ndarray) -> bool:
+        """Hand a picture to all of them."""
+        # A list, since all() over a generator would leave out those after the first refusal.
+        return all([sink.write(picture) for sink in self._sinks])
+
+    def close(self) -> None:
+        """Finish all, even where one of them fails."""
+        with contextlib.ExitStack() as stack:
+            for sink in self._sinks:
+                stack.callback(sink.close)
+
+    def abort(self) -> None:
+        """Give all up."""
+        with contextlib.ExitStack() as stack:
+            for sink in self._sinks:
+                stack.callback(sink.abort)
+
+
+def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bring a picture to a size without changing its proportions, black where nothing is left.
+
+    Args:
+        picture: uint8 RGB, H x W x 3.
+        size: (height, width). A difference of one pixel is cut off, not scaled.
+
+    Chapter: real-time video.
+    """
+    height, width = size
+    rows, columns = picture.shape[:2]
+    if 0 <= rows - height <= 1 and 0 <= columns - width <= 1:
+        return picture[:height, :width]
+    scale = min(height / rows, width / columns)
+    inner = max(1, round(rows * scale)), max(1, round(columns * scale))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    canvas[top : top + inner[0], left : left + inner[1]] = resize(picture, inner)
+    return canvas

@@ -1,0 +1,233 @@
+"""Masks that do not flicker: averages over time, and what they cost in lag.
+
+A smoother is called with one mask after the other and their times, and gives masks of the same
+size. Its settings are in seconds and hertz, so they mean the same at any frame rate and where
+frames were dropped. All three start with the first mask as it is, and start again after `reset` or
+where the size changes.
+
+Chapter: real-time video.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from seglib.errors import SeglibError
+from seglib.images import check_mask, resize
+
+
+class Smoother(Protocol):
+    """What steadies masks. Chapter: real-time video."""
+
+    def __call__(
+        self, mask: np.ndarray, time: float, image: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the steadied mask, float32 in [0, 1], h x w.
+
+        Args:
+            mask: float in [0, 1], h x w, the newest.
+            time: seconds; later than that of the mask before.
+            image: uint8 RGB of any size, for smoothers that look at the picture.
+        """
+
+    def reset(self) -> None:
+        """Forget everything: the next mask is a first one."""
+
+
+class Ema:
+    """The exponential moving average: the old result fades by half in `half_life` seconds.
+
+    It takes flicker out everywhere, and makes everything late. Chapter: real-time video.
+    """
+
+    def __init__(self, half_life: float = 0.05) -> None:
+        """Set how fast it forgets.
+
+        Raises:
+            SeglibError: `half_life` is not above 0.
+        """
+        self._half_life = _positive("half_life", half_life)
+        self.reset()
+
+    def __call__(
+        self, mask: np.ndarray, time: float, image: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the average; see `Smoother`.
+
+        Raises:
+            SeglibError: not a mask.
+        """
+        mask = check_mask(mask)
+        if self._mask is None or self._mask.shape != mask.shape:
+            self._mask = mask.copy()
+        else:
+            keep = 0.5 ** (_elapsed(time, self._time) / self._half_life)
+            self._mask = cv2.addWeighted(self._mask, keep, mask, 1 - keep, 0)
+        self._time = time
+        return self._mask.clip(0, 1)
+
+    def reset(self) -> None:
+        """Forget the masks before."""
+        self._mask: np.ndarray | None = None
+        self._time = 0.0
+
+
+class MotionEma:
+    """An average that lets go where the picture moves.
+
+    The picture, reduced to the mask's size, is compared with the one before. Where it is still, a
+    change of the mask is flicker and is averaged over a long time; where it moves, the new mask is
+    taken. So the outline of somebody who sits rests, and that of somebody who turns is not late.
+    Chapter: real-time video.
+    """
+
+    def __init__(self, half_life: float = 0.15, still: float = 3.0, moving: float = 12.0) -> None:
+        """Set how it averages and what it calls motion.
+
+        Args:
+            half_life: seconds in which the old result fades by half, where nothing moves.
+            still: differences up to this many of 255 grey levels are noise of the camera.
+            moving: from this difference on, only the new mask counts.
+
+        Raises:
+            SeglibError: `half_life` is not above 0, or not 0 <= still < moving.
+        """
+        self._half_life = _positive("half_life", half_life)
+        if not 0 <= still < moving:
+            raise SeglibError(f"still is {still:g}, moving {moving:g}; 0 <= still < moving")
+        self._still, self._moving = still, moving
+        self.reset()
+
+    def __call__(
+        self, mask: np.ndarray, time: float, image: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the average; see `Smoother`.
+
+        Raises:
+            SeglibError: not a mask, or there is no image.
+        """
+        mask = check_mask(mask)
+        if image is None:
+            raise SeglibError("the motion-aware average needs the frame; hand in image=...")
+        grey = cv2.cvtColor(resize(image, mask.shape), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        # Over a neighbourhood, since noise cancels there and motion does not.
+        grey = cv2.GaussianBlur(grey, (0, 0), max(0.8, 0.012 * min(mask.shape)))
+        if self._mask is None or self._mask.shape != mask.shape:
+            self._mask = mask.copy()
+        else:
+            keep = 0.5 ** (_elapsed(time, self._time) / self._half_life)
+            keep = keep * (1 - self.motion(grey, self._grey))
+            self._mask = keep * self._mask + (1 - keep) * mask
+        self._time, self._grey = time, grey
+        return self._mask.clip(0, 1)
+
+    def motion(self, grey: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Return how much each place moves, 0 to 1, from two grey pictures of 0 to 255."""
+        moved = np.abs(grey - before)
+        share = ((moved - self._still) / (self._moving - self._still)).clip(0, 1)
+        # What moves uncovers what is beside it.
+        side = max(3, round(0.03 * min(grey.shape)) | 1)
+        return cv2.dilate(share, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+
+    def reset(self) -> None:
+        """Forget the masks and pictures before."""
+        self._mask: np.ndarray | None = None
+        self._grey: np.ndarray | None = None
+        self._time = 0.0
+
+
+class OneEuro:
+    """The one-euro filter, a value per pixel: slow changes are averaged long, fast ones hardly.
+
+    The cutoff frequency of a low-pass rises with the speed of the value itself, which is averaged
+    too (Casiez, Roussel and Vogel, "1 Euro Filter", CHI 2012). Chapter: real-time video.
+    """
+
+    def __init__(
+        self, min_cutoff: float = 1.0, beta: float = 1.0, speed_cutoff: float = 3.0
+    ) -> None:
+        """Set the filter.
+
+        Args:
+            min_cutoff: hertz; what changes slowly is averaged over about 0.16 / min_cutoff s.
+            beta: by how many hertz the cutoff rises where a value crosses 0 to 1 in one second.
+            speed_cutoff: hertz, of the average of the speed.
+
+        Raises:
+            SeglibError: a cutoff is not above 0, or `beta` is negative.
+        """
+        self._min_cutoff = _positive("min_cutoff", min_cutoff)
+        self._speed_cutoff = _positive("speed_cutoff", speed_cutoff)
+        if not 0 <= beta < math.inf:
+            raise SeglibError(f"beta is {beta:g}; give a number from 0 up")
+        self._beta = beta
+        self.reset()
+
+    def __call__(
+        self, mask: np.ndarray, time: float, image: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the filtered mask; see `Smoother`.
+
+        Raises:
+            SeglibError: not a mask.
+        """
+        mask = check_mask(mask)
+        if self._mask is None or self._mask.shape != mask.shape:
+            self._mask, self._last = mask.copy(), mask.copy()
+            self._speed = np.zeros_like(mask)
+        else:
+            passed = _elapsed(time, self._time)
+            speed = (mask - self._last) / np.float32(passed)
+            self._speed += _share(self._speed_cutoff, passed) * (speed - self._speed)
+            cutoff = self._min_cutoff + self._beta * np.abs(self._speed)
+            self._mask += _share(cutoff, passed) * (mask - self._mask)
+            self._last = mask.copy()
+        self._time = time
+        return self._mask.clip(0, 1)
+
+    def reset(self) -> None:
+        """Forget the masks before."""
+        self._mask: np.ndarray | None = None
+        self._time = 0.0
+
+
+SMOOTHERS: dict[str, Callable[[], Smoother]] = {
+    "ema": Ema,
+    "motion": MotionEma,
+    "one-euro": OneEuro,
+}
+"""Name -> smoother with its usual settings."""
+
+
+def smoother(name: str) -> Smoother | None:
+    """Return a new smoother by its name, or None for "none".
+
+    Raises:
+        SeglibError: there is no such smoother.
+
+    Chapter: real-time video.
+    """
+    if name == "none":
+        return None
+    if name not in SMOOTHERS:
+        raise SeglibError(f"there is no smoother {name!r}; choose none or {', '.join(SMOOTHERS)}")
+    return SMOOTHERS[name]()
+
+
+def _share(cutoff: np.ndarray | float, passed: float) -> np.ndarray | np.float32:
+    """Return the new value's weight in a low-pass of the first order."""
+    return np.float32(1) / (1 + np.float32(1 / (2 * math.pi * passed)) / np.float32(cutoff))
+
+
+def _elapsed(time: float, before: float) -> float:
+    # Two frames at one time would divide by zero; clocks may also be set back.
+    return max(time - before, 1e-3)
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0 < value < math.inf:
+        raise SeglibError(f"{name} is {value:g}; give a number above 0")
+    return value

@@ -16,7 +16,9 @@ from seglib.data import synthetic
 
 pytest.importorskip("imagehash")
 from seglib.data import doctor, duplicates
-from seglib.data.doctor import polarity
+from seglib.data.doctor import Finding, polarity
+from seglib.data.doctor.place import find
+from seglib.data.doctor.remedies import plan
 from seglib.data.doctor.splits import people
 
 COUNT = 24
@@ -231,6 +233,40 @@ def test_a_mended_mask_is_what_it_was(clean, folder, tmp_path, harm):
     assert np.mean((shown >= 0.5) != (truth >= 0.5)) < 0.004
     picture = images.read_image(photo(mended, 1)).astype(float)
     assert np.abs(picture - images.read_image(photo(clean, 1))[: shown.shape[0]]).mean() < 4
+
+
+def test_one_call_mends_what_one_fault_hides_behind_another(folder, tmp_path):
+    # Of a mask that cannot be read, nobody knows what else is wrong with it or with its photo.
+    inside_out(folder)
+    zeros_and_ones(folder)
+    alpha = images.read_mask(mask(folder, 2))
+    images.write_mask(mask(folder, 2), images.resize(1 - alpha, (SIZE // 2, SIZE // 2)))
+    image = images.read_image(photo(folder, 3))
+    images.write_image(photo(folder, 4), np.ascontiguousarray(image[:, ::-1]))
+    Image.fromarray((images.read_mask(mask(folder, 4)) >= 0.5).astype(np.uint8)).save(
+        mask(folder, 4)
+    )
+    first = examine(folder)
+    assert {f.fault for f in first.findings} == {"values", "size"}
+    mended = doctor.mend(first, tmp_path / "mended", progress=False)
+    left = examine(mended)
+    assert not [f for f in left.findings if f.remedy], left.table()
+    assert left.count == COUNT - 1
+    with open(mended / "mended.csv", newline="") as file:
+        log = {(row["stem"], row["fault"]) for row in csv.DictReader(file)}
+    assert {(photo(folder, 1).stem, "values"), (photo(folder, 1).stem, "polarity")} <= log
+    assert {(photo(folder, 2).stem, "size"), (photo(folder, 2).stem, "polarity")} <= log
+    assert {fault for _, fault in log} & {"leak", "duplicate"}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mended", "set"]
+
+
+def test_a_pair_whose_remedy_does_not_hold_is_left_out(folder):
+    place = find(folder)
+    wrong = Finding("polarity", "mend", "inside out", (place.stems[1],), "person", "invert")
+    first = plan([wrong], place)
+    assert first.made() == {(place.stems[1], "person", "invert")} and not first.dropped
+    again = plan([wrong], place, first.made())
+    assert again.dropped == {place.stems[1]: "polarity"} and not again.made()
 
 
 def test_of_two_copies_the_larger_stays_and_leaks_go_to_train(folder, tmp_path):

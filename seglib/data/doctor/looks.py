@@ -13,25 +13,14 @@ import numpy as np
 from PIL import Image
 
 from seglib.data import folder as prepared
-from seglib.data.doctor import pixels
+from seglib.data.doctor import pixels, rotation
 from seglib.data.doctor.findings import LOOK, MEND, Finding
 from seglib.data.duplicates import THUMB, Fingerprint, fingerprint
 from seglib.errors import SeglibError
 from seglib.images import read_image, read_mask, resize
 
-EXIF_ORIENTATION = 0x0112
 # About one mask in 500 of five real sets lies below, and about half of those are plainly wrong.
 EDGE_FIT = 0.02
-# What brings a mask, painted on the photo as it was stored, to the photo as it is shown.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True)
@@ -116,7 +105,8 @@ def _why(task: Task, kind: str, path: Path, error: SeglibError) -> Finding:
         return found("unreadable", "drop")
     if shown != size:
         with Image.open(task.photo) as stored:
-            turned = _orientation(stored) > 4 and shown == (stored.height, stored.width)
+            size_stored = (stored.height, stored.width)
+            turned = rotation.orientation(stored) > 4 and shown == size_stored
         if turned:
             return found(
                 "rotation",
@@ -203,14 +193,14 @@ def _deep(
 ) -> None:
     small = resize(mask, (THUMB, THUMB))
     seen.masks[kind] = np.rint(small * 255).astype(np.uint8)
-    fit = pixels.edge_fit(photo, mask)
-    with Image.open(task.photo) as stored:
-        orientation = _orientation(stored)
-    if orientation > 1:
-        seen.findings.append(_turned(task, kind, photo, mask, orientation, fit))
-    elif fit is not None and fit < EDGE_FIT:
-        message = f"{task.stem}: the outline of the {kind} mask follows no edge of the photo"
-        seen.findings.append(Finding("edges", LOOK, f"{message}; look", (task.stem,), kind))
+    tag = rotation.orientation(task.photo)
+    if tag > 1:
+        seen.findings.append(_rotation(task, kind, photo, mask, tag))
+    else:
+        fit = pixels.edge_fit(photo, mask)
+        if fit is not None and fit < EDGE_FIT:
+            message = f"{task.stem}: the outline of the {kind} mask follows no edge of the photo"
+            seen.findings.append(Finding("edges", LOOK, f"{message}; look", (task.stem,), kind))
     if segment is not None:
         guess = segment(photo) >= 0.5
         either = np.count_nonzero(guess | (mask >= 0.5))
@@ -219,21 +209,9 @@ def _deep(
         seen.agreement[kind] = both / either if either > 0.01 * mask.size else 1.0
 
 
-def _turned(
-    task: Task,
-    kind: str,
-    photo: np.ndarray,
-    mask: np.ndarray,
-    orientation: int,
-    fit: float | None,
-) -> Finding:
+def _rotation(task: Task, kind: str, photo: np.ndarray, mask: np.ndarray, tag: int) -> Finding:
     """Judge a photo with an EXIF tag whose mask has the upright size."""
-    stored = mask.T.shape if orientation > 4 else mask.shape
-    turned = None
-    if stored == mask.shape:
-        picture = Image.fromarray(mask).transpose(TURNS[orientation])
-        turned = pixels.edge_fit(photo, np.asarray(picture))
-    if fit is not None and turned is not None and turned > fit + 0.05 and fit < 0.1:
+    if rotation.fits_stored(photo, mask, tag):
         message = (
             f"{task.photo} is turned by its EXIF tag and its mask fits the photo as it was before; "
             "turn the photo upright, without the tag, and its mask with it"
@@ -244,15 +222,6 @@ def _turned(
         "save it upright without the tag"
     )
     return Finding("rotation", LOOK, message, (task.stem,), "", "upright")
-
-
-def _orientation(picture: Image.Image) -> int:
-    try:
-        value = picture.getexif().get(EXIF_ORIENTATION, 1)
-    # Pillow lets many kinds of exception through on damaged EXIF.
-    except Exception:
-        return 1
-    return value if value in TURNS else 1
 
 
 def _photo(task: Task, photo: np.ndarray, seen: Look) -> None:

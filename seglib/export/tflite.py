@@ -1,15 +1,17 @@
-"""Keras model to `.tflite`, in four precisions, with everything a reader needs inside the file.
+"""Keras model to `.tflite`, in five precisions, with everything a reader needs inside the file.
 
 - float32: weights and activations as trained.
 - float16: weights take half the space; they run as float32 on a CPU, as float16 on most GPUs.
 - dynamic: int8 weights; activations stay float32 and are quantised on the fly.
 - int8: int8 weights and activations; needs representative images to learn the ranges from.
+- int8-weights: int8 weights that become float32 when the file is loaded; float32 arithmetic.
 
 The route (one concrete function with batch 1 and its variables in a `tf.Module`) is the one that
 gave a static graph, a signature and the right weights on TensorFlow 2.19 to 2.21.
 
 Source of the quantisation schemes: Jacob et al. 2018, "Quantization and Training of Neural Networks
-for Efficient Integer-Arithmetic-Only Inference", and the TensorFlow Lite documentation.
+for Efficient Integer-Arithmetic-Only Inference", and the TensorFlow Lite documentation. For int8
+weights alone TensorFlow's converter has no switch: AI Edge Quantizer (google-ai-edge) writes them.
 
 Chapter: TFLite conversion.
 """
@@ -38,10 +40,10 @@ if TYPE_CHECKING:
     import keras
     from ai_edge_litert.interpreter import Interpreter
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8")
+PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8-weights")
 
 # Mean absolute difference to Keras past which a file is broken and not merely rounded.
-_BROKEN = {"float32": 0.01, "float16": 0.02, "dynamic": 0.1, "int8": 0.15}
+_BROKEN = {"float32": 0.01, "float16": 0.02, "dynamic": 0.1, "int8": 0.15, "int8-weights": 0.1}
 
 
 def to_tflite(
@@ -61,10 +63,11 @@ def to_tflite(
     Args:
         model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities.
         path: the file to write, ending in `.tflite`.
-        precision: "float32", "float16", "dynamic" or "int8".
+        precision: one of `PRECISIONS`.
         flat: give the mask as (1, H*W*C), row by row, instead of (1, H, W, C).
         representative: uint8 images (N, H, W, 3) like those the model will meet; "int8" reads the
-            range of every activation from them. About 100 are enough.
+            range of every activation from them. About 100 are enough. A model from
+            `seglib.export.qat.quantisation_aware` brings its ranges along and takes none.
         metadata: what to keep about the model in the file (name, task, labels, licence ...). Size,
             value range, layout, precision, shape of the mask and the checksum of the weights are
             filled in here.
@@ -82,8 +85,8 @@ def to_tflite(
     input_shape, _ = check_model(model)
     _check_options(path, precision, integer_io)
     if precision == "int8":
-        representative = _check_representative(representative, input_shape)
-    content, graph = _convert(model, precision, flat, representative, integer_io)
+        representative = _check_representative(model, representative, input_shape)
+    content, graph = convert(model, precision, flat, representative, integer_io)
     images = probe_images(input_shape) if representative is None else representative[:2]
     problem = _problem(content, graph, images, precision)
     if problem:
@@ -182,13 +185,18 @@ def _dequantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
     return (values - zero) * np.float32(scale) if scale else values
 
 
-def _convert(
+def convert(
     model: "keras.Model",
-    precision: str,
-    flat: bool,
-    representative: np.ndarray | None,
-    integer_io: bool,
+    precision: str = "float32",
+    flat: bool = False,
+    representative: np.ndarray | None = None,
+    integer_io: bool = False,
 ) -> tuple[bytes, Graph]:
+    """Return a converted model's bytes, unproven and without metadata, and the graph behind them.
+
+    Raises:
+        SeglibError: the model cannot be converted.
+    """
     import tensorflow as tf
 
     log: list[str] = []
@@ -198,21 +206,37 @@ def _convert(
             converter = tf.lite.TFLiteConverter.from_concrete_functions(
                 [graph.function], graph.module
             )
-            if precision != "float32":
+            if precision not in ("float32", "int8-weights"):
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if precision == "float16":
                 converter.target_spec.supported_types = [tf.float16]
             if precision == "int8":
-                converter.representative_dataset = lambda: _samples(representative)
-                converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+                # With ranges of its own the converter asks for no images, unless told the op set.
+                if representative is not None:
+                    converter.representative_dataset = lambda: _samples(representative)
+                    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
                 if integer_io:
                     converter.inference_input_type = tf.int8
                     converter.inference_output_type = tf.int8
-            return converter.convert(), graph
+            content = bytes(converter.convert())
+            return (_int8_weights(content) if precision == "int8-weights" else content), graph
     except SeglibError:
         raise
     except Exception as error:  # the compiler raises many kinds; every one means "not convertible"
         raise conversion_error("TFLite", model, error, log) from error
+
+
+def _int8_weights(content: bytes) -> bytes:
+    """Return a float32 file with its kernels kept as int8, one scale for each output channel."""
+    try:
+        from ai_edge_quantizer import quantizer, recipe
+    except ImportError as error:
+        raise SeglibError(
+            f"precision 'int8-weights' needs AI Edge Quantizer ({error}); install it with: "
+            "pip install ai-edge-quantizer"
+        ) from error
+    chosen = recipe.weight_only_wi8_afp32()
+    return bytes(quantizer.Quantizer(content, chosen).quantize().quantized_model)
 
 
 def _samples(images: np.ndarray) -> Iterator[list[np.ndarray]]:
@@ -236,8 +260,14 @@ def _check_options(path: Path, precision: str, integer_io: bool) -> None:
 
 
 def _check_representative(
-    images: np.ndarray | None, input_shape: tuple[int, int, int]
-) -> np.ndarray:
+    model: "keras.Model", images: np.ndarray | None, input_shape: tuple[int, int, int]
+) -> np.ndarray | None:
+    if any(getattr(layer, "holds_range", False) for layer in model.layers):
+        if images is not None:
+            raise SeglibError(
+                f"the model {model.name} has learnt its ranges; leave the representative images out"
+            )
+        return None
     wanted = f"uint8 images of shape (N, {', '.join(map(str, input_shape))})"
     if images is None or len(images) == 0:
         raise SeglibError(

@@ -12,7 +12,10 @@ from tqdm.auto import tqdm
 from seglib import metrics
 from seglib.data.dataset import Dataset
 from seglib.errors import SeglibError
-from seglib.evaluation.intervals import Interval, interval, paired
+from seglib.evaluation.intervals import Interval, interval, paired, subjects
+
+PERSONS = ("lfw_hair", "lfw_parts")
+"""Sets whose photos are named after the persons they show, some of them several times."""
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 1.0)
 
@@ -29,6 +32,11 @@ class Scores:
     def stems(self) -> tuple[str, ...]:
         """The photos' names, in order."""
         return tuple(row["stem"] for row in self.rows)
+
+    @property
+    def persons(self) -> tuple[str, ...] | None:
+        """Whom each photo shows, where the set's names tell, to be the `groups` of an interval."""
+        return subjects(self.stems) if self.dataset in PERSONS else None
 
     @property
     def means(self) -> dict[str, float]:
@@ -63,7 +71,7 @@ class Scores:
 
         Args:
             name: the score.
-            groups: one value a photo, equal where photos belong together; see `intervals.subjects`.
+            groups: one value a photo, equal where photos belong together; such as `persons`.
             how: level, draws and seed of `intervals.interval`.
         """
         return interval(self.values(name), groups=groups, **how)

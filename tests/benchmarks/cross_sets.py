@@ -78,7 +78,7 @@ def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[di
                 "iou_low": f"{one.low:.4f}",
                 "iou_high": f"{one.high:.4f}",
                 "boundary_iou": f"{scores.means['boundary_iou']:.4f}",
-                "settings": f"{SIZE} px, {options.steps} steps of {BATCH} in {options.epochs} epochs",
+                "settings": f"{SIZE} px, {options.steps} steps of {BATCH}, {options.epochs} epochs",
             }
         )
     return found

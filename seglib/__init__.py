@@ -57,6 +57,7 @@ _SUBMODULES = frozenset(
         "project",
         "runtime",
         "training",
+        "video",
         "viz",
         "widgets",
     }

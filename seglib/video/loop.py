@@ -55,7 +55,8 @@ def process(
         sink: where pictures go, written to in the caller's thread.
         smooth: steadies the masks.
         max_lag: by how many frames a mask may be older than the frame it is shown with; above 0
-            only for live sources, whose rate is then no longer bound to the network's.
+            only for live sources. Frames then leave earlier, and if it is twice the number of
+            frames that the network takes for a mask, none is dropped.
         limit: end after so many frames.
         on_shown: called with every frame shown.
         label: write rate, lag and dropped frames into the picture.

@@ -147,7 +147,7 @@ class OneEuro:
     """
 
     def __init__(
-        self, min_cutoff: float = 1.0, beta: float = 1.0, speed_cutoff: float = 3.0
+        self, min_cutoff: float = 1.0, beta: float = 2.0, speed_cutoff: float = 3.0
     ) -> None:
         """Set the filter.
 

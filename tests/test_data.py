@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from seglib import SeglibError, data, images
-from seglib.data import Dataset
+from seglib.data import Dataset, synthetic
+from seglib.data.dataset import _drawn
 
 
 def pictures(count: int = 6, size: tuple[int, int] = (40, 30)) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +150,23 @@ def test_validate_names_every_fault(folder, harm, fault, says):
     harm(folder)
     problems = data.validate(folder)
     assert [p for p in problems if p.fault == fault and says in p.message], problems
+
+
+def test_stand_ins_are_drawn_once_and_shared_with_nobody(monkeypatch, tmp_path):
+    monkeypatch.delenv("SEGLIB_DATA", raising=False)
+    monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path))
+    draw, calls = synthetic.portraits, []
+    monkeypatch.setattr(synthetic, "portraits", lambda *a, **k: calls.append(a) or draw(*a, **k))
+    _drawn.cache_clear()
+    first = data.load("eg1800", "val")
+    image, mask = first[0]
+    kept = image.copy(), mask.copy()
+    image[:], mask[:] = 7, 0.5
+    again = data.load("figaro1k", "val", "person")
+    assert len(calls) == 1
+    for loaded in (first, again):
+        np.testing.assert_array_equal(loaded[0][0], kept[0])
+        np.testing.assert_array_equal(loaded[0][1], kept[1])
 
 
 @pytest.mark.parametrize("harm", [break_unmatched, break_masks, break_splits, break_info])

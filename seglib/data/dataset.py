@@ -8,7 +8,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +20,12 @@ from seglib.data.sources.catalogue import cache_folder, source
 from seglib.errors import SeglibError
 from seglib.images import resize, write_image, write_mask
 
+if TYPE_CHECKING:
+    from seglib.data.synthetic import Portraits
+
 KINDS = ("person", "hair", "skin", "clothes")
+# The synthetic set's splits: split -> (portraits, seed).
+_DRAWN = {"train": (300, 0), "val": (80, 1), "all": (380, 2)}
 
 
 @dataclass(frozen=True)
@@ -76,14 +83,17 @@ class Dataset:
     def from_arrays(
         cls, images: np.ndarray, masks: np.ndarray, name: str, kind: str, split: str = "all"
     ) -> "Dataset":
-        """Wrap images uint8 (n, h, w, 3) and masks uint8 (n, h, w) 0..255 that are in memory."""
+        """Wrap images uint8 (n, h, w, 3) and masks uint8 (n, h, w) 0..255 that are in memory.
+
+        A pair that is read is a copy, which the reader may change.
+        """
         if len(images) != len(masks):
             raise SeglibError(f"{len(images)} images and {len(masks)} masks are not pairs")
         stems = tuple(f"{name}-{index:05d}" for index in range(len(images)))
         rows = {stem: index for index, stem in enumerate(stems)}
 
         def read(stem: str) -> tuple[np.ndarray, np.ndarray]:
-            return images[rows[stem]], masks[rows[stem]].astype(np.float32) / 255
+            return images[rows[stem]].copy(), masks[rows[stem]].astype(np.float32) / 255
 
         return cls(name, kind, split, stems, read)
 
@@ -126,14 +136,18 @@ def _find(name: str) -> Path | None:
 
 
 def _synthetic(split: str, kind: str) -> Dataset:
+    if split not in _DRAWN:
+        raise SeglibError(f"no split is called {split!r}; use train, val or all")
+    return replace(_drawn(split).dataset(kind), split=split)
+
+
+# Sixty megabytes at the most, for seconds of drawing that each named set would cost again.
+@lru_cache(maxsize=len(_DRAWN))
+def _drawn(split: str) -> "Portraits":
     from seglib.data import synthetic
 
-    counts = {"train": (300, 0), "val": (80, 1), "all": (380, 2)}
-    if split not in counts:
-        raise SeglibError(f"no split is called {split!r}; use train, val or all")
-    count, seed = counts[split]
-    portraits = synthetic.portraits(count, size=128, seed=seed)
-    return replace(portraits.dataset(kind), split=split)
+    count, seed = _DRAWN[split]
+    return synthetic.portraits(count, size=128, seed=seed)
 
 
 def open_folder(folder: str | Path, split: str = "all", kind: str | None = None) -> Dataset:

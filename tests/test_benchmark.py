@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seglib.benchmark import benchmark, compare
+from seglib.benchmark import WARM_UP, benchmark, compare, plot_start
 from seglib.errors import SeglibError
 
 
@@ -31,7 +31,10 @@ def nets(tmp_path_factory):
 def test_times_fit_together(nets):
     row = benchmark(nets[0], runs=20, threads=2)
     assert (row.file, row.runs, row.threads, row.ratio) == ("small.tflite", 20, 2, 1.0)
-    assert 0 < row.p10_ms <= row.median_ms <= row.p90_ms
+    assert 0 < row.p10_ms <= row.median_ms <= row.p90_ms <= row.p99_ms
+    assert len(row.times_ms) == 1 + WARM_UP + 20
+    assert row.times_ms[0] == row.first_ms
+    assert np.median(row.times_ms[-20:]) == pytest.approx(row.median_ms)
     assert row.cpu_ms > 0
     assert row.init_ms > 0
     assert row.first_ms > 0
@@ -52,10 +55,18 @@ def test_a_network_beside_itself_has_ratio_one(nets):
     assert rows[1].ratio == pytest.approx(1, abs=0.25)
 
 
+def test_one_file_with_several_numbers_of_threads(nets):
+    rows = compare([nets[0]] * 3, runs=3, threads=[1, 2, 3]).rows
+    assert [row.threads for row in rows] == [1, 2, 3]
+    assert len(plot_start(rows).axes[0].lines) == 6
+    with pytest.raises(SeglibError, match="3 files and 2 threads"):
+        compare([nets[0]] * 3, threads=[1, 2])
+
+
 def test_table_has_a_row_per_model(nets):
     lines = compare(nets, runs=2).table().splitlines()
     assert len(lines) == 4
-    assert {line.count("|") for line in lines} == {9}
+    assert {line.count("|") for line in lines} == {11}
     assert "large.tflite" in lines[3]
 
 

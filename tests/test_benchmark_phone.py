@@ -1,0 +1,97 @@
+"""Files from phones: small samples in the documented layouts, read as what they say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seglib.benchmark import plot_latency, plot_profile, read_phone, read_profile, table
+from seglib.errors import SeglibError
+
+FILES = Path(__file__).parent / "phone_files"
+
+
+def test_benchmark_model_gives_a_row_for_each_run():
+    cpu, gpu = read_phone(FILES / "benchmark_model.txt", "Pixel 8")
+    assert (cpu.file, cpu.device, cpu.runs) == ("portrait.tflite", "Pixel 8, CPU, 4 threads", 160)
+    assert (cpu.init_ms, cpu.first_ms) == (20.283, 19.304)
+    assert (cpu.typical, cpu.typical_ms) == ("mean", 6.2735)
+    assert (cpu.spread, cpu.low_ms, cpu.high_ms) == ("least to most", 6.137, 8.216)
+    assert (gpu.device, gpu.typical, gpu.typical_ms) == ("Pixel 8, GPU", "median", 3.988)
+    assert (gpu.spread, gpu.low_ms, gpu.high_ms) == ("p5 to p95", 3.85, 4.302)
+    assert gpu.init_ms == 812.4
+
+
+def test_the_lines_are_found_in_a_phones_system_log(tmp_path):
+    text = (FILES / "benchmark_model.txt").read_text()
+    log = tmp_path / "logcat.txt"
+    lines = (line.replace("INFO: ", "", 1) for line in text.splitlines())
+    log.write_text("\n".join(f"11-21 09:00:00.123  456  789 I tflite  : {x}" for x in lines))
+    assert read_phone(log) == read_phone(FILES / "benchmark_model.txt")
+
+
+def test_litert_benchmark():
+    (row,) = read_phone(FILES / "litert_benchmark.json")
+    assert (row.file, row.device, row.runs) == ("portrait.tflite", "CPU", 50)
+    assert (row.init_ms, row.first_ms, row.typical_ms) == (21.5, 8.25, 2.0)
+    assert (row.low_ms, row.high_ms) == (1.85, 2.9)
+
+
+def test_xcresulttool_gives_the_clock_alone():
+    (row,) = read_phone(FILES / "xcresult_metrics.json")
+    assert (row.file, row.device) == ("SpeedTests/testPortrait()", "iPhone 15")
+    assert row.typical_ms == pytest.approx(2.2)
+    assert 2 <= row.low_ms < row.typical_ms < row.high_ms <= 3
+    assert row.first_ms is None and row.runs == 5
+
+
+def test_coremltools_benchmarker():
+    (row,) = read_phone(FILES / "mlmodel_benchmarker.json")
+    assert (row.file, row.device, row.init_ms) == ("portrait.mlpackage", "iPhone 15", 42)
+    assert (row.typical_ms, row.runs) == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["op_profile.txt", "op_profile.csv"])
+def test_the_operations_of_regular_runs_are_read(name):
+    profile = read_profile(FILES / name)
+    assert [op.kind for op in profile.ops] == ["CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D"]
+    assert profile.by_kind() == {
+        "CONV_2D": (2, pytest.approx(4.981)),
+        "DEPTHWISE_CONV_2D": (1, 2.15),
+    }
+    assert profile.total_ms == pytest.approx(7.131)
+    assert profile.table().splitlines()[2].startswith("| CONV_2D | 2 | 4.981 | 70% |")
+
+
+def test_phones_stand_in_one_table_and_one_picture():
+    rows = [row for path in sorted(FILES.glob("*.json")) for row in read_phone(path)]
+    rows += read_phone(FILES / "benchmark_model.txt")
+    lines = table(rows).splitlines()
+    assert len(lines) == 2 + 5
+    assert len({line.count("|") for line in lines}) == 1
+    labels = [text.get_text() for text in plot_latency(rows).axes[0].get_yticklabels()]
+    assert len(labels) == 5 and "iPhone 15" in labels[0] + labels[1] + labels[2]
+    assert len(plot_profile(read_profile(FILES / "op_profile.csv")).axes) == 2
+    with pytest.raises(SeglibError, match="5 rows and 1 labels"):
+        plot_latency(rows, ["one"])
+    with pytest.raises(SeglibError, match="no times"):
+        plot_latency([])
+
+
+def test_other_files_are_refused_by_name(tmp_path):
+    broken = json.loads((FILES / "litert_benchmark.json").read_text())
+    del broken["latency"]["median_ms"]
+    cut = (FILES / "benchmark_model.txt").read_text()[:600]
+    for name, content in {
+        "empty.txt": "", "notes.txt": "no times", "cut.txt": cut, "list.json": "[]",
+        "other.json": '{"a": 1}', "broken.json": json.dumps(broken), "wrong.json": "[1]",
+    }.items():  # fmt: skip
+        path = tmp_path / name
+        path.write_text(content)
+        with pytest.raises(SeglibError, match=name):
+            read_phone(path)
+        with pytest.raises(SeglibError, match=name):
+            read_profile(path)
+    for read in (read_phone, read_profile):
+        with pytest.raises(SeglibError, match="cannot read .*absent"):
+            read(tmp_path / "absent.txt")

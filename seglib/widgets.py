@@ -1,125 +1,181 @@
 """Sliders with the picture they lead to, for notebooks with ipywidgets 7 or 8.
 
-`postprocess_explorer` cleans a mask, `augment_explorer` changes a photo and its mask together. What
-the sliders do is in functions of its own (`clean` and `draw`, `views`), so that a page without a
-kernel can show the same pictures.
+`postprocess_explorer` sets a `seglib.postprocess.Pipeline`, `augment_explorer` changes a photo and
+its mask together, `player` goes through the frames of a film. What the sliders do is in functions
+of its own (`draw`, `views`), so that a page without a kernel can show the same pictures.
 
-Chapter: post-processing; augmentation and synthetic portraits.
+Chapter: post-processing; augmentation and synthetic portraits; real-time video.
 """
 
 import io
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seglib import postprocess, viz
+from seglib import viz
 from seglib.data.augment import AugmentConfig, augment
 from seglib.errors import SeglibError
 from seglib.images import check_image, check_mask
+from seglib.postprocess import CURVES, PRESETS, UPSAMPLERS, Pipeline, PostprocessConfig
 
 if TYPE_CHECKING:
     import ipywidgets
 
-VIEWS = ("mask", "overlay", "hair colour", "blurred background")
+VIEWS = ("overlay", "mask", "blur", "bokeh", "grey", "recolour")
+"""What the post-processing explorer can show: the mask, or a frame by one of the effects."""
 
 
-def clean(
+def draw(
+    image: np.ndarray,
     mask: np.ndarray,
-    low: float = 0.3,
-    high: float = 0.7,
-    opening: int = 0,
-    closing: int = 0,
-    largest: bool = False,
-    blur: float = 0.0,
+    config: PostprocessConfig | None = None,
+    view: str = "overlay",
 ) -> np.ndarray:
-    """Return the mask after the post-processing explorer's steps, in its order.
-
-    Specks go first and holes next, then everything but the largest piece, then the values between
-    `low` and `high` are stretched, and a blur comes last. A step at its zero is left out.
-
-    Args:
-        mask: float32 (H, W) in [0, 1].
-        low: values up to this one become 0.
-        high: values from this one on become 1; with `high` not above `low` it is a hard threshold.
-        opening: radius in pixels.
-        closing: radius in pixels.
-        largest: keep the largest piece only.
-        blur: standard deviation in pixels.
-
-    Returns:
-        float32 (H, W) in [0, 1].
-    """
-    if opening:
-        mask = postprocess.opening(mask, opening)
-    if closing:
-        mask = postprocess.closing(mask, closing)
-    if largest:
-        mask = postprocess.largest_component(mask)
-    if low < high:
-        mask = postprocess.smoothstep(mask, low, high)
-    else:
-        mask = postprocess.threshold(mask, low)
-    return postprocess.blur(mask, blur) if blur else mask
-
-
-def draw(image: np.ndarray, mask: np.ndarray, view: str) -> np.ndarray:
-    """Return what the explorer shows for a cleaned mask, uint8 RGB (H, W, 3).
+    """Return what the explorer shows, uint8 RGB (H, W, 3): the work of a `Pipeline`.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        mask: float32 (H, W) in [0, 1].
+        mask: float32 in [0, 1] of any size, as it leaves the network.
+        config: the pipeline's settings; its effect gives way to the view.
         view: one of `VIEWS`.
+
+    Raises:
+        SeglibError: not an image or not a mask, or there is no such view.
     """
-    if view == "mask":
-        return np.repeat(np.rint(mask * 255).astype(np.uint8)[..., None], 3, axis=2)
+    config = config or PostprocessConfig()
+    if view not in VIEWS:
+        raise SeglibError(f"there is no view {view!r}; choose one of {', '.join(VIEWS)}")
+    if view not in ("overlay", "mask"):
+        return Pipeline(replace(config, effect=view))(image, mask)
+    alpha = Pipeline(config).alpha(image, mask)
     if view == "overlay":
-        return viz.overlay(image, mask)
-    if view == "hair colour":
-        return postprocess.recolour_hair(image, mask, (160, 40, 60))
-    if view == "blurred background":
-        return postprocess.blur_background(image, mask)
-    raise SeglibError(f"there is no view {view!r}; choose one of {', '.join(VIEWS)}")
+        return viz.overlay(image, alpha)
+    return np.repeat(np.rint(alpha * 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+LENGTHS = {"opening": 0.05, "closing": 0.05, "holes": 0.05, "blur": 0.05}
+"""The fields of `PostprocessConfig` that the explorer has a slider from 0 for, and its end."""
 
 
 def postprocess_explorer(image: np.ndarray, mask: np.ndarray) -> "ipywidgets.VBox":
-    """Return sliders for every step of `clean` with the picture that they lead to.
+    """Return a choice of presets, sliders for a pipeline's steps, and the picture they lead to.
 
-    Without a running kernel, as on a page of the book, the first picture stays.
+    A preset sets the sliders; what it says beyond them stays in force. Below the picture stands the
+    code of the settings. Without a running kernel, as on a page of the book, the first picture
+    stays.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        mask: float32 (H, W) in [0, 1], of the same size.
+        mask: float32 in [0, 1] of any size, as it leaves the network.
 
     Raises:
-        SeglibError: image and mask do not fit, or ipywidgets is not installed.
+        SeglibError: not an image or not a mask, or ipywidgets is not installed.
     """
-    image = check_image(image)
-    mask = check_mask(mask, shape=image.shape[:2])
+    image, mask = check_image(image), check_mask(mask)
     ipywidgets = _ipywidgets()
     wide = {"style": {"description_width": "9em"}, "continuous_update": False}
     controls: dict[str, Any] = {
-        "opening": ipywidgets.IntSlider(0, 0, 15, description="opening radius", **wide),
-        "closing": ipywidgets.IntSlider(0, 0, 15, description="closing radius", **wide),
-        "largest": ipywidgets.Checkbox(False, description="largest piece only"),
-        "low": ipywidgets.FloatSlider(0.3, min=0, max=1, step=0.05, description="low", **wide),
-        "high": ipywidgets.FloatSlider(0.7, min=0, max=1, step=0.05, description="high", **wide),
-        "blur": ipywidgets.FloatSlider(0, min=0, max=8, step=0.5, description="blur", **wide),
+        name: ipywidgets.FloatSlider(
+            min=0, max=end, step=end / 50, description=name, readout_format=".3f", **wide
+        )
+        for name, end in LENGTHS.items()
     }
-    view = ipywidgets.Dropdown(options=VIEWS, value="overlay", description="show")
-    picture = ipywidgets.Image(format="png")
-    area = ipywidgets.Label()
+    controls["largest"] = ipywidgets.Checkbox(description="largest piece only")
+    for name, choices in (("upsample", UPSAMPLERS), ("curve", CURVES)):
+        controls[name] = ipywidgets.Dropdown(options=choices, description=name)
+    edges = ipywidgets.FloatRangeSlider(min=0, max=1, step=0.05, description="low, high", **wide)
+    named = ipywidgets.Dropdown(options=list(PRESETS), description="preset")
+    view = ipywidgets.Dropdown(options=VIEWS, description="show")
+    picture, code = ipywidgets.Image(format="png"), ipywidgets.Label()
+    filling = False
+
+    def on_slider(name: str) -> Any:
+        # A slider does not reach beyond its end; the preset's own value stays in force there.
+        own = getattr(PRESETS[named.value].config, name)
+        return min(own, LENGTHS[name]) if name in LENGTHS else own
+
+    def config() -> PostprocessConfig:
+        values = {
+            name: _short(control.value)
+            for name, control in controls.items()
+            if _short(control.value) != _short(on_slider(name))
+        }
+        low, high = _short(edges.value)
+        if low < high:
+            values |= {"low": low, "high": high}
+        return replace(PRESETS[named.value].config, **values)
 
     def update(_: object = None) -> None:
-        cleaned = clean(mask, **{name: control.value for name, control in controls.items()})
-        picture.value = _png(draw(image, cleaned, view.value))
-        area.value = f"The mask covers {cleaned.mean():.1%} of the picture."
+        if filling:
+            return
+        chosen = config()
+        picture.value = _png(draw(image, mask, chosen, view.value))
+        code.value = spell_preset(named.value, chosen)
 
-    for control in (*controls.values(), view):
+    def fill(_: object = None) -> None:
+        nonlocal filling
+        filling, own = True, PRESETS[named.value].config
+        for name, control in controls.items():
+            control.value = on_slider(name)
+        edges.value = (own.low, own.high)
+        filling = False
+        update()
+
+    for control in (*controls.values(), edges, view):
         control.observe(update, names="value")
-    update()
-    return ipywidgets.VBox([*controls.values(), view, picture, area])
+    named.observe(fill, names="value")
+    fill()
+    return ipywidgets.VBox([named, *controls.values(), edges, view, picture, code])
+
+
+def spell_preset(name: str, config: PostprocessConfig) -> str:
+    """Return the shortest code that makes these settings, such as `preset("default", blur=0.01)`.
+
+    Values on the way from a slider are told to four digits.
+    """
+    own = PRESETS[name].config
+    changed = [
+        f"{field.name}={_short(getattr(config, field.name))!r}"
+        for field in fields(config)
+        if _short(getattr(config, field.name)) != _short(getattr(own, field.name))
+    ]
+    return f"preset({', '.join([chr(34) + name + chr(34), *changed])})"
+
+
+def player(frames: Sequence[np.ndarray], fps: float = 15.0) -> "ipywidgets.VBox":
+    """Return a film with a play button and a slider.
+
+    Without a running kernel, as on a page of the book, the first frame stays.
+
+    Args:
+        frames: uint8 RGB (H, W, 3), at least one.
+        fps: at how many a second they are shown.
+
+    Raises:
+        SeglibError: no frames, one is not an image, `fps` is not above 0, or ipywidgets is not
+            installed.
+
+    Chapter: real-time video.
+    """
+    if not len(frames) or not 0 < fps <= 1000:
+        raise SeglibError(
+            f"{len(frames)} frames cannot be played at {fps:g} a second; both have to be above 0"
+        )
+    ipywidgets = _ipywidgets()
+    coded = [_jpeg(check_image(frame, f"frame {i}")) for i, frame in enumerate(frames)]
+    play = ipywidgets.Play(max=len(coded) - 1, interval=round(1000 / fps))
+    slider = ipywidgets.IntSlider(max=len(coded) - 1, description="frame")
+    picture = ipywidgets.Image(value=coded[0], format="jpeg")
+
+    def update(_: object = None) -> None:
+        picture.value = coded[slider.value]
+
+    ipywidgets.link((play, "value"), (slider, "value"))
+    slider.observe(update, names="value")
+    return ipywidgets.VBox([ipywidgets.HBox([play, slider]), picture])
 
 
 SLIDERS = {
@@ -225,9 +281,11 @@ def spell(config: AugmentConfig) -> str:
     return f"AugmentConfig({', '.join(f'{n}={_short(getattr(config, n))}' for n in changed)})"
 
 
-def _short(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
+def _short(value: Any) -> Any:
     """Take the dust of floating-point steps off a setting."""
-    return tuple(map(_short, value)) if isinstance(value, tuple) else round(float(value), 4)
+    if isinstance(value, tuple):
+        return tuple(map(_short, value))
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _ipywidgets() -> ModuleType:
@@ -249,4 +307,13 @@ def _png(image: np.ndarray) -> bytes:
 
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    """Return an image as the bytes of a JPEG file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import seglib
 from mask_shapes import disc, random_mask
-from seglib import SeglibError, widgets
+from seglib import SeglibError
 from seglib import postprocess as pp
 from seglib.images import resize
 from seglib.postprocess import bands
@@ -302,10 +302,3 @@ def test_settings_are_values():
         config.effect = "grey"
     assert {config: 1}[pp.PostprocessConfig()] == 1
     assert repr(pp.Pipeline(pp.preset("default", effect="grey"))) == "Pipeline(effect='grey')"
-
-
-def test_the_explorer_of_the_notebook_still_cleans():
-    assert widgets.clean(small_mask(), opening=1, closing=1, largest=True, blur=1).shape == (
-        128,
-        128,
-    )

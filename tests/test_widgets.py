@@ -31,7 +31,7 @@ def mask(photo: np.ndarray) -> np.ndarray:
 
 def parts(box) -> dict:
     named = {getattr(child, "description", ""): child for child in box.children}
-    named["picture"], named["area"] = box.children[-2:]
+    named["picture"], named["code"] = box.children[-2:]
     return named
 
 
@@ -39,47 +39,91 @@ def picture(box) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(parts(box)["picture"].value)))
 
 
-def test_steps_at_zero_change_nothing_but_the_stretch(mask) -> None:
-    assert np.array_equal(widgets.clean(mask), postprocess.smoothstep(mask, 0.3, 0.7))
+def test_each_view_is_what_a_pipeline_makes(photo, mask) -> None:
+    config = postprocess.PostprocessConfig(opening=0.03)
+    alpha = postprocess.Pipeline(config).alpha(photo, mask)
+    shown = {view: widgets.draw(photo, mask, config, view) for view in widgets.VIEWS}
+    assert np.array_equal(shown["overlay"], seglib.viz.overlay(photo, alpha))
+    assert np.array_equal(shown["mask"][..., 1], np.rint(alpha * 255))
+    for view in set(widgets.VIEWS) - {"overlay", "mask"}:
+        own = postprocess.Pipeline(dataclasses.replace(config, effect=view))(photo, mask)
+        assert np.array_equal(shown[view], own), view
 
 
-def test_each_step_does_its_work(mask) -> None:
-    assert widgets.clean(mask, opening=5)[6, 6] == 0
-    assert widgets.clean(mask, closing=2)[61, 61] == 1
-    largest = widgets.clean(mask, largest=True)
-    assert largest[6, 6] == 0 and largest[64, 80] == 1
-    assert 0 < widgets.clean(mask, blur=3)[64, 106] < 1
-    assert set(np.unique(widgets.clean(mask, low=0.5, high=0.5))) == {0, 1}
-
-
-@pytest.mark.parametrize("view", widgets.VIEWS)
-def test_every_view_is_a_picture_of_the_photos_size(view: str, photo, mask) -> None:
-    drawn = widgets.draw(photo, mask, view)
-    assert drawn.shape == photo.shape and drawn.dtype == np.uint8
-    assert not np.array_equal(drawn, photo)
+def test_the_networks_small_mask_is_enlarged(photo, mask) -> None:
+    small = np.ascontiguousarray(mask[::4, ::4])
+    assert widgets.draw(photo, small).shape == photo.shape
 
 
 def test_an_unknown_view_lists_the_views(photo, mask) -> None:
     with pytest.raises(seglib.SeglibError, match="overlay"):
-        widgets.draw(photo, mask, "depth")
+        widgets.draw(photo, mask, view="depth")
 
 
 def test_moving_a_slider_redraws(photo, mask) -> None:
     box = widgets.postprocess_explorer(photo, mask)
-    before, said = picture(box), parts(box)["area"].value
-    assert np.array_equal(before, widgets.draw(photo, widgets.clean(mask), "overlay"))
+    assert np.array_equal(picture(box), widgets.draw(photo, mask))
+    assert parts(box)["code"].value == 'preset("default")'
     parts(box)["largest piece only"].value = True
-    assert np.array_equal(
-        picture(box), widgets.draw(photo, widgets.clean(mask, largest=True), "overlay")
-    )
-    assert parts(box)["area"].value != said
+    parts(box)["opening"].value = 0.02
+    config = postprocess.preset("default", largest=True, opening=0.02)
+    assert np.array_equal(picture(box), widgets.draw(photo, mask, config))
+    assert parts(box)["code"].value == 'preset("default", opening=0.02, largest=True)'
     parts(box)["show"].value = "mask"
     assert picture(box)[6, 6].tolist() == [0, 0, 0]
 
 
-def test_sizes_that_do_not_fit_are_refused(photo) -> None:
+@pytest.mark.parametrize("name", postprocess.PRESETS)
+def test_a_preset_sets_the_sliders_and_stays_itself(name: str, photo, mask) -> None:
+    box = widgets.postprocess_explorer(photo, mask)
+    parts(box)["show"].value = "mask"
+    parts(box)["preset"].value = name
+    config = postprocess.preset(name)
+    assert parts(box)["code"].value == f'preset("{name}")'
+    assert parts(box)["upsample"].value == config.upsample
+    assert np.array_equal(picture(box), widgets.draw(photo, mask, config, "mask"))
+
+
+def test_the_code_below_the_picture_makes_its_settings(photo, mask) -> None:
+    box = widgets.postprocess_explorer(photo, mask)
+    parts(box)["preset"].value = "portrait-webcam"
+    parts(box)["closing"].value = 0.013
+    parts(box)["curve"].value = "smoothstep"
+    parts(box)["low, high"].value = (0.35, 0.6)
+    config = eval(parts(box)["code"].value, {"preset": postprocess.preset})
+    assert (config.closing, config.curve, config.low, config.high, config.level) == (
+        *(0.013, "smoothstep", 0.35, 0.6),
+        0.5,
+    )
+    assert np.array_equal(picture(box), widgets.draw(photo, mask, config))
+
+
+def test_the_player_goes_through_the_frames(photo) -> None:
+    frames = [photo, np.ascontiguousarray(photo[::-1]), np.zeros_like(photo)]
+    box = widgets.player(frames, fps=10)
+    (play, slider), shown = box.children[0].children, box.children[1]
+    assert play.interval == 100 and slider.max == 2
+
+    def far(frame: np.ndarray) -> float:
+        seen = np.asarray(Image.open(io.BytesIO(shown.value)))
+        return float(np.abs(seen.astype(float) - frame).mean())
+
+    assert far(frames[0]) < 6 < far(frames[1])
+    slider.value = 1
+    assert far(frames[1]) < 6
+    play.value = 2
+    assert far(frames[2]) < 6
+
+
+@pytest.mark.parametrize(("frames", "fps"), [([], 10), ([np.zeros((4, 4, 3), np.uint8)], 0)])
+def test_what_cannot_be_played_is_refused(frames: list, fps: float) -> None:
+    with pytest.raises(seglib.SeglibError, match="above 0"):
+        widgets.player(frames, fps)
+
+
+def test_what_is_no_mask_is_refused(photo) -> None:
     with pytest.raises(seglib.SeglibError):
-        widgets.postprocess_explorer(photo, np.zeros((4, 4), np.float32))
+        widgets.postprocess_explorer(photo, np.zeros((4, 4, 1), np.float32))
 
 
 def test_without_ipywidgets_the_way_out_is_named(photo, mask, monkeypatch) -> None:

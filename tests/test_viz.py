@@ -135,3 +135,79 @@ def test_the_style_draws_in_the_books_colours() -> None:
         viz.use_style()
         figure = viz.curves([{"epoch": 1, "loss": 1.0}])
         assert figure.axes[0].lines[0].get_color() == viz.COLOURS["blue"]
+
+
+@pytest.fixture(scope="module")
+def scored() -> dict:
+    """What `seglib.evaluation` makes of two models on a few blocks."""
+    from seglib.data import Dataset
+    from seglib.evaluation import calibration, evaluate, robustness
+
+    images = np.zeros((6, 32, 32, 3), np.uint8)
+    for row, image in enumerate(images):
+        image[8 : 20 + row, 8:24] = 200
+    dataset = Dataset.from_arrays(images, images[..., 0], "blocks", "person")
+    models = {
+        "good": lambda photo: photo[..., 0] / np.float32(200),
+        "late": lambda photo: np.roll(photo[..., 0], 2, 0) / np.float32(200),
+    }
+    return {
+        "distribution": {m: evaluate(s, dataset, progress=False) for m, s in models.items()},
+        "reliability": {m: calibration(s, dataset, progress=False) for m, s in models.items()},
+        "strengths": {
+            m: robustness(s, dataset, ["noise", "crop"], progress=False) for m, s in models.items()
+        },
+    }
+
+
+@pytest.mark.parametrize("name", ["distribution", "reliability", "strengths"])
+def test_evaluations_are_drawn_with_a_line_for_each_model(name: str, scored) -> None:
+    figure = getattr(viz, name)(scored[name])
+    assert drawn(figure).std() > 5
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert [label for label in labels if label in ("good", "late")] == ["good", "late"]
+    with pytest.raises(seglib.SeglibError, match="hand in"):
+        getattr(viz, name)({})
+
+
+def test_strengths_show_the_means_from_the_unchanged_photos_on(scored) -> None:
+    figure = viz.strengths(scored["strengths"])
+    noise, crop = figure.axes
+    assert (noise.get_title(), crop.get_title()) == ("noise", "crop")
+    means = [row.scores.means["iou"] for row in scored["strengths"]["late"]]
+    assert list(noise.lines[1].get_ydata()) == means[:5]
+    assert list(crop.lines[1].get_ydata()) == [means[0], *means[5:]]
+
+
+def test_intervals_stand_where_they_are_named() -> None:
+    from seglib.evaluation import Interval
+
+    rows = {"first": Interval(0.5, 0.4, 0.7), "none": None, "last": Interval(0.2, 0.1, 0.3)}
+    (ax,) = viz.intervals(rows, "IoU", zero=True).axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == list(rows)
+    ends = [tuple(bar.get_segments()[0][:, 0]) for bar in ax.collections]
+    assert ends == [pytest.approx((0.4, 0.7)), pytest.approx((0.1, 0.3))]
+    with pytest.raises(seglib.SeglibError, match="hand in"):
+        viz.intervals({"none": None}, "IoU")
+
+
+def test_errors_are_coloured_by_their_kind(photo) -> None:
+    truth, found = np.zeros((2, *photo.shape[:2]), np.float32)
+    truth[100:200], found[150:250] = 1, 1
+    picture = viz.errors(photo, truth, found).astype(int)
+    missed, extra, right = picture[120, 5], picture[220, 5], picture[170, 5]
+    assert missed[2] > missed[0] + 60 and extra[0] > extra[2] + 60
+    assert np.ptp(right) <= 1
+    with pytest.raises(seglib.SeglibError):
+        viz.errors(photo, truth[:50], found)
+
+
+def test_cases_have_three_panels_each(photo, mask) -> None:
+    small = photo[::4, ::4][:60], mask[::4, ::4][:60]
+    pairs = [(photo, mask), small, (photo, mask)]
+    images, truths = zip(*pairs, strict=True)
+    figure = viz.cases(images, truths, [1 - truth for truth in truths], ["0.1", "0.2", "0.3"])
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    assert len(shown) == 9 and shown[3].get_title() == "0.2"
+    with pytest.raises(seglib.SeglibError, match="3, 3 and 2"):
+        viz.cases(images, truths, truths, ["0.1", "0.2"])

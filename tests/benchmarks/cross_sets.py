@@ -22,8 +22,8 @@ from seglib.evaluation import evaluate
 from seglib.files import atomic_path
 
 SETS = {
-    "person": ("eg1800", "ccp_upper", "ccp_full", "synthetic"),
-    "hair": ("figaro1k", "lfw_hair", "ccp_upper", "synthetic"),
+    "person": ("eg1800", "ccp_full", "synthetic"),
+    "hair": ("figaro1k", "lfw_hair", "synthetic"),
 }
 SIZE, SOURCE_SIZE, BATCH = 64, 80, 32
 COLUMNS = (
@@ -104,8 +104,8 @@ def main() -> int:
     """Train what is missing; 2 where photos are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, help="CSV file of results")
-    parser.add_argument("--steps", type=int, default=300, help="of every network [300]")
-    parser.add_argument("--epochs", type=int, default=3, help="of the learning rate's plan [3]")
+    parser.add_argument("--steps", type=int, default=160, help="of every network [160]")
+    parser.add_argument("--epochs", type=int, default=2, help="of the learning rate's plan [2]")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--tasks", nargs="+", choices=SETS, default=list(SETS))
     options = parser.parse_args()

@@ -3,9 +3,7 @@
 import dataclasses
 import errno
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 
 from faulty_server import COMMIT, serving, tar
+from killing import kill_at_random
 from seglib import SeglibError, data
 from seglib.data.sources import _unfinished, catalogue, download
 from seglib.data.sources.fetch import MANIFEST, fetch, manifest, verify
@@ -283,12 +282,7 @@ def test_killed_at_any_moment_and_run_again(server, tmp_path):
     command = [sys.executable, "-c", CHILD, changes, str(tmp_path / "x")]
     chance = random.Random(5)
     for _ in range(3):
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ))
-        assert child.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0.05, 0.5))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+        kill_at_random(command, chance, 0.05, 0.5)
         if (tmp_path / "x").exists():
             assert_whole(tmp_path / "x")
     server.pause = 0.0

@@ -4,10 +4,8 @@ import errno
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from PIL import Image
 
 import seglib.files
+from killing import kill_at_random
 from seglib import SeglibError, data, images
 from seglib.cli import main
 from seglib.data import _workers, duplicates
@@ -414,13 +413,8 @@ def test_killed_at_any_moment_and_run_again(tmp_path):
         images.write_mask(raw / f"masks/p{index:03d}.png", np.eye(384, 288, dtype=np.float32))
     chance, command = random.Random(4), [sys.executable, "-c", CHILD, raw, tmp_path / "out"]
     for _ in range(2):
-        child = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert child.stdout.readline() == b"ready\n"
         # The two processes of the child take their time to start.
-        time.sleep(chance.uniform(0.3, 2.0))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+        kill_at_random(command, chance, 0.3, 2.0)
         if (tmp_path / "out").exists():
             break
     if not (tmp_path / "out").exists():

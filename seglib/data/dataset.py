@@ -5,7 +5,6 @@ Chapter: data preparation.
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seglib.data import folder as prepared
+from seglib.data._folders import new_folder
 from seglib.data.folder import KNOWN_SETS
 from seglib.data.sources.catalogue import cache_folder, source
 from seglib.errors import SeglibError
@@ -159,11 +159,7 @@ def open_folder(folder: str | Path, split: str = "all", kind: str | None = None)
             first offenders; `validate` lists all of them.
     """
     folder = Path(folder)
-    if not (folder / "images").is_dir():
-        raise SeglibError(
-            f"{folder} is no prepared data set: it has no images/ folder; "
-            "put photos into images/ and their masks, of the same stem, into masks/"
-        )
+    prepared.check(folder)
     info = prepared.read_info(folder)
     kind = kind or prepared.kinds(folder, info)[0]
     if kind not in prepared.kinds(folder, info):
@@ -195,11 +191,7 @@ def write_folder(folder: str | Path, dataset: Dataset, val_share: float = 0.2) -
         SeglibError: the folder exists already, or cannot be written.
     """
     folder = Path(folder)
-    if folder.exists():
-        raise SeglibError(f"{folder} exists already; choose a new folder name")
-    unfinished = folder.with_name(f".part-{folder.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
+    with new_folder(folder) as unfinished:
         for stem, (image, mask) in zip(dataset.stems, dataset, strict=True):
             write_image(unfinished / "images" / f"{stem}.png", image)
             write_mask(unfinished / "masks" / f"{stem}.png", mask)
@@ -211,9 +203,4 @@ def write_folder(folder: str | Path, dataset: Dataset, val_share: float = 0.2) -
         (unfinished / "splits.csv").write_text("\n".join(["stem,split", *lines]) + "\n")
         info = {**dataset.info, "name": folder.name, "kind": dataset.kind, "count": len(dataset)}
         (unfinished / "dataset.json").write_text(json.dumps(info, indent=1) + "\n")
-        os.replace(unfinished, folder)
-    except OSError as error:
-        raise SeglibError(f"cannot write {folder} ({error.strerror}); nothing was left") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return folder

@@ -63,6 +63,19 @@ def read_pair(
     return image, mask
 
 
+def check(folder: Path) -> None:
+    """Refuse a folder that is no prepared data set.
+
+    Raises:
+        SeglibError: it has no images/.
+    """
+    if not (folder / "images").is_dir():
+        raise SeglibError(
+            f"{folder} is no prepared data set: it has no images/ folder; "
+            "put photos into images/ and their masks, of the same stem, into masks/"
+        )
+
+
 def read_info(folder: Path) -> dict:
     """Return the content of dataset.json, {} where there is none."""
     path = Path(folder) / "dataset.json"

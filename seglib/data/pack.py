@@ -10,8 +10,6 @@ Chapter: data preparation.
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seglib.data._folders import new_folder
 from seglib.data.dataset import Dataset
 from seglib.errors import SeglibError
 from seglib.images import resize
@@ -65,28 +64,13 @@ def pack(dataset: Dataset, folder: str | Path, size: int, workers: int | None = 
     if folder.exists():
         return _open(folder, content)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".part-{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise SeglibError(f"cannot write {folder} ({error.strerror}); choose another") from error
-    try:
-        _write(unfinished, dataset, size, workers or os.cpu_count() or 1)
-        (unfinished / "pack.json").write_text(json.dumps(content, indent=1) + "\n")
-        # mkdtemp makes private folders; a result should carry the permissions of any new one.
-        umask = os.umask(0)
-        os.umask(umask)
-        unfinished.chmod(0o777 & ~umask)
+        with new_folder(folder) as unfinished:
+            _write(unfinished, dataset, size, workers or os.cpu_count() or 1)
+            (unfinished / "pack.json").write_text(json.dumps(content, indent=1) + "\n")
+    except SeglibError:
         # Two processes may pack at once; the second finds the first one's folder, and opens it.
         if not folder.exists():
-            os.rename(unfinished, folder)
-    except OSError as error:
-        if not folder.exists():
-            raise SeglibError(
-                f"cannot write {folder} ({error.strerror or error}); nothing was left of it; "
-                "free some space or choose another folder"
-            ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+            raise
     return _open(folder, content)
 
 

@@ -5,14 +5,13 @@ Chapter: data preparation.
 
 import csv
 import json
-import os
 import shutil
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 from tqdm import tqdm
 
+from seglib.data._folders import new_folder
 from seglib.data.doctor.examine import examine
 from seglib.data.doctor.place import Place, find
 from seglib.data.doctor.remedies import Change, Plan, plan
@@ -67,23 +66,8 @@ def mend(
             f"the report on {report.folder} is of {', '.join(report.kinds)} masks only; mending "
             "changes photos and all their masks, so examine the set without a kind first"
         )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".part-{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise SeglibError(f"cannot write {folder} ({error.strerror}); choose a place") from error
-    try:
+    with new_folder(folder) as unfinished:
         _mend(report, place, unfinished, folder.name, progress, workers)
-        umask = os.umask(0)
-        os.umask(umask)
-        unfinished.chmod(0o777 & ~umask)
-        os.rename(unfinished, folder)
-    except OSError as error:
-        raise SeglibError(
-            f"cannot write {folder} ({error.strerror or error}); nothing was left of it"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 

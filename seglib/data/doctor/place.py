@@ -57,11 +57,7 @@ def find(folder: str | Path, kind: str | None = None) -> Place:
         SeglibError: images/, the masks, dataset.json, label_list.txt or splits.csv cannot be used.
     """
     folder = Path(folder)
-    if not (folder / "images").is_dir():
-        raise SeglibError(
-            f"{folder} is no prepared data set: it has no images/ folder; "
-            "put photos into images/ and their masks, of the same stem, into masks/"
-        )
+    prepared.check(folder)
     info = prepared.read_info(folder)
     kinds = prepared.kinds(folder, info)
     if kind is not None and kind not in kinds:

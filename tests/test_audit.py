@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-import audit_nets
 from seglib import SeglibError, export, pretrained, sample_photo
 from seglib.cli import main
+from seglib.export import trial_nets
 from seglib.images import resize
 
-GOOD = [name for name, (_, taken) in audit_nets.TAILS.items() if taken]
-BAD = [name for name, (_, taken) in audit_nets.TAILS.items() if not taken]
+GOOD = [name for name, taken in trial_nets.names().items() if taken]
+BAD = [name for name, taken in trial_nets.names().items() if not taken]
 
 
 def written(tmp_path, content: bytes):
@@ -29,13 +29,13 @@ def test_shipped_models_pass(name):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_networks_that_a_gpu_takes_pass(name, tmp_path):
-    found = export.audit(written(tmp_path, audit_nets.network(name)))
+    found = export.audit(written(tmp_path, trial_nets.network(name)))
     assert found.ok, found.table()
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_networks_that_a_gpu_refuses_are_named_with_advice(name, tmp_path):
-    found = export.audit(written(tmp_path, audit_nets.network(name)))
+    found = export.audit(written(tmp_path, trial_nets.network(name)))
     assert not found.ok
     assert all(refusal.reason and refusal.advice for refusal in found.refusals)
     assert found.refusals[0].op in found.table()
@@ -46,13 +46,12 @@ def test_the_trap_is_named(tmp_path):
         refusal = export.audit(written(tmp_path, content)).refusals[0]
         return f"{refusal.op}: {refusal.reason}; {refusal.advice}"
 
-    assert "rank 5" in first(audit_nets.network("nearest upsampling by repeating"))
-    assert "keras.ops.image.resize" in first(audit_nets.network("nearest upsampling by repeating"))
-    assert "int32" in first(audit_nets.network("class numbers, int64"))
-    assert "16-bit" in first(audit_nets.sixteen_bit())
-    found = export.audit(written(tmp_path, audit_nets.free_batch()))
+    assert "rank 5" in first(trial_nets.network("nearest upsampling by repeating"))
+    assert "keras.ops.image.resize" in first(trial_nets.network("nearest upsampling by repeating"))
+    assert "int32" in first(trial_nets.network("class numbers, int64"))
+    assert "16-bit" in first(trial_nets.network("activations of 16 bits"))
+    found = export.audit(written(tmp_path, trial_nets.network("open batch, asked for")))
     assert any(refusal.op == "SHAPE" and "batch" in refusal.advice for refusal in found.refusals)
-    assert export.audit(written(tmp_path, audit_nets.free_batch_alone())).ok
 
 
 def test_broken_files_are_refused_in_one_sentence(tmp_path):
@@ -67,7 +66,7 @@ def test_broken_files_are_refused_in_one_sentence(tmp_path):
 def test_the_command_says_what_is_refused_and_exits_with_1(tmp_path, capsys):
     assert main(["audit", "portrait"]) == 0
     assert "none refused" in capsys.readouterr().out
-    bad = written(tmp_path, audit_nets.network("class numbers, int64"))
+    bad = written(tmp_path, trial_nets.network("class numbers, int64"))
     assert main(["audit", str(bad), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["refusals"][0]["op"] == "ARG_MAX" and not found["ok"]
@@ -81,24 +80,14 @@ def test_without_a_vulkan_device_the_accelerator_says_what_to_install(monkeypatc
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", audit_nets.TAILS)
+@pytest.mark.parametrize("name", trial_nets.names())
 def test_the_accelerator_says_the_same(name, tmp_path):
-    path = written(tmp_path, audit_nets.network(name))
+    path = written(tmp_path, trial_nets.network(name))
     run = export.run_gpu(path)
-    assert run.accelerated == audit_nets.TAILS[name][1], run.refusals
-    refused = {line.split(":")[0] for line in run.refusals}
-    assert refused == {refusal.op for refusal in export.audit(path).refusals}
-
-
-@pytest.mark.gpu
-def test_the_accelerator_takes_an_open_batch_that_nothing_asks_for(tmp_path):
-    assert export.run_gpu(written(tmp_path, audit_nets.free_batch_alone())).accelerated
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("content", [audit_nets.free_batch, audit_nets.sixteen_bit])
-def test_the_accelerator_refuses_open_batches_and_16_bits(content, tmp_path):
-    assert not export.run_gpu(written(tmp_path, content())).accelerated
+    assert run.accelerated == trial_nets.names()[name], run.refusals
+    if name not in trial_nets.WHOLE:
+        refused = {line.split(":")[0] for line in run.refusals}
+        assert refused == {refusal.op for refusal in export.audit(path).refusals}
 
 
 @pytest.mark.gpu

@@ -8,6 +8,7 @@ with the refusal it stands for, and the optional GPU tests run the accelerator i
 Chapter: the GPU delegate and flattened output.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ ADVICE = {
     "SHAPE": "the batch is open: convert with a batch of 1, as seglib.export.to_tflite does",
 }
 MAX_RANK = 4
+RECORDED = Path(__file__).with_name("gpu_verdicts.json")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,42 @@ def audit(path: str | Path) -> Audit:
         counts[name] += 1
         refusals.extend(_of_operator(name, operator, model))
     return Audit(path, dict(counts.most_common()), tuple(dict.fromkeys(refusals)))
+
+
+def recorded_verdicts(path: str | Path = RECORDED) -> dict[str, Any]:
+    """Return what `tests/benchmarks/gpu_verdicts.py` recorded of LiteRT's GPU accelerator.
+
+    A recorded verdict is one of the day and the version it names: ask again with `run_gpu` where a
+    Vulkan device is at hand.
+
+    Returns:
+        "litert" and "device" say what was asked; "networks" is a list with, for each: "group"
+        ("trial", "shipped" or "zoo"), "name", "audit" (our refusals), "accelerated", "words" (the
+        accelerator's own) and "difference" to the CPU, relative to the largest output.
+
+    Raises:
+        SeglibError: the file cannot be read.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SeglibError(f"cannot read {path} ({error}); record it again") from error
+
+
+def verdict_table(path: str | Path = RECORDED) -> str:
+    """Return the recorded verdicts as a Markdown table, the audit's beside the accelerator's."""
+    lines = [
+        "| network | the audit refuses | the accelerator | its words | difference to the CPU |",
+        "|---|---|---|---|---:|",
+    ]
+    for row in recorded_verdicts(path)["networks"]:
+        off = "" if row["difference"] is None else f"{row['difference']:.1g}"
+        lines.append(
+            f"| {row['name']} | {'; '.join(row['audit']) or 'nothing'} "
+            f"| {'takes it' if row['accelerated'] else 'refuses'} | {'; '.join(row['words'])} "
+            f"| {off} |"
+        )
+    return "\n".join(lines)
 
 
 def _of_operator(name: str, operator: Any, model: Any) -> Iterator[Refusal]:

@@ -1,4 +1,10 @@
-"""Small networks whose tails a phone's GPU takes or refuses, one trap each, as `.tflite` bytes."""
+"""Small networks whose tails a phone's GPU takes or refuses, one trap each, as `.tflite` bytes.
+
+They put the audit and an accelerator to the test: `export.audit` must say of each what LiteRT's GPU
+accelerator says, which `make test-gpu` compares, and a check that calls all of them good is none.
+
+Chapter: the GPU delegate and flattened output.
+"""
 
 import functools
 from collections.abc import Callable
@@ -6,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from seglib.errors import SeglibError
 from seglib.export.graph import quiet
 
 SHAPE = (1, 16, 16, 8)
@@ -14,6 +21,21 @@ SHAPE = (1, 16, 16, 8)
 def _conv(x: tf.Tensor) -> tf.Tensor:
     kernel = np.random.default_rng(0).normal(size=(3, 3, x.shape[-1], 8)).astype(np.float32)
     return tf.nn.conv2d(x, kernel, 1, "SAME")
+
+
+def _resize(**flags: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    return lambda x: tf.raw_ops.ResizeBilinear(images=x, size=(32, 32), **flags)
+
+
+def _written_out(x: tf.Tensor) -> tf.Tensor:
+    """Softmax in single steps, as some published files have it."""
+    e = tf.exp(x - tf.reduce_max(x, -1, keepdims=True))
+    return e / tf.reduce_sum(e, -1, keepdims=True)
+
+
+def _transposed(x: tf.Tensor) -> tf.Tensor:
+    kernel = np.random.default_rng(2).normal(size=(2, 2, 1, x.shape[-1])).astype(np.float32)
+    return tf.nn.conv2d_transpose(x, kernel, (1, 32, 32, 1), 2)
 
 
 def _prelu(x: tf.Tensor) -> tf.Tensor:
@@ -26,6 +48,10 @@ TAILS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], bool]] = {
     "softmax": (tf.nn.softmax, True),
     "flat output": (lambda x: tf.reshape(x, (1, -1)), True),
     "bilinear upsampling": (lambda x: tf.image.resize(x, (32, 32)), True),
+    "bilinear upsampling, aligned corners": (_resize(align_corners=True), True),
+    "bilinear upsampling, legacy": (_resize(), True),
+    "transposed convolution": (_transposed, True),
+    "softmax in single steps": (_written_out, True),
     "nearest upsampling by resize": (lambda x: tf.image.resize(x, (32, 32), "nearest"), True),
     "parametric relu": (_prelu, True),
     "hard swish": (lambda x: x * tf.nn.relu6(x + 3) / 6, True),
@@ -50,26 +76,48 @@ TAILS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], bool]] = {
 }  # fmt: skip
 
 
+# Files whose trap is not in the tail.
+WHOLE = {
+    "open batch, asked for": False,
+    "open batch, not asked for": True,
+    "activations of 16 bits": False,
+}
+
+
+def names() -> dict[str, bool]:
+    """Return every trial network, and whether the accelerator takes the whole of it."""
+    return {name: taken for name, (_, taken) in TAILS.items()} | WHOLE
+
+
 @functools.cache
 def network(name: str) -> bytes:
-    """Convert a convolution and its tail with a fixed batch of 1."""
-    return _convert(lambda x: TAILS[name][0](_conv(x)), SHAPE)
+    """Return a trial network as the bytes of a `.tflite`; takes a moment, then it is kept.
+
+    Raises:
+        SeglibError: there is no network of that name.
+    """
+    if name in TAILS:
+        return _convert(lambda x: TAILS[name][0](_conv(x)), SHAPE)
+    if name == "open batch, asked for":
+        return _free_batch()
+    if name == "open batch, not asked for":
+        return _free_batch_alone()
+    if name == "activations of 16 bits":
+        return _sixteen_bit()
+    raise SeglibError(f"there is no trial network {name!r}; there are {', '.join(names())}")
 
 
-@functools.cache
-def free_batch_alone() -> bytes:
+def _free_batch_alone() -> bytes:
     """An open batch that nothing asks for: the runtime takes it for 1."""
     return _convert(lambda x: tf.sigmoid(_conv(x)), (None, *SHAPE[1:]))
 
 
-@functools.cache
-def free_batch() -> bytes:
+def _free_batch() -> bytes:
     """A flattened output behind an input whose batch is left open, as Keras models come."""
     return _convert(lambda x: tf.reshape(_conv(x), (tf.shape(x)[0], -1)), (None, *SHAPE[1:]))
 
 
-@functools.cache
-def sixteen_bit() -> bytes:
+def _sixteen_bit() -> bytes:
     """Activations of 16 bits, weights of 8."""
 
     def options(converter: tf.lite.TFLiteConverter) -> None:

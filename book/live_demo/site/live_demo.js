@@ -1,0 +1,426 @@
+// The element <live-demo>: it loads when the reader says so, and hands pictures through.
+
+import { measure, report } from "./measure.js";
+import { EFFECTS, PANEL, SLIDERS, SWITCHES, snippet } from "./panel.js";
+import { picture } from "./pictures.js";
+import { alpha, frame, showMask } from "./pipeline.js";
+import { Engine, parts } from "./segmenter.js";
+import { Camera, readFile } from "./sources.js";
+import { NO_GPU, explain, size } from "./words.js";
+
+const BASE = new URL("./", import.meta.url);
+const MASK_COLOUR = [0, 114, 178];
+const LABELS = {
+  frame: { blur: "background blurred", grey: "background grey", replace: "background replaced" },
+  mask: "the mask, white where the network sees what it looks for",
+  overlay: "the mask in blue over the picture",
+};
+
+class LiveDemo extends HTMLElement {
+  connectedCallback() {
+    if (this.shadowRoot) return;
+    this.root = this.attachShadow({ mode: "open" });
+    this.root.innerHTML = PANEL;
+    this.queue = Promise.resolve();
+    this.camera = new Camera((error) => this.cameraStopped(error));
+    this.canvas = this.find("canvas");
+    this.find("[data-do=load]").addEventListener("click", () => this.load());
+    this.introduce();
+  }
+
+  disconnectedCallback() {
+    this.camera.stop();
+  }
+
+  find(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  field(name) {
+    return this.find(`[name=${name}]`);
+  }
+
+  say(text, bad = false) {
+    const status = this.find(".status");
+    status.classList.toggle("bad", bad);
+    if (status.textContent !== text) status.textContent = text;
+  }
+
+  fail(error) {
+    console.warn(error);
+    this.say(explain(error), true);
+  }
+
+  /** Do one thing after the other: the runtime takes one run at a time. */
+  enqueue(work) {
+    const done = this.queue.then(work);
+    this.queue = done.catch((error) => this.fail(error));
+    return this.queue;
+  }
+
+  /** Say what a press of the button will fetch; nothing heavy is fetched before. */
+  async introduce() {
+    const cost = this.find(".cost");
+    try {
+      const response = await fetch(new URL("demo.json", BASE));
+      if (!response.ok) throw new Error(`${response.status}`);
+      this.info = await response.json();
+    } catch {
+      cost.innerHTML =
+        "<p>This copy of the book was built without the demo’s files. <code>make book</code> " +
+        "puts them in place.</p>";
+      return;
+    }
+    if (this.info.missing) {
+      cost.innerHTML =
+        `<p><strong>The runtime is missing from this copy of the book.</strong> It needs ` +
+        `${this.info.runtime.name} ${this.info.runtime.version}, about 10 MB, which ` +
+        "<code>make book</code> fetches from npm’s registry. When this copy was built, " +
+        "<span></span>.</p>";
+      cost.querySelector("span").textContent = this.info.missing;
+      return;
+    }
+    const files = parts(this.info, "relaxed");
+    const sum = (keep, which) =>
+      files.filter(([path]) => keep(path)).reduce((total, file) => total + file[which], 0);
+    const rows = [
+      [`LiteRT.js ${this.info.runtime.version}, the runtime`, (path) => path.startsWith("runtime/")],
+      ["two networks, portrait and hair", (path) => path.startsWith("models/")],
+      ["the sample picture", (path) => path === this.info.sample],
+      ["in all", () => true],
+    ];
+    const cells = rows.map(([label, keep], i) => {
+      const [bytes, gzip] = [sum(keep, 1), sum(keep, 2)];
+      const kind = i === rows.length - 1 ? ' class="sum"' : "";
+      return `<tr${kind}><th scope="row">${label}</th><td>${size(bytes)}</td><td>${size(gzip)}</td></tr>`;
+    });
+    cost.innerHTML =
+      "<p>The networks run on this device. No picture leaves it: once these files are here, the " +
+      "page asks for nothing more.</p><table><thead><tr><th>Loaded when you press the button</th>" +
+      `<td>size</td><td>compressed</td></tr></thead><tbody>${cells.join("")}</tbody></table>`;
+    const button = this.find("[data-do=load]");
+    button.textContent = `Load the demo (${size(sum(() => true, 1))})`;
+    button.hidden = false;
+  }
+
+  async load() {
+    const button = this.find("[data-do=load]");
+    const bar = this.find(".start progress");
+    button.disabled = true;
+    bar.hidden = false;
+    this.say("Loading …");
+    try {
+      this.engine = await Engine.load(this.info, BASE, (share) => {
+        bar.value = share;
+      });
+      this.gpuName = await this.engine.gpu();
+      this.configs = structuredClone(this.info.defaults);
+      this.model = "portrait";
+      this.network = await this.engine.network(this.model, "wasm");
+      await this.open(() => readFile(this.engine.sample), "sample");
+    } catch (error) {
+      this.fail(error);
+      button.disabled = false;
+      bar.hidden = true;
+      return;
+    }
+    this.find(".start").hidden = true;
+    this.find(".work").hidden = false;
+    this.listen();
+    this.settle();
+    this.say("Ready. Everything is loaded; from here on this page asks the network for nothing.");
+    if (!this.engine.device) {
+      this.field("accelerator").querySelector("[value=webgpu]").disabled = true;
+      this.say(`Ready. ${NO_GPU} Everything is loaded; the page asks for nothing more.`);
+    } else {
+      this.engine.device.lost.then(() => this.gpuLost());
+    }
+    await this.draw();
+    this.find("[data-do=sample]").focus();
+  }
+
+  get config() {
+    return this.configs[this.model];
+  }
+
+  listen() {
+    const on = (name, event, act) => this.field(name).addEventListener(event, act);
+    const press = (name, act) => this.find(`[data-do=${name}]`).addEventListener("click", act);
+    press("sample", () => this.show(() => readFile(this.engine.sample), "sample"));
+    press("photo", () => this.field("photo").click());
+    press("scene", () => this.field("background").click());
+    press("camera", () => (this.camera.running ? this.cameraStopped() : this.startCamera()));
+    press("reset", () => {
+      this.configs[this.model] = structuredClone(this.info.defaults[this.model]);
+      this.settle();
+      this.draw();
+    });
+    press("measure", () => this.measure());
+    press("copy", () => this.copy());
+    on("photo", "change", ({ target }) => {
+      const [file] = target.files;
+      if (file) this.show(() => readFile(file), "photo");
+      target.value = "";
+    });
+    on("background", "change", ({ target }) => {
+      const [file] = target.files;
+      target.value = "";
+      if (file) this.enqueue(async () => (this.scene = await readFile(file))).then(() => this.draw());
+    });
+    on("model", "change", ({ target }) => this.change(target.value, this.field("accelerator").value));
+    on("accelerator", "change", ({ target }) => this.change(this.model, target.value));
+    on("effect", "change", ({ target }) => this.set("effect", target.value));
+    on("view", "change", () => this.draw());
+    on("mirror", "change", () => this.draw());
+    on("rear", "change", () => this.camera.running && this.startCamera());
+    on("color", "input", ({ target }) => this.set("color", fromHex(target.value)));
+    on("scene", "input", () => {
+      this.scene = null;
+      this.draw();
+    });
+    for (const { key } of SLIDERS) {
+      on(key, "input", ({ target }) => this.set(key, target.valueAsNumber));
+    }
+    for (const { key, off, on: value } of SWITCHES) {
+      on(key, "change", ({ target }) => {
+        const usual = value ?? this.info.defaults[this.model][key];
+        this.set(key, target.checked ? usual : off);
+      });
+    }
+  }
+
+  set(key, value) {
+    const { config } = this;
+    config[key] = value;
+    // The curve needs a lower edge below its upper one: the other slider gives way.
+    if (key === "low") config.high = Math.max(config.high, value + 0.05);
+    if (key === "high") config.low = Math.min(config.low, value - 0.05);
+    this.settle();
+    this.draw();
+  }
+
+  /** Bring the controls in line with the settings. */
+  settle() {
+    const { config } = this;
+    const effect = this.field("effect");
+    effect.replaceChildren(...EFFECTS[this.model].map(([value, text]) => new Option(text, value)));
+    effect.value = config.effect;
+    this.field("model").value = this.model;
+    this.field("color").value = toHex(config.color);
+    for (const { key, show } of SLIDERS) {
+      this.field(key).value = config[key];
+      const text = show(config[key]);
+      this.find(`output[data-for=${key}]`).textContent = text;
+      this.field(key).setAttribute("aria-valuetext", text);
+    }
+    for (const { key, off } of SWITCHES) this.field(key).checked = config[key] !== off;
+    this.root.querySelectorAll("[data-effect]").forEach((part) => {
+      const wanted = part.dataset.effect;
+      part.hidden = Boolean(wanted) && wanted !== config.effect;
+    });
+    this.find(".python").textContent = snippet(config, this.info.defaults.portrait);
+  }
+
+  /** Change the network or what it runs on; on failure the old one goes on. */
+  change(model, accelerator) {
+    return this.enqueue(async () => {
+      try {
+        const network = await this.engine.network(model, accelerator);
+        this.network.delete();
+        this.network = network;
+        this.model = model;
+        this.mask = null;
+        const gpu = accelerator === "webgpu";
+        this.say(
+          gpu && !network.accelerated
+            ? "The graphics processor lacks an operation of this network; it runs on the processor."
+            : `The network ${model} runs on the ${gpu ? `graphics processor (${this.gpuName})` : "processor"}.`,
+        );
+      } finally {
+        this.field("accelerator").value = this.network.accelerator;
+        this.settle();
+      }
+    }).then(() => this.draw());
+  }
+
+  gpuLost() {
+    this.engine.device = null;
+    this.field("accelerator").querySelector("[value=webgpu]").disabled = true;
+    if (this.network.accelerator === "webgpu") this.change(this.model, "wasm");
+  }
+
+  async open(read, source) {
+    this.image = await read();
+    this.mask = null;
+    this.mark(source);
+  }
+
+  show(read, source) {
+    this.camera.stop();
+    return this.enqueue(async () => {
+      await this.open(read, source);
+      this.say("");
+    }).then(() => this.draw());
+  }
+
+  mark(source) {
+    this.source = source;
+    for (const name of ["sample", "photo", "camera"]) {
+      this.find(`[data-do=${name}]`).setAttribute("aria-pressed", String(name === source));
+    }
+    this.find("[data-do=camera]").textContent = source === "camera" ? "Stop the camera" : "Camera";
+  }
+
+  async startCamera() {
+    const rear = this.field("rear").checked;
+    try {
+      await this.camera.start(rear ? "environment" : "user");
+    } catch (error) {
+      this.camera.stop();
+      this.mark(null);
+      this.fail(error);
+      return;
+    }
+    this.mark("camera");
+    this.say("The camera runs; its pictures stay on this device.");
+    const run = (this.run = {});
+    this.shown = [];
+    const step = () => {
+      if (this.run !== run || !this.camera.running) return;
+      this.enqueue(async () => {
+        if (!this.camera.running || !this.camera.video.videoWidth) return;
+        this.image = this.camera.frame();
+        this.mask = null;
+        await this.render();
+      }).then(() => this.camera.running && this.camera.next(step));
+    };
+    step();
+  }
+
+  cameraStopped(error = null) {
+    this.camera.stop();
+    this.mark(null);
+    if (error) this.fail(error);
+    else this.say("The camera is off. Its last picture stays.");
+  }
+
+  /** Draw once more, as soon as what is under way is done; the camera draws by itself. */
+  draw() {
+    if (this.waiting || this.camera.running) return this.queue;
+    this.waiting = true;
+    return this.enqueue(async () => {
+      this.waiting = false;
+      if (this.image) await this.render();
+    });
+  }
+
+  background() {
+    if (this.scene) return this.scene;
+    const plain = picture(this.image.width, this.image.height);
+    const [red, green, blue] = fromHex(this.field("scene").value);
+    for (let i = 0; i < plain.data.length; i += 4) {
+      plain.data[i] = red;
+      plain.data[i + 1] = green;
+      plain.data[i + 2] = blue;
+    }
+    return plain;
+  }
+
+  async render() {
+    const { image, config, canvas } = this;
+    const started = performance.now();
+    if (!this.mask) {
+      const values = this.network.prepare(image);
+      const ready = performance.now();
+      this.mask = await this.network.run(values);
+      this.networkMs = performance.now() - ready;
+    }
+    const large = alpha(image, this.mask, config);
+    const view = this.field("view").value;
+    let result;
+    if (view === "frame") {
+      const scene = config.effect === "replace" ? this.background() : null;
+      result = frame(image, large, config, scene, this.info.foreground_reduce);
+    } else {
+      result = showMask(image, large, view === "overlay" ? MASK_COLOUR : null);
+    }
+    if (canvas.width !== image.width || canvas.height !== image.height) {
+      canvas.width = image.width;
+      canvas.height = image.height;
+    }
+    canvas.getContext("2d").putImageData(new ImageData(result.data, image.width, image.height), 0, 0);
+    const mirrored = this.source === "camera" && this.field("mirror").checked;
+    canvas.classList.toggle("mirrored", mirrored);
+    const what = view === "frame" ? (LABELS.frame[config.effect] ?? "hair recoloured") : LABELS[view];
+    canvas.setAttribute("aria-label", `Result: ${what}`);
+    this.count(performance.now() - started, large);
+  }
+
+  count(total, large) {
+    const covered = large.data.reduce((sum, value) => sum + value, 0) / large.data.length;
+    const numbers = [
+      `${large.width} × ${large.height}`,
+      `network ${this.networkMs.toFixed(1)} ms`,
+      `whole frame ${total.toFixed(0)} ms`,
+      `mask covers ${(100 * covered).toFixed(0)} %`,
+    ];
+    if (this.camera.running) {
+      this.shown = [...this.shown.slice(-29), performance.now()];
+      const span = this.shown.at(-1) - this.shown[0];
+      if (span > 0) numbers.push(`${(((this.shown.length - 1) * 1000) / span).toFixed(0)} frames/s`);
+    }
+    this.find(".numbers").textContent = numbers.join(" · ");
+  }
+
+  measure() {
+    const button = this.find("[data-do=measure]");
+    const bar = this.find(".measuring progress");
+    button.disabled = true;
+    bar.hidden = false;
+    this.say("Measuring …");
+    return this.enqueue(async () => {
+      try {
+        const kinds = this.engine.device ? ["wasm", "webgpu"] : ["wasm"];
+        const rows = [];
+        for (const [i, kind] of kinds.entries()) {
+          const progress = (share) => (bar.value = (i + share) / kinds.length);
+          const scene = this.config.effect === "replace" ? this.background() : null;
+          rows.push(
+            await measure(this.engine, this.model, kind, this.image, this.config, scene, progress),
+          );
+        }
+        const text = this.find("textarea");
+        text.value = report(this.engine, this.model, this.gpuName, this.image, rows);
+        text.hidden = false;
+        this.find("[data-do=copy]").hidden = false;
+        this.measured = rows;
+        this.say("Measured. The table below can be copied as text.");
+      } finally {
+        button.disabled = false;
+        bar.hidden = true;
+      }
+    });
+  }
+
+  async copy() {
+    const text = this.find("textarea");
+    try {
+      await navigator.clipboard.writeText(text.value);
+      this.say("Copied.");
+    } catch {
+      text.focus();
+      text.select();
+      this.say("The browser does not let the page copy. The text is selected: copy it yourself.");
+    }
+  }
+}
+
+function toHex(color) {
+  return `#${color.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+}
+
+function fromHex(text) {
+  return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+}
+
+customElements.define("live-demo", LiveDemo);

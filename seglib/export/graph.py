@@ -10,6 +10,7 @@ Chapter: TFLite conversion.
 
 import contextlib
 import hashlib
+import json
 import logging
 import math
 import os
@@ -44,13 +45,18 @@ class Graph:
     output_shape: tuple[int, int, int]
 
 
-def trace(model: "keras.Model", flat: bool = False) -> Graph:
+def trace(
+    model: "keras.Model",
+    flat: bool = False,
+    finish: Callable[["tf.Tensor"], "tf.Tensor"] | None = None,
+) -> Graph:
     """Trace a segmentation model as `image -> {"mask": ...}` with batch 1, in inference mode.
 
     Args:
         model: one input (None, H, W, 3) of raw values 0..255, one output (None, H, W, C) of
             probabilities. A mixed-precision model is rebuilt in float32 with the same weights.
         flat: end with a reshape to (1, H*W*C), row by row.
+        finish: what a format adds behind the mask (1, H, W, C), such as another layout.
 
     Raises:
         SeglibError: Keras does not run on TensorFlow, or the model has another form than this.
@@ -69,6 +75,8 @@ def trace(model: "keras.Model", flat: bool = False) -> Graph:
 
     def forward(image: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         mask = tf.nest.flatten(model(image, training=False))[0]
+        if finish is not None:
+            mask = finish(mask)
         return {"mask": tf.reshape(mask, (1, math.prod(output_shape))) if flat else mask}
 
     # The converters find variables through a tf.Module only; without it the file has no weights.
@@ -104,6 +112,11 @@ def check_model(model: "keras.Model") -> tuple[tuple[int, int, int], tuple[int, 
             f"the model {model.name} maps {shapes[0]} to {shapes[1]}; export needs fixed sizes, "
             "(height, width, 3) to (height, width, classes): build it with a given size"
         )
+    if inputs[0].shape[0] not in (None, 1):
+        raise SeglibError(
+            f"the model {model.name} takes {inputs[0].shape[0]} pictures at once and a phone gives "
+            "one; build it with batch size None or 1 and load its weights"
+        )
     return shapes
 
 
@@ -134,18 +147,35 @@ def in_float32(model: "keras.Model") -> "keras.Model":
     return clone
 
 
-def facts(graph: Graph, precision: str, flat: bool) -> dict[str, Any]:
+def facts(
+    graph: Graph, precision: str, flat: bool = False, value_range: tuple[float, float] = (0, 255)
+) -> dict[str, Any]:
     """Return the part of the metadata that an export knows of itself."""
     height, width, _ = graph.input_shape
     return {
         "size": height if height == width else [height, width],
-        "value_range": [0, 255],
+        "value_range": list(value_range),
         "layout": "flat" if flat else "hwc",
         "output_shape": list(graph.output_shape),
         "precision": precision,
         "weights_sha256": weights_sha256(graph.model),
         "seglib": seglib.__version__,
     }
+
+
+def metadata_text(metadata: dict[str, Any], path: object) -> str:
+    """Return metadata as JSON text, for formats that keep text.
+
+    Raises:
+        SeglibError: JSON cannot hold them.
+    """
+    try:
+        return json.dumps(metadata, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise SeglibError(
+            f"the metadata for {path} does not fit into JSON ({error}); "
+            "use text, numbers, lists and dicts"
+        ) from error
 
 
 def weights_sha256(model: "keras.Model") -> str:
@@ -161,7 +191,11 @@ def weights_sha256(model: "keras.Model") -> str:
 
 
 def problem_with(
-    graph: Graph, run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, mean_limit: float
+    graph: Graph,
+    run: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+    mean_limit: float,
+    value_range: tuple[float, float] = (0, 255),
 ) -> str:
     """Run an export beside its Keras model and return what is wrong, or "" where nothing is.
 
@@ -170,8 +204,9 @@ def problem_with(
         run: the export, from uint8 images (N, H, W, 3) to masks (N, ...).
         images: uint8 (N, H, W, 3).
         mean_limit: the mean absolute difference which is still taken for rounding.
+        value_range: what black and white are to the model.
     """
-    expected = np.asarray(graph.model(images.astype(np.float32), training=False))
+    expected = np.asarray(graph.model(in_range(images, value_range), training=False))
     if not np.isfinite(expected).all():
         return "the Keras model itself gives NaN or infinite values"
     masks = run(images)
@@ -193,6 +228,12 @@ def difference(masks: np.ndarray, expected: np.ndarray) -> str:
     if np.ptp(masks) == 0 and np.ptp(expected) > 0.05:
         return "the same value everywhere"
     return ""
+
+
+def in_range(images: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+    """Return uint8 images as float32 from `value_range[0]` (black) to `value_range[1]` (white)."""
+    low, high = value_range
+    return (images.astype(np.float32) * ((high - low) / 255) + low).astype(np.float32)
 
 
 def probe_images(input_shape: tuple[int, int, int]) -> np.ndarray:

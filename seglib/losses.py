@@ -180,6 +180,19 @@ def deep_supervision(
     return total
 
 
+def auxiliary_loss(loss: Loss) -> Loss:
+    """Return the loss of the last channel alone, of targets and masks that may have several.
+
+    A second thing to find while training, such as the face beside the hair, keeps a network from
+    taking the one for the other; its mask is left out afterwards. Zhao et al., PSPNet, 2017, on
+    auxiliary losses.
+
+    Args:
+        loss: what the last channel is scored with.
+    """
+    return lambda y_true, y_pred: loss(y_true[..., -1:], y_pred[..., -1:])
+
+
 def _known(y_true: KerasTensor, y_pred: KerasTensor) -> tuple[KerasTensor, ...]:
     """Return both with unknown pixels set to 0, and 1 where a pixel is known."""
     known = ops.cast(y_true >= 0, y_pred.dtype)

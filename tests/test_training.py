@@ -12,7 +12,7 @@ from seglib.data import AugmentConfig, Batches
 from seglib.evaluation import evaluate
 from seglib.models import UNetConfig, mobile_unet
 from seglib.runtime import keras_segmenter
-from seglib.training import TrainConfig, fit, reestimate_batchnorm
+from seglib.training import TrainConfig, fit, recorder, reestimate_batchnorm
 
 CONFIG = UNetConfig(
     size=32, encoder="mobilenet_v1", width=0.25, decoder_channels=(16, 16, 8, 8), dropout=0.2
@@ -69,14 +69,14 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(tmp_path, monkeypatch)
     whole = net()
     rows = fit(whole, batches(), batches(9, train=False), config).rows
 
-    stop = training._Recorder.on_epoch_end
+    stop = recorder.Recorder.on_epoch_end
 
     def pull_the_plug(self, epoch, logs=None):
         stop(self, epoch, logs)
         if epoch == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Recorder, "on_epoch_end", pull_the_plug)
+    monkeypatch.setattr(recorder.Recorder, "on_epoch_end", pull_the_plug)
     with pytest.raises(KeyboardInterrupt):
         fit(net(), batches(), batches(9, train=False), config, tmp_path / "run")
     monkeypatch.undo()

@@ -45,9 +45,15 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_fields(
-    parser: argparse.ArgumentParser, config: type, leave_out: Sequence[str] = ()
+    parser: argparse.ArgumentParser,
+    config: type,
+    leave_out: Sequence[str] = (),
+    given_only: bool = False,
 ) -> None:
-    """Add an option for each field of a frozen dataclass, with the docstring's line as its help."""
+    """Add an option for each field of a frozen dataclass, with the docstring's line as its help.
+
+    With `given_only` the parsed options hold those alone that the command line gives.
+    """
     group = parser.add_argument_group(config.__name__)
     types = typing.get_type_hints(config)
     texts = dict(re.findall(r"^ {8}(\w+): ([^\n]+(?:\n {9,}[^\n]+)*)", config.__doc__ or "", re.M))
@@ -63,7 +69,7 @@ def add_fields(
             how = {"type": typing.get_args(kind)[0], "nargs": "+"}
         group.add_argument(
             "--" + field.name.replace("_", "-"),
-            default=field.default,
+            default=argparse.SUPPRESS if given_only else field.default,
             help=f"{text} [{field.default}]",
             **how,
         )

@@ -1,0 +1,182 @@
+"""Keeps a run: the log, the best weights, checkpoints within and after each epoch.
+
+Chapter: training on Colab.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from seglib.data.batches import Batches
+from seglib.files import atomic_path
+from seglib.training import checkpoint, schedules
+from seglib.training.config import TrainConfig
+from seglib.training.logs import TensorBoard, score, write_csv
+
+BEST = "best.weights.h5"
+
+
+class Recorder(keras.callbacks.Callback):
+    """Writes the run's folder, reads it back, sets the rate of "plateau", and stops early.
+
+    Args:
+        folder: the run's, or None to keep nothing.
+        config: how the run is trained.
+        train: the batches, whose position is saved.
+        network: whose best weights are kept; what is trained may have more.
+        metrics: the metrics of the log besides the loss.
+        asked: set when the process is asked to end.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        config: TrainConfig,
+        train: Batches,
+        network: keras.Model,
+        metrics: Sequence[keras.metrics.Metric],
+        asked: threading.Event,
+    ) -> None:
+        super().__init__()
+        # Several processes train together; one of them writes.
+        self.folder = folder
+        self.writes = folder is not None and train.plan.shard[0] == 0
+        self.config, self.train, self.network, self.asked = config, train, network, asked
+        self.metrics = metrics
+        self.rows: list[dict[str, float]] = []
+        self.best_weights: list[np.ndarray] | None = None
+        self.board = TensorBoard(folder) if config.tensorboard else None
+        self.raw: list[np.ndarray] | None = None
+        self._sums: list[np.ndarray] = []
+        self._saved = time.monotonic()
+
+    def resume(self, model: keras.Model) -> tuple[int, int]:
+        """Load the checkpoint, if there is one; return the epoch and the batch that are due."""
+        sums = self._sums_of(model)
+        found = self.folder and checkpoint.read(
+            self.folder, checkpoint.numbers(model), sums, self.config
+        )
+        if not found:
+            self.train.epoch = 0
+            return 0, 0
+        self.rows[:] = found["rows"]
+        self._sums = [np.array(variable) for variable in sums]
+        if found["position"] is None:
+            self.train.epoch = len(self.rows)
+            return len(self.rows), 0
+        self.train.restore(found["position"])
+        return found["position"]["epoch"], found["position"]["batch"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left, or too many brought nothing."""
+        if len(self.rows) >= self.config.epochs:
+            return True
+        if not self.rows or not self.config.patience:
+            return False
+        best = max(range(len(self.rows)), key=lambda i: score(self.rows[i]))
+        return len(self.rows) - 1 - best >= self.config.patience
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Go on with the sums of an epoch that was stopped; Keras has set them to zero."""
+        for variable, value in zip(self._sums_of(self.model), self._sums, strict=False):
+            variable.assign(value)
+        self._sums = []
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Save within the epoch where it is time, or where the process is asked to end."""
+        done = batch + 1
+        # The last batch's checkpoint is the epoch's, which follows after validation.
+        last = done == self.train.remaining
+        steps = self.config.save_steps and done % self.config.save_steps == 0
+        minutes = self.config.save_minutes
+        due = steps or (minutes and time.monotonic() - self._saved >= 60 * minutes)
+        if not last and self.writes and (due or self.asked.is_set()):
+            self._save(self._sums_of(self.model), self.train.state(done))
+        if self.asked.is_set() and not last:
+            raise SystemExit(143)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Validate the running mean of the weights, where there is one."""
+        if self.config.ema:
+            self.raw = self._average(self.model)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        """Go on with the weights themselves."""
+        self.put_back(self.model)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add a row; keep the best weights; save."""
+        model = self.model
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        self.rows.append({"epoch": epoch + 1, **row})
+        with self._averaged(model):
+            self._keep_best()
+        if self.config.schedule == "plateau":
+            model.optimizer.learning_rate = schedules.plateau(self.config, self.rows)
+        if self.board is not None and self.writes:
+            self.board.add(self.rows[-1])
+        if self.writes:
+            write_csv(self.folder, self.rows)
+            # Last, since its presence says that the epoch is whole.
+            self._save([], {**self.train.plan.identity, "epoch": len(self.rows), "batch": 0})
+        if self.finished:
+            model.stop_training = True
+        if self.asked.is_set() and not self.finished:
+            raise SystemExit(143)
+        if self.config.ema:
+            # Keras puts the running mean into the network where `fit` ends.
+            self.raw = [np.array(variable) for variable in model.trainable_variables]
+
+    def put_back(self, model: keras.Model) -> None:
+        """Put the weights themselves back where their running mean stands."""
+        if self.raw is not None:
+            for variable, value in zip(model.trainable_variables, self.raw, strict=True):
+                variable.assign(value)
+        self.raw = None
+
+    def restore_best(self) -> None:
+        """Put the best epoch's weights into the network."""
+        if self.best_weights is not None:
+            self.network.set_weights(self.best_weights)
+        elif self.folder is not None and (self.folder / BEST).exists():
+            self.network.load_weights(self.folder / BEST)
+
+    def _keep_best(self) -> None:
+        if max(self.rows, key=score) is not self.rows[-1]:
+            return
+        self.best_weights = [np.array(value) for value in self.network.get_weights()]
+        if self.writes:
+            with atomic_path(self.folder / BEST) as temporary:
+                self.network.save_weights(temporary, overwrite=True)
+
+    def _save(self, sums: list, position: dict) -> None:
+        checkpoint.write(
+            self.folder, checkpoint.numbers(self.model), sums, self.config, self.rows, position
+        )
+        self._saved = time.monotonic()
+
+    def _sums_of(self, model: keras.Model) -> list[keras.Variable]:
+        loss = [metric for metric in model.metrics if metric.name == "loss"]
+        return [variable for metric in (*loss, *self.metrics) for variable in metric.variables]
+
+    @staticmethod
+    def _average(model: keras.Model) -> list[np.ndarray]:
+        """Put the running mean into the model and return the weights themselves."""
+        raw = [np.array(variable) for variable in model.trainable_variables]
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        return raw
+
+    @contextmanager
+    def _averaged(self, model: keras.Model) -> Iterator[None]:
+        self.on_test_begin()
+        try:
+            yield
+        finally:
+            self.on_test_end()

@@ -211,22 +211,22 @@ class Desk:
     def _in_time(self, frame: Frame, made_from: int) -> bool:
         return frame.index <= made_from + self._lag
 
+    def _has_a_chance(self, frame: Frame) -> bool:
+        if self._mask and self._in_time(frame, self._mask[0]):
+            return True
+        coming = self._working
+        return coming is not None and coming <= frame.index and self._in_time(frame, coming)
+
     def _forget(self) -> None:
         """Drop what is older than another frame that can be shown, and what no mask will reach.
 
-        The next mask is that of the frame being worked on. What is too new for that one has to
-        wait for the mask after it, which will be made from the newest frame.
+        The next mask is that of the frame being worked on. What is older than that one comes too
+        late, and what is too new has to wait for the mask after it, made from the newest frame.
         """
         before = len(self._kept)
         if self._mask:
             while len(self._kept) > 1 and self._in_time(self._kept[1], self._mask[0]):
                 self._kept.popleft()
-        coming = self._working if self._working is not None else -1
-        made = self._mask[0] if self._mask else -1
         last = self._kept[-1] if self._kept else None
-        self._kept = deque(
-            frame
-            for frame in self._kept
-            if frame is last or self._in_time(frame, max(coming, made))
-        )
+        self._kept = deque(f for f in self._kept if f is last or self._has_a_chance(f))
         self.dropped += before - len(self._kept)

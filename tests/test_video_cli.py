@@ -1,0 +1,153 @@
+"""`seglib webcam` and `seglib video`, with a camera that the test holds."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import seglib
+from seglib import data
+from seglib.cli import main
+from seglib.video import capture
+from video_fakes import FakeCamera, film, frames_of, numbered
+
+
+@pytest.fixture(autouse=True)
+def no_display(monkeypatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+
+
+@pytest.fixture
+def portrait(tmp_path) -> Path:
+    """A film of a person who sways, 12 frames of 64 pixels."""
+    from seglib import video
+
+    clip = video.moving_portrait(12, size=64, seed=1)
+    sink = video.VideoWriter(tmp_path / "in" / "film.avi", fps=clip.fps)
+    for image in clip.images:
+        sink.write(image)
+    sink.close()
+    return tmp_path / "in" / "film.avi"
+
+
+def said(capsys: pytest.CaptureFixture) -> str:
+    """Return the last line of the standard error."""
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_a_film_becomes_a_film_of_the_same_length_and_rate(portrait, tmp_path, capsys) -> None:
+    output = tmp_path / "out.mp4"
+    arguments = ["video", "--input", str(portrait), "--output", str(output)]
+    assert main([*arguments, "--background", "grey", "--smooth", "one-euro"]) == 0
+    shown = capsys.readouterr()
+    assert "12 frames in" in shown.out and f"wrote {output}" in shown.out
+    assert "12/12" in shown.err
+    before, after = frames_of(portrait), frames_of(output)
+    assert len(after) == 12 and after[0].shape == before[0].shape
+    assert cv2.VideoCapture(str(output)).get(cv2.CAP_PROP_FPS) == pytest.approx(30)
+    # Colour is gone somewhere and left elsewhere.
+    colour = np.ptp(after[6].astype(int), axis=2)
+    assert (colour < 12).mean() > 0.1 and (colour > 40).mean() > 0.02
+
+
+def test_a_folder_becomes_a_film_before_another_background(portrait, tmp_path) -> None:
+    for index, image in enumerate(frames_of(portrait)[:4]):
+        seglib.write_image(tmp_path / "photos" / f"{index}.png", image)
+    seglib.write_image(tmp_path / "beach.png", np.full((20, 90, 3), (10, 240, 10), np.uint8))
+    output = tmp_path / "out.avi"
+    arguments = ["video", "--input", str(tmp_path / "photos"), "--output", str(output)]
+    assert main([*arguments, "--background", str(tmp_path / "beach.png"), "--fps", "5"]) == 0
+    found = frames_of(output)
+    assert len(found) == 4
+    assert np.abs(found[0].astype(int) - (10, 240, 10)).max(axis=2).min() < 20
+
+
+def test_hair_is_dyed_in_a_film(portrait, tmp_path) -> None:
+    output = tmp_path / "out.avi"
+    arguments = ["video", "--input", str(portrait), "--output", str(output), "--task", "hair"]
+    assert main([*arguments, "--color", "0", "0", "255", "--frames", "5", "--stats"]) == 0
+    assert len(frames_of(output)) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input", "FILM"], "--output FILE or --window"),
+        (["--input", "FILM", "--window"], "no display"),
+        (["--input", "0", "--output", "o.mp4"], "seglib webcam"),
+        (["--input", "none.mp4", "--output", "o.mp4"], "no video none.mp4"),
+        (["--input", "FILM", "--output", "FILM"], "is an input"),
+        (["--input", "FILM", "--output", "o.gif"], "must end in"),
+        (["--input", "FILM", "--output", "FILM/o.mp4"], "cannot write"),
+        (["--input", "FILM", "--output", "o.mp4", "--smooth", "x"], "no smoother 'x'"),
+        (["--input", "FILM", "--output", "o.mp4", "--frames", "0"], "--frames is 0"),
+        (["--input", "FILM", "--output", "o.mp4", "--color", "1", "2", "3"], "--task portrait"),
+        (["--input", "FILM", "--output", "o.mp4", "--preset", "x"], "no preset 'x'"),
+        (["--input", "TEXT", "--output", "o.mp4"], "cannot be decoded"),
+        (["--input", "EMPTY", "--output", "o.mp4"], "holds no pictures"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(
+    arguments, message, tmp_path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.mp4").write_text("no film")
+    film(tmp_path / "film.mp4", count=3)
+    names = {"FILM": "film.mp4", "TEXT": "text.mp4", "EMPTY": "empty"}
+    for word, name in names.items():
+        arguments = [argument.replace(word, name) for argument in arguments]
+    monkeypatch.chdir(tmp_path)
+    there = sorted(os.listdir())
+    assert main(["video", *arguments]) == 2
+    assert message in said(capsys)
+    assert sorted(os.listdir()) == there
+
+
+def test_no_camera_is_one_sentence(capsys, tmp_path) -> None:
+    assert main(["webcam", "--camera", "63", "--output", str(tmp_path / "o.mp4")]) == 2
+    assert said(capsys).startswith("seglib: no camera 63 can be opened; connect one")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_camera_needs_somewhere_to_be_shown(capsys, monkeypatch) -> None:
+    camera = FakeCamera(numbered)
+    monkeypatch.setattr(capture.cv2, "VideoCapture", camera)
+    assert main(["webcam"]) == 2
+    assert "no display" in said(capsys) and camera.released
+    camera.released = False
+    assert main(["webcam", "--no-window"]) == 2
+    assert "nowhere to show" in said(capsys) and camera.released
+
+
+def test_an_unplugged_camera_leaves_its_recording(capsys, monkeypatch, tmp_path) -> None:
+    person = data.synthetic.draw(1, size=64).image[..., ::-1]
+    camera = FakeCamera(lambda i: person.copy() if i < 25 else None)
+    reader = cv2.VideoCapture
+
+    def opened(what: int | str) -> object:
+        return camera if isinstance(what, int) else reader(what)
+
+    monkeypatch.setattr(capture.cv2, "VideoCapture", opened)
+    output = tmp_path / "me.avi"
+    assert main(["webcam", "--output", str(output), "--max-lag", "3", "--no-mirror"]) == 2
+    assert "after frame 24; see whether it was unplugged" in said(capsys)
+    monkeypatch.undo()
+    assert len(frames_of(output)) > 0
+
+
+def test_a_recording_of_a_number_of_frames(capsys, monkeypatch, tmp_path) -> None:
+    camera, reader = FakeCamera(lambda i: numbered(i % 200, (64, 64))), cv2.VideoCapture
+    monkeypatch.setattr(
+        capture.cv2, "VideoCapture", lambda what: camera if what == 0 else reader(what)
+    )
+    output = tmp_path / "me.avi"
+    arguments = ["webcam", "--output", str(output), "--frames", "6", "--size", "640", "480"]
+    assert main(arguments) == 0
+    assert camera.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640 and camera.released
+    assert "6 frames in" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert len(frames_of(output)) == 6

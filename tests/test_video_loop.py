@@ -1,0 +1,413 @@
+"""The loop between source and sink: pairs, drops, faults, and ends."""
+
+import gc
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seglib import SeglibError, video
+from seglib.video.handover import Channel, Desk, Line
+from video_fakes import FakeCamera, frames_of, numbered, own_number, shown_number
+
+
+def frame(index: int) -> video.Frame:
+    return video.Frame(index, index / 30, numbered(index, (2, 2)))
+
+
+def seglib_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("seglib ")]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    yield
+    assert not seglib_threads()
+
+
+def camera(count: int, **more) -> video.Camera:
+    """A camera that gives `count` frames as fast as they are read and is unplugged then."""
+    fake = FakeCamera(lambda i: numbered(i) if i < count else None, **more)
+    return video.Camera(0, patience=0.05, capture=fake)
+
+
+# The desk, without threads: what may be shown when.
+
+
+def at_once(take: Callable[[], object], desk: Desk) -> object:
+    """Call what must not have to wait."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(take)
+        try:
+            return future.result(timeout=10)
+        except TimeoutError:
+            desk.stop()
+            raise
+
+
+@given(st.lists(st.sampled_from("fffsmc"), max_size=60), st.integers(0, 4))
+def test_the_desk_shows_the_newest_frame_that_has_a_mask_in_time(steps: list, lag: int) -> None:
+    desk = Desk(lag)
+    added, shown, waiting, working, mask = [], -1, None, None, None
+    for step in steps:
+        good = [i for i in added if mask is not None and shown < i <= mask + lag]
+        if step == "f":
+            waiting = len(added)
+            added.append(waiting)
+            desk.add(frame(waiting))
+        elif step == "s" and waiting is not None and working is None:
+            working = desk.to_segment()
+            assert working.index == waiting  # always the newest
+            waiting = None
+        elif step == "m" and working is not None:
+            desk.add_mask(working, own_number(working.image))
+            mask, working = working.index, None
+        elif step == "c" and good:
+            got, its_mask, age = desk.to_compose()
+            assert got.index == max(good) and age == got.index - mask
+            assert its_mask[0, 0] == np.float32(mask / 255)
+            shown = got.index
+        assert len(desk._kept) <= lag + 3
+        assert desk.dropped <= len(added)
+    desk.stop()
+
+
+@given(st.lists(st.sampled_from("fffsmc"), max_size=60), st.integers(0, 4))
+def test_every_frame_at_the_desk_is_shown_or_counted(steps: list, lag: int) -> None:
+    desk, shown, added, working = Desk(lag), 0, 0, None
+    for step in steps:
+        if step == "f":
+            desk.add(frame(added))
+            added += 1
+        elif step == "s" and desk._waiting is not None and working is None:
+            working = desk.to_segment()
+        elif step == "m" and working is not None:
+            desk.add_mask(working, own_number(working.image))
+            working = None
+        elif step == "c" and desk._fresh():
+            desk.to_compose()
+            shown += 1
+    # To the end, as the threads would.
+    desk.end()
+    if working is not None:
+        desk.add_mask(working, own_number(working.image))
+    while (working := at_once(desk.to_segment, desk)) is not None:
+        desk.add_mask(working, own_number(working.image))
+    while at_once(desk.to_compose, desk) is not None:
+        shown += 1
+    assert shown + desk.dropped == added
+    assert shown >= min(added, 1)
+
+
+def test_a_channel_waits_ends_and_stops() -> None:
+    channel = Channel(1)
+    assert channel.put(1) and channel.take(0.01) == 1 and channel.take(0.01) is None
+    channel.put(2)
+    channel.end()
+    assert not channel.over and channel.take() == 2 and channel.over and channel.take() is None
+    full = Channel(1)
+    full.put(1)
+    putting = threading.Timer(0.05, full.stop)
+    putting.start()
+    assert not full.put(2)  # waits until it is stopped
+    putting.join()
+    line = Line()
+    line.stop()
+    assert not line.add(frame(0)) and line.to_segment() is None and line.to_compose() is None
+
+
+def test_a_lag_below_zero_is_refused() -> None:
+    with pytest.raises(SeglibError, match="lag is -1"):
+        Desk(-1)
+
+
+# Runs.
+
+
+def test_every_frame_of_a_film_is_shown_in_order_with_its_own_mask() -> None:
+    album, seen = video.Album(), []
+    source = video.Frames([numbered(i) for i in range(60)], fps=30)
+    report = video.process(source, own_number, shown_number, album, on_shown=seen.append)
+    assert [tuple(p[0, 0, :2]) for p in album.pictures] == [(i, i) for i in range(60)]
+    assert (report.captured, report.shown, report.dropped) == (60, 60, 0)
+    assert report.lags == {0: 60} and report.seconds > 0 and report.fps > 0
+    assert [s.frame.index for s in seen] == list(range(60))
+    assert all(s.delay > 0 for s in seen) and report.delay_ms[0] <= report.delay_ms[1]
+    assert str(report).startswith("60 frames in ")
+
+
+@pytest.mark.parametrize("max_lag", [0, 1, 3])
+def test_a_slow_network_drops_frames_and_the_lag_is_bounded(max_lag: int) -> None:
+    def slow(image: np.ndarray) -> np.ndarray:
+        time.sleep(0.015)
+        return own_number(image)
+
+    album, seen = video.Album(), []
+    source = video.Paced(video.Frames([numbered(i) for i in range(100)], fps=400))
+    report = video.process(source, slow, shown_number, album, max_lag=max_lag, on_shown=seen.append)
+    assert report.captured == 100 and report.shown + report.dropped == 100
+    assert 0 < report.dropped < 100
+    assert set(report.lags) <= set(range(max_lag + 1)) and sum(report.lags.values()) == report.shown
+    numbers = [tuple(map(int, p[0, 0, :2])) for p in album.pictures]
+    assert [a - b for a, b in numbers] == [s.lag for s in seen]
+    assert all(a[0] < b[0] for a, b in pairwise(numbers))
+    if max_lag:
+        assert max(report.lags) > 0 and "frames older" in str(report)
+
+
+def test_with_enough_lag_no_frame_waits_for_the_network() -> None:
+    """Frames 1 to 3 are shown while the network is still at work on the second mask."""
+    go_on, shown = threading.Event(), []
+
+    def second_waits(image: np.ndarray) -> np.ndarray:
+        if image[0, 0, 0]:
+            assert go_on.wait(20)
+        return own_number(image)
+
+    def look(one: video.Shown) -> None:
+        shown.append((one.frame.index, one.lag))
+        if one.frame.index == 3:
+            go_on.set()
+
+    source = camera(4)
+    fake, lock_step = source._capture, source.read
+
+    def next_when_shown() -> video.Frame | None:
+        # The camera gives the next frame when the one before has been shown.
+        deadline = time.monotonic() + 20
+        while fake.reads > len(shown) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return lock_step()
+
+    source.read = next_when_shown
+    with pytest.raises(SeglibError, match="unplugged"):
+        video.process(source, second_waits, shown_number, video.Album(), max_lag=9, on_shown=look)
+    assert shown == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
+def test_the_stages_work_at_the_same_time() -> None:
+    """Composing a frame goes on until the next one is being segmented, and that one waits too."""
+    second = threading.Event()
+
+    def segment(image: np.ndarray) -> np.ndarray:
+        if image[0, 0, 0] == 1:
+            second.set()
+        return own_number(image)
+
+    def compose(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        assert second.wait(20)
+        return image
+
+    source = video.Frames([numbered(i) for i in range(3)])
+    assert video.process(source, segment, compose, video.Album()).shown == 3
+
+
+def test_each_function_is_called_by_one_thread_in_order() -> None:
+    calls = {"segment": [], "compose": [], "sink": []}
+
+    def note(what: str, image: np.ndarray) -> None:
+        calls[what].append((threading.get_ident(), int(image[0, 0, 0])))
+
+    class Sink(video.Album):
+        def write(self, picture: np.ndarray) -> bool:
+            note("sink", picture)
+            return True
+
+    video.process(
+        video.Frames([numbered(i) for i in range(20)]),
+        lambda image: (note("segment", image), own_number(image))[1],
+        lambda image, mask: (note("compose", image), image)[1],
+        Sink(),
+    )
+    for made in calls.values():
+        assert len({thread for thread, _ in made}) == 1
+        assert [number for _, number in made] == list(range(20))
+    assert len({made[0][0] for made in calls.values()}) == 3
+    assert calls["sink"][0][0] == threading.get_ident()
+
+
+def test_a_run_can_be_ended_by_number_and_by_the_sink() -> None:
+    class Tired(video.Album):
+        def write(self, picture: np.ndarray) -> bool:
+            return super().write(picture) and len(self.pictures) < 4
+
+    for sink, more in ((video.Album(), {"limit": 4}), (Tired(), {})):
+        source = video.Frames([numbered(i) for i in range(50)])
+        assert video.process(source, own_number, shown_number, sink, **more).shown == 4
+        assert len(sink.pictures) == 4
+
+
+@pytest.mark.parametrize("where", ["segment", "compose", "sink", "smooth", "on_shown", "source"])
+@pytest.mark.parametrize("live", [False, True])
+def test_what_a_thread_raises_reaches_the_caller(where: str, live: bool, tmp_path) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError(where)
+
+    class Broken(video.Album):
+        write = broken
+        read = broken
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    source = video.Frames([numbered(i) for i in range(9)], fps=1000)
+    if where == "source":
+        source.read = broken
+    sink = Broken() if where == "sink" else video.VideoWriter(tmp_path / "film.mp4")
+    with pytest.raises(ZeroDivisionError, match=where):
+        video.process(
+            video.Paced(source) if live else source,
+            broken if where == "segment" else own_number,
+            broken if where == "compose" else shown_number,
+            sink,
+            smooth=broken if where == "smooth" else None,
+            on_shown=broken if where == "on_shown" else None,
+        )
+    if where == "sink":
+        assert sink.aborted
+    # Half of a film helps nobody; a frame filmed live cannot be had again.
+    assert (tmp_path / "film.mp4").exists() == (live and where == "on_shown")
+    assert {path.name for path in tmp_path.iterdir()} <= {"film.mp4"}
+
+
+def test_a_recording_survives_an_unplugged_camera(tmp_path) -> None:
+    sink = video.VideoWriter(tmp_path / "film.avi")
+    shown = []
+    with pytest.raises(SeglibError, match=r"camera 0 gave no picture.*after frame 29.*unplugged"):
+        video.process(camera(30), own_number, shown_number, sink, on_shown=shown.append)
+    assert len(frames_of(tmp_path / "film.avi")) == len(shown) > 0
+
+
+def test_a_camera_that_hangs_is_given_up(tmp_path) -> None:
+    fake = FakeCamera(numbered, hang_at=5)
+    source = video.Camera(0, capture=fake)
+    try:
+        with pytest.raises(SeglibError, match=r"camera 0 has given no frame for 0\.2 seconds"):
+            video.process(source, own_number, shown_number, video.Album(), patience=0.2)
+        assert not fake.released  # its driver is still in the read
+    finally:
+        fake.go_on.set()
+        for thread in seglib_threads():
+            thread.join(10)
+
+
+def test_a_camera_that_turns_keeps_the_films_size_and_forgets_old_masks(tmp_path) -> None:
+    seen = threading.Event()
+
+    class Watched(video.Ema):
+        resets = 0
+
+        def reset(self) -> None:
+            super().reset()
+            self.resets += 1
+
+        def __call__(self, mask: np.ndarray, time: float, image: np.ndarray) -> np.ndarray:
+            seen.set()
+            return super().__call__(mask, time, image)
+
+    def turning(index: int) -> np.ndarray | None:
+        if index < 10:
+            return numbered(index, (24, 32))
+        assert seen.wait(20)  # the network has had an upright frame
+        return numbered(index, (32, 24)) if index < 20 else None
+
+    smooth, sink = Watched(), video.VideoWriter(tmp_path / "film.avi")
+    source = video.Camera(0, patience=0.05, capture=FakeCamera(turning))
+    with pytest.raises(SeglibError, match="unplugged"):
+        video.process(source, own_number, shown_number, sink, smooth=smooth)
+    assert smooth.resets == 2  # at the start and at the turn
+    assert {picture.shape for picture in frames_of(tmp_path / "film.avi")} == {(24, 32, 3)}
+
+
+def test_an_interrupt_ends_a_recording_and_breaks_off_a_conversion(tmp_path) -> None:
+    def interrupt(one: video.Shown) -> None:
+        if one.frame.index >= 5:
+            raise KeyboardInterrupt
+
+    def run(live: bool) -> video.Report:
+        source = video.Frames([numbered(i) for i in range(50)], fps=500)
+        sink = video.VideoWriter(tmp_path / f"{live}.avi")
+        source = video.Paced(source) if live else source
+        return video.process(source, own_number, shown_number, sink, on_shown=interrupt)
+
+    report = run(live=True)
+    assert len(frames_of(tmp_path / "True.avi")) == report.shown > 0
+    with pytest.raises(KeyboardInterrupt):
+        run(live=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["True.avi"]
+
+
+def test_a_lag_is_for_live_sources_only(tmp_path) -> None:
+    sink = video.VideoWriter(tmp_path / "film.mp4")
+    with pytest.raises(SeglibError, match="max_lag is 2"):
+        video.process(video.Frames([numbered(0)]), own_number, shown_number, sink, max_lag=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_went_wrong_on_the_way_is_warned_of() -> None:
+    source = video.Frames([numbered(i) for i in range(3)])
+    source.note = "the frames were dusty"
+    with pytest.warns(UserWarning, match="dusty"):
+        report = video.process(source, own_number, shown_number, video.Album())
+    assert report.note == "the frames were dusty" and report.shown == 3
+
+
+def test_labels_are_written_into_a_copy() -> None:
+    plain, labelled = video.Album(), video.Album()
+    pictures = [np.full((240, 320, 3), 120, np.uint8)] * 4
+    kept = []
+    for album, label in ((plain, False), (labelled, True)):
+        video.process(
+            video.Frames(pictures), own_number, lambda image, mask: image, album,
+            label=label, on_shown=kept.append,
+        )  # fmt: skip
+    assert (plain.pictures[1] == 120).all() and (kept[-1].picture == 120).all()
+    assert not (labelled.pictures[1] == 120).all()
+    assert (labelled.pictures[1][60:] == 120).all()
+
+
+def test_progress_names_the_source_and_the_whole(capsys) -> None:
+    source = video.Frames([numbered(i) for i in range(7)])
+    video.process(source, own_number, shown_number, video.Album(), progress=True)
+    assert "the frames: 100%" in (shown := capsys.readouterr().err) and "7/7" in shown
+
+
+def test_memory_stays_flat_over_thousands_of_frames() -> None:
+    """What NumPy and Python hold after 2,200 frames is what they held after 1,100.
+
+    Times are kept of the last 1,000 frames, so the first thousand is not compared.
+    """
+    held = {}
+
+    def look(one: video.Shown) -> None:
+        if one.frame.index in (1100, 2199):
+            gc.collect()
+            held[one.frame.index] = tracemalloc.get_traced_memory()[0]
+
+    class Forgets(video.Album):
+        def write(self, picture: np.ndarray) -> bool:
+            return True
+
+    class Endless(video.Frames):
+        def read(self) -> video.Frame | None:
+            index, self._next = self._next, self._next + 1
+            return video.Frame(index, index / 30, numbered(index % 256)) if index < 2200 else None
+
+    tracemalloc.start()
+    try:
+        for smooth in (video.MotionEma(), video.OneEuro()):
+            video.process(
+                Endless([]), own_number, shown_number, Forgets(), smooth=smooth, on_shown=look
+            )
+            # One frame has 2,304 bytes: a leak of one number a frame would be seen.
+            assert held[2199] - held[1100] < 20_000
+    finally:
+        tracemalloc.stop()

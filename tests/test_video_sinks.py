@@ -1,0 +1,176 @@
+"""Films, windows and notebook views: whole or absent, and honest about what cannot be."""
+
+import io
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import seglib
+from seglib import SeglibError, video
+from seglib.video import sinks, views
+from video_fakes import frames_of, numbered
+
+
+@pytest.mark.parametrize("suffix", sinks.CODECS)
+def test_every_suffix_can_be_written_and_read_back(tmp_path, suffix: str) -> None:
+    photo = np.ascontiguousarray(seglib.sample_photo()[::8, ::8])
+    sink = video.VideoWriter(tmp_path / f"film{suffix}", fps=25)
+    assert all(sink.write(photo) for _ in range(12))
+    sink.close()
+    found = frames_of(tmp_path / f"film{suffix}")
+    assert len(found) == 12 and np.abs(found[3].astype(float) - photo).mean() < 12
+    assert os.listdir(tmp_path) == [f"film{suffix}"]
+
+
+def test_what_stood_there_stays_until_the_film_is_whole(tmp_path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"precious")
+    sink = video.VideoWriter(path)
+    sink.write(numbered(3))
+    assert path.read_bytes() == b"precious"
+    sink.abort()
+    assert path.read_bytes() == b"precious" and os.listdir(tmp_path) == ["film.mp4"]
+    sink = video.VideoWriter(path)
+    sink.write(numbered(3))
+    sink.close()
+    assert len(frames_of(path)) == 1
+
+
+def test_a_film_without_frames_is_not_written(tmp_path) -> None:
+    with pytest.raises(SeglibError, match="no frame"):
+        video.VideoWriter(tmp_path / "film.mp4").close()
+    assert not os.listdir(tmp_path)
+
+
+def test_odd_sizes_lose_a_row_and_other_sizes_get_borders(tmp_path) -> None:
+    sink = video.VideoWriter(tmp_path / "film.avi")
+    sink.write(np.full((47, 63, 3), 200, np.uint8))
+    sink.write(np.full((63, 47, 3), 200, np.uint8))
+    sink.close()
+    first, turned = frames_of(tmp_path / "film.avi")
+    assert first.shape == turned.shape == (46, 62, 3)
+    assert first.min() > 180
+    assert turned[:, 31].min() > 180 and turned[:, :10].max() < 40 and turned[:, -10:].max() < 40
+
+
+def test_fitting_keeps_proportions() -> None:
+    tall = video.sinks.fit(np.full((40, 20, 3), 9, np.uint8), (20, 40))
+    assert (tall[:, 15:25] == 9).all() and not tall[:, :15].any() and not tall[:, 25:].any()
+    same = numbered(5)
+    assert np.array_equal(video.sinks.fit(same, same.shape[:2]), same)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("film.gif", {}, "must end in"),
+        ("film.mp4", {"codec": "MPEG4"}, "four characters"),
+        ("film.mp4", {"fps": 0}, "fps is 0"),
+        ("file/film.mp4", {}, "cannot write"),
+    ],
+)
+def test_what_cannot_be_written_is_said_at_once(tmp_path, name, options, message) -> None:
+    (tmp_path / "file").write_text("a file where a folder would have to be")
+    with pytest.raises(SeglibError, match=message):
+        video.VideoWriter(tmp_path / name, **options)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_codec_that_is_not_there_names_a_way_out(tmp_path) -> None:
+    sink = video.VideoWriter(tmp_path / "film.mp4", codec="ZZZZ")
+    with pytest.raises(SeglibError, match=r"codec ZZZZ.*\.avi"):
+        sink.write(numbered(1))
+    sink.abort()
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a file's size")
+def test_a_full_disk_is_found_out(tmp_path) -> None:
+    code = f"""
+import resource, signal, numpy as np
+from seglib import SeglibError, video
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
+sink = video.VideoWriter({str(tmp_path / "film.avi")!r})
+for i in range(80):
+    sink.write(np.random.default_rng(i).integers(0, 255, (64, 64, 3), np.uint8))
+try:
+    sink.close()
+except SeglibError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "film.avi was not written, since the disk" in done.stdout, done.stderr
+    assert not os.listdir(tmp_path)
+
+
+def test_several_sinks_get_every_picture_and_end_together(tmp_path) -> None:
+    class Tired(video.Album):
+        def write(self, picture: np.ndarray) -> bool:
+            return super().write(picture) and len(self.pictures) < 2
+
+    tired, other = Tired(), video.Album()
+    both = video.Several(tired, other, video.VideoWriter(tmp_path / "film.mp4"))
+    assert both.write(numbered(0)) and not both.write(numbered(1))
+    both.close()
+    assert len(other.pictures) == len(frames_of(tmp_path / "film.mp4")) == 2
+
+
+def test_without_a_display_there_is_no_window(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(SeglibError, match="no display"):
+        video.Window()
+
+
+def test_a_display_that_does_not_answer_is_no_display(monkeypatch) -> None:
+    # Qt would end this whole process here.
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":4711")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+    assert not video.has_display()
+
+
+def test_a_window_shows_bgr_and_ends_by_key_or_cross(monkeypatch) -> None:
+    shown, keys, visible = [], iter([255, ord("q"), 255]), [1.0]
+    monkeypatch.setattr(views, "has_display", lambda: True)
+    for name, fake in {
+        "namedWindow": lambda *_: None,
+        "resizeWindow": lambda *_: None,
+        "imshow": lambda _, picture: shown.append(picture),
+        "waitKey": lambda _: next(keys),
+        "getWindowProperty": lambda *_: visible[0],
+        "destroyWindow": lambda _: shown.append("closed"),
+    }.items():
+        monkeypatch.setattr(cv2, name, fake)
+    window = video.Window()
+    red = np.full((4, 4, 3), (250, 0, 0), np.uint8)
+    assert window.write(red)
+    assert shown[0][0, 0].tolist() == [0, 0, 250]
+    assert not window.write(red)
+    visible[0] = 0.0
+    assert not window.write(red)
+    window.close()
+    assert shown[-1] == "closed"
+
+
+def test_a_notebook_view_follows_the_frames_at_its_own_rate() -> None:
+    view = video.NotebookView(width=16, fps=1)
+    assert view.write(numbered(200)) and view.write(numbered(20))
+    picture = np.asarray(Image.open(io.BytesIO(view.widget.value)))
+    assert picture.shape == (12, 16, 3) and picture.mean() > 180  # the second came too soon
+    view.close()
+
+
+def test_a_notebook_view_names_what_it_needs(monkeypatch) -> None:
+    with pytest.raises(SeglibError, match="width"):
+        video.NotebookView(width=0)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(SeglibError, match="pip install ipywidgets"):
+        video.NotebookView()

@@ -1,0 +1,204 @@
+"""Cameras, films and folders: what comes out, in which order, and what is said when it cannot."""
+
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+import seglib
+from seglib import SeglibError, video
+from seglib.video import frames
+from video_fakes import FakeCamera, film, frames_of, numbered
+
+
+def all_of(source: video.Source) -> list[video.Frame]:
+    found = []
+    while (frame := source.read()) is not None:
+        found.append(frame)
+    source.close()
+    source.close()
+    return found
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv", ".mov", ".webm"])
+def test_a_film_is_read_frame_by_frame_as_rgb(tmp_path, suffix: str) -> None:
+    path = film(tmp_path / f"film{suffix}")
+    source = video.open_source(path)
+    assert (source.fps, source.count, source.live, source.size) == (25, 20, False, (48, 64))
+    found = all_of(source)
+    assert [frame.index for frame in found] == list(range(20)) and not source.note
+    assert found[5].time == pytest.approx(0.2)
+    expected = frames_of(path)
+    assert all(np.array_equal(a.image, b) for a, b in zip(found, expected, strict=True))
+    assert found[0].image[16, 10, 0] > found[0].image[16, 10, 1] + 60  # (250, 60, 200) in RGB
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 4000, b"no film at all" * 300])
+def test_what_is_no_film_says_what_to_do(tmp_path, content: bytes) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(content)
+    with pytest.raises(SeglibError, match=r"broken\.mp4 cannot be decoded.*ffmpeg"):
+        video.VideoFile(path)
+
+
+def test_the_libraries_below_keep_quiet_about_broken_films(tmp_path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no film at all" * 300)
+    code = f"""
+from seglib import SeglibError, video
+try:
+    video.VideoFile({str(tmp_path / "broken.mp4")!r})
+except SeglibError as error:
+    print(error)
+"""
+    # In a process of its own, since FFmpeg asks once how much it shall say.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "cannot be decoded" in done.stdout and done.stderr == ""
+
+
+def test_a_film_cut_in_half_cannot_be_opened_or_says_how_much_is_there(tmp_path) -> None:
+    whole = film(tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SeglibError, match="damaged"):
+        video.VideoFile(tmp_path / "half.mp4")
+    whole = film(tmp_path / "whole.avi", count=60).read_bytes()
+    (tmp_path / "half.avi").write_bytes(whole[: len(whole) // 2])
+    source = video.VideoFile(tmp_path / "half.avi")
+    found = all_of(source)
+    assert 5 < len(found) < 40
+    assert f"announces 60 frames, but only {len(found)} can be decoded" in source.note
+
+
+def test_zeros_in_the_middle_cost_only_what_is_lost(tmp_path) -> None:
+    path = film(tmp_path / "film.avi", count=60)
+    content = bytearray(path.read_bytes())
+    third = len(content) // 3
+    content[third : third + 3000] = bytes(3000)
+    path.write_bytes(content)
+    found = all_of(video.VideoFile(path))
+    assert 0 < len(found) <= 60 and all(frame.image.shape == (48, 64, 3) for frame in found)
+
+
+def test_an_unknown_codec_is_named_as_a_reason(tmp_path) -> None:
+    path = film(tmp_path / "odd.avi")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZZZZ"))
+    with pytest.raises(SeglibError, match="codec"):
+        video.VideoFile(path)
+
+
+def test_a_film_whose_size_changes_keeps_coming(tmp_path) -> None:
+    path = tmp_path / "turned.mjpeg"
+    parts = [numbered(90, (48, 64))] * 10 + [numbered(90, (64, 36))] * 10
+    path.write_bytes(b"".join(cv2.imencode(".jpg", part)[1].tobytes() for part in parts))
+    source = video.VideoFile(path)
+    assert source.count is None
+    assert {frame.image.shape for frame in all_of(source)} == {(48, 64, 3)}  # OpenCV scales
+
+
+def test_a_rate_that_cannot_be_is_replaced() -> None:
+    for fps in (0.0, -1.0, float("nan"), 90000.0):
+        camera = FakeCamera(numbered, fps=fps)
+        assert video.Camera(0, capture=camera).fps == frames.USUAL_FPS
+
+
+def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path) -> None:
+    for number in (10, 2, 1):
+        seglib.write_image(tmp_path / f"frame{number}.png", numbered(number))
+    (tmp_path / "notes.txt").write_text("no picture")
+    source = video.open_source(tmp_path, fps=10)
+    assert source.count == 3 and not source.live
+    found = all_of(source)
+    assert [frame.image[0, 0, 0] for frame in found] == [1, 2, 10]
+    assert [frame.time for frame in found] == pytest.approx([0, 0.1, 0.2])
+
+
+def test_a_broken_picture_is_left_out_and_named(tmp_path) -> None:
+    for number in range(4):
+        seglib.write_image(tmp_path / f"{number}.png", numbered(number))
+    (tmp_path / "1.png").write_bytes(b"broken")
+    (tmp_path / "2.png").write_bytes(b"")
+    source = video.PictureFolder(tmp_path)
+    assert [frame.index for frame in all_of(source)] == [0, 1]
+    assert source.note.startswith(f"{tmp_path} has 2 unreadable picture(s)")
+    assert "1.png" in source.note and source.note.count(str(tmp_path)) == 2
+
+
+def test_folders_without_a_readable_picture_are_refused(tmp_path) -> None:
+    with pytest.raises(SeglibError, match="holds no pictures"):
+        video.open_source(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"broken")
+    with pytest.raises(SeglibError, match=r"1 unreadable .*a\.jpg"):
+        video.PictureFolder(tmp_path).read()
+    with pytest.raises(SeglibError, match="no folder"):
+        video.PictureFolder(tmp_path / "none")
+    with pytest.raises(SeglibError, match="no video"):
+        video.open_source(tmp_path / "none.mp4")
+    with pytest.raises(SeglibError, match="fps is 0"):
+        video.PictureFolder(tmp_path, fps=0)
+
+
+def test_there_is_no_camera_here(capfd) -> None:
+    with pytest.raises(SeglibError, match="no camera 63 can be opened"):
+        video.open_source("63")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_camera_gives_rgb_upright_or_mirrored() -> None:
+    picture = np.zeros((24, 32, 3), np.uint8)
+    picture[:, :16] = (10, 20, 200)  # BGR: red on the left
+    plain = video.Camera(0, capture=FakeCamera(lambda i: picture)).read().image
+    assert plain[0, 0].tolist() == [200, 20, 10] and plain[0, 31].tolist() == [0, 0, 0]
+    mirrored = video.Camera(0, mirror=True, capture=FakeCamera(lambda i: picture)).read().image
+    assert np.array_equal(mirrored, plain[:, ::-1])
+    grey = video.Camera(0, capture=FakeCamera(lambda i: picture[..., 2])).read().image
+    assert grey.shape == (24, 32, 3)
+
+
+def test_a_camera_is_asked_for_its_size_and_no_old_frames() -> None:
+    camera = FakeCamera(numbered)
+    video.Camera(1, size=(720, 1280), capture=camera)
+    assert camera.asked[cv2.CAP_PROP_FRAME_WIDTH] == 1280
+    assert camera.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 720
+    assert camera.asked[cv2.CAP_PROP_BUFFERSIZE] == 1
+
+
+def test_single_reads_that_fail_are_waited_out() -> None:
+    camera = FakeCamera(lambda i: None if i % 3 else numbered(i))
+    source = video.Camera(0, capture=camera)
+    assert [source.read().index for _ in range(4)] == [0, 1, 2, 3]
+
+
+def test_an_unplugged_camera_is_told_from_one_that_never_worked() -> None:
+    source = video.Camera(0, patience=0.05, capture=FakeCamera(lambda i: None))
+    with pytest.raises(SeglibError, match="opens but gives no picture"):
+        source.read()
+    camera = FakeCamera(lambda i: numbered(i) if i < 3 else None)
+    source = video.Camera(2, patience=0.05, capture=camera)
+    with pytest.raises(SeglibError, match="camera 2 gave no picture.* after frame 2.*unplugged"):
+        all_of(source)
+    source.close()
+    assert camera.released and source.read() is None
+
+
+def test_a_camera_that_does_not_open_is_released() -> None:
+    camera = FakeCamera(numbered, opened=False)
+    with pytest.raises(SeglibError, match="no camera 0"):
+        video.Camera(0, capture=camera)
+    assert camera.released
+
+
+def test_frames_from_memory_are_checked() -> None:
+    assert len(all_of(video.Frames([numbered(i) for i in range(3)], fps=10))) == 3
+    with pytest.raises(SeglibError, match="frame 0"):
+        video.Frames([np.zeros((4, 4))]).read()
+
+
+def test_a_paced_source_is_live_and_not_ahead_of_its_time() -> None:
+    source = video.Paced(video.Frames([numbered(i) for i in range(5)], fps=100))
+    assert source.live and source.count == 5 and source.note == ""
+    started = time.monotonic()
+    found = all_of(source)
+    assert [frame.index for frame in found] == list(range(5))
+    assert found[-1].arrived - started >= 0.04 - 1e-4

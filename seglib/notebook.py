@@ -40,7 +40,7 @@ def say(text: str) -> None:
     >>> say(f"The mask covers **{0.25:.0%}** of the photo.")
     The mask covers **25%** of the photo.
     """
-    if _in_notebook():
+    if in_notebook():
         from IPython.display import Markdown, display
 
         display(Markdown(text))
@@ -48,7 +48,7 @@ def say(text: str) -> None:
         print(text)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Tell whether a Jupyter kernel shows what this process displays."""
     try:
         from IPython import get_ipython

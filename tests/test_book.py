@@ -99,6 +99,11 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.postprocess.frames",
         "seglib.pretrained.recipe",
         "seglib.pretrained.ship",
+        "seglib.training.checkpoint",
+        "seglib.training.heads",
+        "seglib.training.objective",
+        "seglib.training.recorder",
+        "seglib.training.yaml_file",
     }
     packages = ("seglib.cli", "seglib.data.doctor.", "seglib.data.sources.layouts.")
     assert {name for name in modules - shown if not name.startswith(packages)} == inner

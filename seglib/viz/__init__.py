@@ -14,6 +14,7 @@ from seglib.viz.plots import (
     reliability,
     strengths,
 )
+from seglib.viz.runs import compare_runs, live_curves
 from seglib.viz.style import COLOURS, OVERLAY, use_style
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "errors",
     "cases",
     "curves",
+    "compare_runs",
+    "live_curves",
     "distribution",
     "intervals",
     "reliability",

@@ -31,6 +31,8 @@ android {
 
 dependencies {
     implementation("com.google.ai.edge.litert:litert:2.3.0")
+    // The GPU accelerator; without it Accelerator.GPU throws and the CPU is taken.
+    implementation("com.google.ai.edge.litert:litert-gpu:2.3.0")
     implementation("androidx.activity:activity-ktx:1.9.3")
     implementation("androidx.camera:camera-camera2:1.4.1")
     implementation("androidx.camera:camera-lifecycle:1.4.1")

@@ -101,6 +101,59 @@ def function(
     return _report(count > 0, f"agrees in {count} cases")
 
 
+def smoother(
+    answer: Callable | None,
+    masks: np.ndarray,
+    truths: np.ndarray,
+    fps: float = 30.0,
+    calmer: float = 2.0,
+    most_lag: float = 0.5,
+) -> Verdict:
+    """Run the reader's smoother over a film's masks and measure what it gains and costs.
+
+    Args:
+        answer: a function without arguments that returns a new smoother, which is called with a
+            mask, its time in seconds and None for the picture, see `seglib.video.Smoother`; it may
+            return None while the exercise is open.
+        masks: (N, h, w) in [0, 1], of a subject that moves for some of the time.
+        truths: the same shape.
+        fps: frames a second.
+        calmer: by what factor `seglib.video.flicker` has to fall on the frames whose truth is
+            still.
+        most_lag: how late the masks may be in frames, by `seglib.video.lag`.
+    """
+    from seglib.video import flicker, lag
+
+    smooth = None if answer is None else answer()
+    if smooth is None:
+        return _report(False, _OPEN)
+    masks, result = np.asarray(masks), []
+    for index, mask in enumerate(masks):
+        try:
+            steady = smooth(mask.copy(), index / fps, None)
+        except Exception as error:  # the reader's own code, as in `function`
+            return _report(False, f"frame {index} raises {type(error).__name__}: {error}")
+        if steady is None:
+            return _report(False, _OPEN)
+        steady = np.asarray(steady)
+        if steady.shape != mask.shape or not (steady.min() >= 0 and steady.max() <= 1):
+            return _report(False, f"frame {index}: a mask of shape {mask.shape} in 0..1 expected")
+        result.append(steady)
+    moves = np.abs(np.diff(np.asarray(truths, np.float32), axis=0)).max(axis=(1, 2)) > 0
+    # The longest stretch without motion, from some frames after its start.
+    ends = np.flatnonzero(np.concatenate([[True], moves, [True]]))
+    longest = int(np.argmax(np.diff(ends)))
+    still = slice(int(ends[longest]) + (ends[longest + 1] - ends[longest]) // 4, ends[longest + 1])
+    steady = np.stack(result)
+    before, after = flicker(masks[still]), flicker(steady[still])
+    late = lag(steady, np.asarray(truths))
+    if not after * calmer <= before:
+        return _report(False, f"the flicker is {after:.4f} of {before:.4f}; 1/{calmer:g} is asked")
+    if not late <= most_lag:
+        return _report(False, f"the masks are {late:.2f} frames late; up to {most_lag:g} is asked")
+    return _report(True, f"flicker {after:.4f} of {before:.4f}, {late:.2f} frames late")
+
+
 _OPEN = "not yet: the answer is still open (None)"
 
 

@@ -91,3 +91,33 @@ def test_a_notebook_does_not_echo_the_verdict() -> None:
 
     shown, _ = DisplayFormatter().format(check.number(1, 1))
     assert shown == {}
+
+
+def masks_of_a_square() -> tuple[np.ndarray, np.ndarray]:
+    """A square that rests for 30 frames and then moves for 30, and what a noisy network saw."""
+    truths = np.zeros((60, 24, 48), np.float32)
+    for index in range(60):
+        left = 2 + max(0, index - 30)
+        truths[index, 8:16, left : left + 10] = 1
+    noise = np.random.default_rng(0).normal(0, 0.04, truths.shape)
+    return (truths + noise).clip(0, 1).astype(np.float32), truths
+
+
+def test_smoothers_are_judged_by_flicker_and_lag(capsys: pytest.CaptureFixture) -> None:
+    from seglib import video
+
+    masks, truths = masks_of_a_square()
+    cases = {
+        "not yet": lambda: None,
+        "0.0": lambda: lambda mask, time, image: mask,  # does nothing: flickers as before
+        "frames late": lambda: video.Ema(0.3),
+        "raises": lambda: lambda mask, time, image: mask / "a",
+        "shape": lambda: lambda mask, time, image: mask * 9,
+    }
+    for words, make in cases.items():
+        assert not check.smoother(make, masks, truths), words
+        assert words in capsys.readouterr().out
+    assert not check.smoother(None, masks, truths)
+    assert not check.smoother(lambda: lambda *_: None, masks, truths)
+    assert check.smoother(lambda: video.OneEuro(beta=3.0), masks, truths, calmer=1.5)
+    assert check.TICK in capsys.readouterr().out

@@ -135,3 +135,21 @@ def test_the_recipe_asks_for_its_photos(monkeypatch):
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
     with pytest.raises(seglib.SeglibError, match="SEGLIB_DATA"):
         recipe.validation_pool(recipe.RECIPES["all"])
+
+
+def test_training_leaves_out_what_scores_are_measured_on():
+    size = recipe.SOURCE_SIZE
+    drawn = data.synthetic.portraits(6, size=size, seed=11).images
+    number = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+    pool = recipe.Pool(
+        images=drawn[:5],
+        masks=np.broadcast_to(number, (5, size, size, 2)),
+        known=np.ones((5, 2), bool),
+        repeat=np.arange(10).reshape(5, 2),
+    )
+    again = images.resize(images.resize(drawn[3], (90, 90)), (size, size))
+    shown = np.stack([drawn[5], drawn[1][:, ::-1], again])
+    left = recipe.without_copies(pool, shown)
+    assert left.masks[:, 0, 0, 0].tolist() == [0, 2, 4]
+    assert left.repeat.tolist() == [[0, 1], [4, 5], [8, 9]]
+    np.testing.assert_array_equal(left.images, drawn[[0, 2, 4]])

@@ -8,8 +8,10 @@ at 128. Photos that lack one of the two masks leave that channel unknown. The jo
 cut into one network per task, and each is tuned on its own task, during which the sets with the
 most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
 the training pictures of those sets. `all` uses every photo set (research and
-teaching); `open` only the Apache-2.0 street photos and synthetic portraits. Photos come from
-`$SEGLIB_DATA`; every stage can be stopped and started again.
+teaching); `open` only the Apache-2.0 street photos and synthetic portraits. Training photos that a
+val split shows as well (Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by
+the verdict of `seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage can be stopped
+and started again.
 
 Chapter: training on Colab.
 """
@@ -25,6 +27,7 @@ import numpy as np
 
 from seglib import data, models
 from seglib.data.batches import Batches
+from seglib.data.duplicates import fingerprint, twins
 from seglib.errors import SeglibError
 from seglib.images import resize
 from seglib.models import UNetConfig, mobile_unet
@@ -141,6 +144,8 @@ class Pool:
 def training_pool(recipe: Recipe, teachers: dict[str, Path] | None = None) -> Pool:
     """Read a recipe's training photos into memory and draw its synthetic portraits.
 
+    What a val split of one of its sets shows as well is left out.
+
     Args:
         recipe: what to read.
         teachers: per task, a `.tflite` that supplies masks, as probabilities, for photos that come
@@ -150,12 +155,31 @@ def training_pool(recipe: Recipe, teachers: dict[str, Path] | None = None) -> Po
     for name, kinds in recipe.sets.items():
         parts.append(_photos(name, "train", kinds, teachers))
         parts[-1].repeat *= [recipe.repeat.get(task, {}).get(name, 1) for task in TASKS]
+    scored = sorted({*recipe.sets, *recipe.val_sets})
+    shown = np.concatenate([data.load(name, "val").arrays(SOURCE_SIZE)[0] for name in scored])
+    parts = [without_copies(_joined(parts), shown)]
     if recipe.synthetic:
         drawn = data.synthetic.portraits(recipe.synthetic, size=SOURCE_SIZE, seed=7)
         masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
         known = np.ones((recipe.synthetic, 2), bool)
         parts.append(Pool(drawn.images, masks, known, np.ones((recipe.synthetic, 2), int)))
     return _joined(parts)
+
+
+def without_copies(pool: Pool, shown: np.ndarray) -> Pool:
+    """Leave out the photos that are in `shown` too, mirrored or as another shot of one scene.
+
+    Args:
+        pool: training photos.
+        shown: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3), the photos that scores are measured on.
+    """
+    prints = [fingerprint(image) for image in (*pool.images, *shown)]
+    count = len(pool.images)
+    # Of a pair the lower number comes first.
+    pairs = twins(prints, range(count, len(prints)))
+    keep = np.ones(count, bool)
+    keep[[pair.first for pair in pairs if pair.first < count]] = False
+    return Pool(*(getattr(pool, name)[keep] for name in Pool.__annotations__))
 
 
 def validation_pool(recipe: Recipe) -> Pool:

@@ -76,7 +76,9 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
 def test_the_command_lists_all_of_it(capsys):
     assert main(["data", "list"]) == 0
     text = capsys.readouterr().out
-    assert all(entry.name in text and entry.terms in text for entry in data.list())
+    for entry in data.list():
+        for said in (entry.name, entry.size, entry.terms, entry.citation, entry.address):
+            assert said in text
     assert main(["data", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [entry.name for entry in data.list()]

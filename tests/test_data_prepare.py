@@ -235,7 +235,7 @@ def test_arrays_of_the_older_projects_come_in_and_go_out(tmp_path):
         (np.full((2, 8, 8, 3), -1.5), np.zeros((2, 8, 8)), "before any normalisation"),
         (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 7, np.uint8), "class numbers"),
         (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), -3), "not within 0..255"),
-        (np.zeros((2, 8, 8, 3)), np.array([object()] * 2), "no array that can be read"),
+        (np.zeros((2, 8, 8, 3)), np.array([object()] * 2), "holds no plain numbers"),
     ],
 )
 def test_arrays_that_cannot_be_used(tmp_path, photos, masks, match):
@@ -271,6 +271,11 @@ def test_a_csv_of_paths_comes_in_and_goes_out(tmp_path):
         table.write_text(text)  # fmt: skip
         with pytest.raises(SeglibError, match=match):
             prepare(table, tmp_path / "more", "csv")
+    table.write_text("image,mask\nabsent.jpg,absent.png\n")
+    with pytest.raises(SeglibError, match=r"no pair of photo and mask \(line 2: there is no file"):
+        prepare(table, tmp_path / "more", "csv")
+    table.write_text("\n".join(["image,mask,split", *lines]).replace("/", "\\") + "\n")
+    assert len(prepare(table, tmp_path / "windows", "csv")) == 6
     assert raw.exists()
 
 

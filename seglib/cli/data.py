@@ -48,12 +48,15 @@ def _list(options: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     for entry in entries:
-        count = f", {entry.count:,} pairs" if entry.count else ""
-        print(f"{entry.name}: {entry.title}{count}")
+        size = (f"{entry.count:,} pairs" if entry.count else "", entry.size)
+        print(", ".join(filter(None, (f"{entry.name}: {entry.title}", *size))))
         print(f"    shows    {entry.shows}; masks of {', '.join(entry.kinds)}")
         print(f"    licence  {entry.licence}")
         print(f"    terms    {entry.terms}")
+        if entry.citation:
+            print(f"    cite     {entry.citation}")
         if entry.fetchable:
+            print(f"    from     {entry.address}")
             print(f"    get it   seglib data fetch {entry.name}")
         for number, step in enumerate(() if entry.fetchable else entry.steps, 1):
             print(f"    {'get it' if number == 1 else '':8} {number}. {step}")

@@ -12,7 +12,7 @@ import numpy as np
 from seglib.data import duplicates
 from seglib.data._workers import spread
 from seglib.data.doctor import polarity, splits
-from seglib.data.doctor.findings import FAULTS, LOOK, MEND, Finding
+from seglib.data.doctor.findings import FAULTS, LOOK, MEND, Finding, thing
 from seglib.data.doctor.looks import Look, Task, look
 from seglib.data.doctor.place import Place, find
 from seglib.data.doctor.report import Report
@@ -180,9 +180,11 @@ def _inside_out(place: Place, kind: str, looks: list[Look]) -> list[Finding]:
     for verdict in verdicts:
         stem = seen[verdict.row].stem
         where = "all over this set, and so here" if flipped else "here"
-        message = f"{stem}: the background is marked in place of the {kind} {where}; invert it"
+        message = (
+            f"{stem}: the background is marked in place of the {thing(kind)} {where}; invert it"
+        )
         if not verdict.sure:
-            message = f"{stem}: the background may be marked in place of the {kind}; look"
+            message = f"{stem}: the background may be marked in place of the {thing(kind)}; look"
         remedy = "invert" if verdict.sure and not labelled else ""
         severity = MEND if verdict.sure else LOOK
         found.append(Finding("polarity", severity, message, (stem,), kind, remedy))
@@ -199,8 +201,8 @@ def _disagreeing(place: Place, kind: str, looks: list[Look]) -> list[Finding]:
         Finding(
             "model",
             LOOK,
-            f"{stem}: the model's {kind} mask overlaps this one by an IoU of {score:.2f}; "
-            "one of the two is wrong",
+            f"{stem}: the model's mask of the {thing(kind)} overlaps this one by an IoU of "
+            f"{score:.2f}; one of the two is wrong",
             (stem,),
             kind,
         )
@@ -233,8 +235,8 @@ def _twins(place: Place, looks: list[Look]) -> list[Finding]:
                 score = duplicates.agreement(first.masks[kind], second.masks[kind], twin.mirrored)
                 if score < AGREE:
                     message = (
-                        f"{stems[0]} and {stems[1]} {how} but their {kind} masks overlap by an "
-                        f"IoU of {score:.2f} only; find out which is right"
+                        f"{stems[0]} and {stems[1]} {how} but their masks of the {thing(kind)} "
+                        f"overlap by an IoU of {score:.2f} only; find out which is right"
                     )
                     found.append(Finding("disagree", LOOK, message, stems, kind))
     return found

@@ -34,6 +34,11 @@ FAULTS = {
 """Each fault's name and what it means, in the order of a report."""
 
 
+def thing(kind: str) -> str:
+    """Return what a message calls what the masks show: nobody may have said what it is."""
+    return "thing" if kind == "mask" else kind
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or may be.

@@ -14,7 +14,7 @@ from PIL import Image
 
 from seglib.data import folder as prepared
 from seglib.data.doctor import pixels, rotation
-from seglib.data.doctor.findings import LOOK, MEND, Finding
+from seglib.data.doctor.findings import LOOK, MEND, Finding, thing
 from seglib.data.duplicates import THUMB, Fingerprint, fingerprint
 from seglib.errors import SeglibError
 from seglib.images import read_image, read_mask, resize
@@ -199,7 +199,7 @@ def _deep(
     else:
         fit = pixels.edge_fit(photo, mask)
         if fit is not None and fit < EDGE_FIT:
-            message = f"{task.stem}: the outline of the {kind} mask follows no edge of the photo"
+            message = f"{task.stem}: the outline of the {thing(kind)} follows no edge of the photo"
             seen.findings.append(Finding("edges", LOOK, f"{message}; look", (task.stem,), kind))
     if segment is not None:
         guess = segment(photo) >= 0.5

@@ -57,7 +57,8 @@ def write_pair(stem: str, place: Place, plan: Plan, target: Path) -> None:
             _write_labels(path, out, copy, tag, changes)
         else:
             _write_mask(path, out, copy, tag, changes)
-        plan.log += [(stem, fault, f"{kind} mask: {r}") for r, fault in changes.items()]
+        which = "mask" if kind == "mask" else f"{kind} mask"
+        plan.log += [(stem, fault, f"{which}: {r}") for r, fault in changes.items()]
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ Chapter: data preparation.
 import re
 from collections import Counter, defaultdict
 
-from seglib.data.doctor.findings import LOOK, MEND, Finding
+from seglib.data.doctor.findings import LOOK, MEND, Finding, thing
 from seglib.data.doctor.place import Place
 
 # Labeled Faces in the Wild: Given_Family_0001, with or without a set's name in lower case before.
@@ -126,12 +126,15 @@ def balance(place: Place, shares: dict[str, dict[str, float]]) -> tuple[dict, li
             continue
         if whole["mean"] < 0.005 or whole["empty"] > 0.5:
             message = (
-                f"{kind} is {whole['mean']:.1%} of the pixels and absent from {whole['empty']:.0%} "
-                "of the photos; a loss that weighs both classes alike, such as dice, is needed"
+                f"the {thing(kind)} is {whole['mean']:.1%} of the pixels and absent from "
+                f"{whole['empty']:.0%} of the photos; a loss that weighs both classes "
+                "alike, such as dice, is needed"
             )
             found.append(Finding("balance", LOOK, message, (), kind))
         splits = [row["mean"] for name, row in rows.items() if name != "all" and row["count"] > 20]
         if len(splits) > 1 and max(splits) > 2 * min(splits):
-            message = f"{kind} fills twice as much of the photos in one split as in another"
+            message = (
+                f"the {thing(kind)} fills twice as much of the photos in one split as in another"
+            )
             found.append(Finding("balance", LOOK, f"{message}; shuffle the splits", (), kind))
     return table, found

@@ -47,8 +47,9 @@ def find(layout: str, raw: str | Path) -> Listing:
         raise SeglibError(f"there is no {raw}; give the folder that the files were unpacked into")
     listing = _module(layout).find(raw)
     if not listing.pairs:
+        why = f" ({listing.faults[0][1]})" if listing.faults else ""
         raise SeglibError(
-            f"{raw} holds no pair of photo and mask; check that it was unpacked whole"
+            f"{raw} holds no pair of photo and mask{why}; check that its files are complete"
         )
     return listing
 

@@ -77,5 +77,5 @@ def _open(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise SeglibError(
-            f"{path} is no array that can be read ({error}); save it again"
+            f"{path} is cut short or holds no plain numbers; save it again with numpy.save"
         ) from error

@@ -37,13 +37,13 @@ def find(raw: Path) -> Listing:
     kinds = {"mask": "mask"} if "mask" in columns else kinds
     if "image" not in columns or not kinds:
         raise SeglibError(
-            f"{raw} needs the columns image and mask (or mask_hair ...) and a line each"
+            f"{raw} needs the columns image and mask (or mask_hair ...), separated by commas, and "
+            "a line for each pair"
         )
     pairs, faults = [], []
     for number, row in enumerate(rows, 2):
         cells = [(row.get(name) or "").strip() for name in ("image", *kinds)]
-        # Joining keeps an absolute path as it is.
-        image, *parts = (raw.parent / cell for cell in cells)
+        image, *parts = (_path(raw.parent, cell) for cell in cells)
         missing = [
             path
             for cell, path in zip(cells, (image, *parts), strict=True)
@@ -73,6 +73,13 @@ def find(raw: Path) -> Listing:
     ]
     named.sort(key=lambda pair: pair.stem)
     return Listing(tuple(named), tuple(kinds.values()), (), tuple(faults))
+
+
+def _path(folder: Path, cell: str) -> Path:
+    # Joining keeps an absolute path as it is.
+    path = folder / cell
+    # A table that was written on Windows.
+    return path if path.is_file() else folder / cell.replace("\\", "/")
 
 
 def read(pair: RawPair) -> tuple[np.ndarray, dict[str, np.ndarray]]:

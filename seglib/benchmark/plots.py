@@ -73,7 +73,8 @@ def plot_start(rows: Sequence[Latency]) -> "Figure":
     figure, ax = _figure(8, 3.2)
     for row, colour in zip(rows, list(COLOURS.values()) * len(rows), strict=False):
         times = np.asarray(row.times_ms)
-        ax.plot(np.arange(1, len(times) + 1), times, "-", color=colour, label=row.file)
+        # Points: on a busy machine a line between them would be nothing but its interruptions.
+        ax.plot(np.arange(1, len(times) + 1), times, ".", color=colour, label=row.file)
         ax.plot([0], [row.init_ms], "^", color=colour)
     ax.set(xlabel="run (the triangle at 0 is the init)", ylabel="milliseconds", yscale="log")
     _plain_numbers(ax)

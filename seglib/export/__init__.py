@@ -23,6 +23,9 @@ from seglib.export.layout import (
     unflatten,
     unpack,
 )
+from seglib.export.matrix import Cell, Matrix, matrix
+from seglib.export.ncnn import run_ncnn, to_ncnn
+from seglib.export.onnx import run_onnx, to_onnx
 from seglib.export.operations import Op, ops
 from seglib.export.parity import (
     THRESHOLDS,
@@ -33,20 +36,27 @@ from seglib.export.parity import (
     precision_of,
 )
 from seglib.export.resample import which_convention
+from seglib.export.saved import run_graphdef, run_savedmodel, to_graphdef, to_savedmodel
+from seglib.export.targets import TARGETS, Target, benchmark_grid, to
 from seglib.export.tflite import open_interpreter, run_tflite, to_tflite
 
 __all__ = [
+    "TARGETS",
     "THRESHOLDS",
     "Audit",
+    "Cell",
     "Footprint",
     "GpuRun",
+    "Matrix",
     "Op",
     "ParityReport",
     "ParityRow",
     "Program",
     "Refusal",
+    "Target",
     "Threshold",
     "audit",
+    "benchmark_grid",
     "byte_table",
     "deinterleave",
     "flatten",
@@ -54,19 +64,29 @@ __all__ = [
     "from_phwc4",
     "interleave",
     "letter_f",
+    "matrix",
     "open_interpreter",
     "ops",
     "pack",
     "parity",
     "precision_of",
+    "recorded_verdicts",
     "run_coreml",
     "run_gpu",
+    "run_graphdef",
+    "run_ncnn",
+    "run_onnx",
+    "run_savedmodel",
     "run_tflite",
-    "recorded_verdicts",
     "stored_bytes",
     "stripes",
+    "to",
     "to_coreml",
+    "to_graphdef",
+    "to_ncnn",
+    "to_onnx",
     "to_phwc4",
+    "to_savedmodel",
     "to_tflite",
     "unflatten",
     "unpack",

@@ -136,6 +136,28 @@ def _upsample(layer: Any, given: Values) -> np.ndarray:
     )
 
 
+def _padding(layer: Any, given: Values) -> np.ndarray:
+    if layer.WhichOneof("PaddingType") != "constant":
+        raise SeglibError("seglib cannot execute a padding layer that is not constant")
+    edges = [(e.startEdgeSize, e.endEdgeSize) for e in layer.paddingAmounts.borderAmounts]
+    return np.pad(given[0], [(0, 0), (0, 0), *edges], constant_values=layer.constant.value)
+
+
+def _batchnorm(layer: Any, given: Values) -> np.ndarray:
+    numbers = (_weights(part) for part in (layer.mean, layer.variance))
+    gamma, beta = _weights(layer.gamma), _weights(layer.beta)
+    return KERNELS["batch_norm"](given[0], *numbers, layer.epsilon, gamma, beta)
+
+
+def _slice(layer: Any, given: Values) -> np.ndarray:
+    axis = {"CHANNEL_AXIS": 1, "HEIGHT_AXIS": 2, "WIDTH_AXIS": 3}[
+        type(layer).SliceAxis.Name(layer.axis)
+    ]
+    end = None if layer.endIndex in (0, -1) else layer.endIndex
+    cut = slice(layer.startIndex, end, layer.stride or 1)
+    return given[0][(slice(None),) * axis + (cut,)]
+
+
 def _reduce(function: Callable[..., np.ndarray]) -> Callable[[Any, Values], np.ndarray]:
     def run(layer: Any, given: Values) -> np.ndarray:
         axes = None if layer.reduceAll else tuple(layer.axes)
@@ -156,13 +178,20 @@ LAYERS: dict[str, Callable[[Any, Values], np.ndarray]] = {
     "activation": _activation,
     "add": _add,
     "addBroadcastable": lambda layer, given: given[0] + given[1],
+    "batchnorm": _batchnorm,
     "concat": lambda layer, given: np.concatenate(given, axis=1),
     "concatND": lambda layer, given: np.concatenate(given, axis=int(layer.axis)),
     "convolution": _convolution,
+    "gather": lambda layer, given: np.take(given[0], given[1].astype(int), axis=layer.axis),
+    "loadConstantND": lambda layer, given: _weights(layer.data).reshape(list(layer.shape)),
     "multiply": _multiply,
     "multiplyBroadcastable": lambda layer, given: given[0] * given[1],
+    "padding": _padding,
     "reduceMean": _reduce(np.mean),
+    "reshapeStatic": lambda layer, given: np.reshape(given[0], list(layer.targetShape)),
+    "slice": _slice,
     "softmaxND": lambda layer, given: KERNELS["softmax"](given[0], layer.axis),
+    "squeeze": lambda layer, given: np.squeeze(given[0], axis=tuple(layer.axes)),
     "subtractBroadcastable": lambda layer, given: given[0] - given[1],
     "transpose": lambda layer, given: np.transpose(given[0], list(layer.axes)),
     "unary": _unary,

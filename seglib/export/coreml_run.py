@@ -22,7 +22,7 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.export.coreml_layers import half_weights, run_layers
-from seglib.export.graph import in_range, quiet
+from seglib.export.graph import MissingPackage, in_range, quiet
 from seglib.export.mil_kernels import KERNELS
 
 
@@ -184,7 +184,7 @@ def import_coremltools() -> ModuleType:
         with quiet():
             import coremltools
     except ImportError as error:
-        raise SeglibError(
+        raise MissingPackage(
             f"coremltools cannot be imported ({error}); install it with pip install coremltools"
         ) from error
     return coremltools

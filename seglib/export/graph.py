@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _quiet_lock = threading.RLock()
 
 
+class MissingPackage(SeglibError):
+    """A format needs a package that is not installed; the message says how to install it."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """A model traced for export: the function, its variables and its shapes without the batch."""

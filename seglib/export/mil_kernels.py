@@ -165,6 +165,36 @@ def _upsample_nearest(
     return x.repeat(int(scale_factor_height), axis=2).repeat(int(scale_factor_width), axis=3)
 
 
+def _resize_nearest(x: np.ndarray, target_size_height: int, target_size_width: int) -> np.ndarray:
+    sizes = int(target_size_height), int(target_size_width)
+    if any(size % old for size, old in zip(sizes, x.shape[2:], strict=True)):
+        raise SeglibError("a resize_nearest_neighbor by a broken factor cannot be executed")
+    return _upsample_nearest(x, sizes[0] // x.shape[2], sizes[1] // x.shape[3])
+
+
+def _slice(
+    x: np.ndarray,
+    begin: Any,
+    end: Any,
+    stride: Any = None,
+    begin_mask: Any = None,
+    end_mask: Any = None,
+    squeeze_mask: Any = None,
+) -> np.ndarray:
+    def given(values: Any, axis: int, otherwise: Any) -> Any:
+        return otherwise if values is None else values[axis]
+
+    cuts: list[slice | int] = []
+    for axis in range(x.ndim):
+        if given(squeeze_mask, axis, False):
+            cuts.append(int(begin[axis]))
+            continue
+        first = None if given(begin_mask, axis, False) else int(begin[axis])
+        last = None if given(end_mask, axis, False) else int(end[axis])
+        cuts.append(slice(first, last, int(given(stride, axis, 1))))
+    return x[tuple(cuts)]
+
+
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 0.5 + 0.5 * np.tanh(x.astype(np.float32) / 2)  # the same function, without overflow
 
@@ -182,16 +212,24 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "concat": lambda values, axis, interleave=False: np.concatenate(values, axis=int(axis)),
     "conv": _conv,
     "conv_transpose": _conv_transpose,
+    "gather": lambda x, indices, axis, **_: np.take(x, np.asarray(indices, int), axis=int(axis)),
     "identity": lambda x: x,
+    "leaky_relu": lambda x, alpha: np.where(x >= 0, x, x * alpha),
     "mul": lambda x, y: x * y,
     "pad": _pad,
     "real_div": lambda x, y: x / y,
+    "reduce_mean": lambda x, axes, keep_dims: np.mean(
+        x.astype(np.float32), axis=tuple(int(n) for n in axes), keepdims=bool(keep_dims)
+    ),
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
     "reshape": lambda x, shape: np.reshape(x, shape),
     "resize_bilinear": _resize_bilinear,
+    "resize_nearest_neighbor": _resize_nearest,
     "sigmoid": _sigmoid,
+    "slice_by_index": _slice,
     "softmax": _softmax,
+    "squeeze": lambda x, axes: np.squeeze(x, axis=tuple(int(n) for n in axes)),
     "sub": lambda x, y: x - y,
     "transpose": lambda x, perm: np.transpose(x, perm),
     "upsample_bilinear": _upsample_bilinear,

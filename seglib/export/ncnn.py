@@ -2,8 +2,8 @@
 
 pnnx, ncnn's own converter, reads the ONNX model. Its Python package asks for PyTorch, which only
 its other functions need: the converter is a program of its own inside the package, so install it
-with `pip install --no-deps pnnx`. It may leave a padding as an operation `Pad`, which ncnn does not
-know (it calls it `Padding`, with numbers for arguments): such lines are rewritten here.
+with `pip install --no-deps pnnx`. What the two do not understand of each other is mended by
+`ncnn_graph`.
 
 A graph that ncnn does not understand can end the process that runs it, so `run_ncnn` works in a
 process of its own.
@@ -14,7 +14,6 @@ Chapter: TFLite conversion.
 """
 
 import importlib.util
-import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.export.graph import (
+    MissingPackage,
     conversion_error,
     facts,
     metadata_text,
@@ -32,6 +32,7 @@ from seglib.export.graph import (
     problem_with,
     quiet,
 )
+from seglib.export.ncnn_graph import clean_param, split_crops
 from seglib.export.onnx import onnx_model
 from seglib.files import atomic_path
 
@@ -78,6 +79,7 @@ def to_ncnn(
         raise SeglibError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     program = _pnnx()
     made, graph = onnx_model(model, channels_first=True)
+    split_crops(made)
     text = metadata_text({**(metadata or {}), **facts(graph, precision)}, path)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -88,7 +90,9 @@ def to_ncnn(
         if done.returncode or not param.is_file() or not weights.is_file():
             reason = RuntimeError(_last_line(done.stdout + done.stderr))
             raise conversion_error("ncnn", model, reason, [done.stdout, done.stderr])
-        param.write_text(clean_param(param.read_text(encoding="utf-8")), encoding="utf-8")
+        before = (folder / "model.pnnx.param").read_text(encoding="utf-8")
+        text_of_graph = clean_param(param.read_text(encoding="utf-8"), before)
+        param.write_text(text_of_graph, encoding="utf-8")
         images = probe_images(graph.input_shape)
         problem = problem_with(graph, lambda x: run_ncnn(param, x), images, _BROKEN[precision])
         if problem:
@@ -105,17 +109,6 @@ def to_ncnn(
             bin_file.write_bytes(weights.read_bytes())
             param_file.write_bytes(param.read_bytes())
     return path
-
-
-def clean_param(text: str) -> str:
-    """Return the text of a `.ncnn.param` file with clean names and ncnn's own padding.
-
-    The blobs `in0` and `out0` become `image` and `mask`. An operation `Pad`, in which pnnx leaves a
-    padding by one pixel at the bottom and the right, becomes ncnn's `Padding` (0=top, 1=bottom,
-    2=left, 3=right, 4=0 for a constant, 5=its value).
-    """
-    text = re.sub(r"(?m)^Pad (.*?)\s*$", r"Padding \1 0=0 1=1 2=0 3=1 4=0 5=0.0", text)
-    return re.sub(r"(?<= )in0\b", "image", re.sub(r"(?<= )out0\b", "mask", text))
 
 
 def run_ncnn(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -144,7 +137,8 @@ def run_ncnn(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarr
         if done.returncode < 0:
             reason = f"ncnn ended with signal {-done.returncode}"
         else:
-            reason = _last_line(done.stderr).removeprefix("seglib.errors.SeglibError: ")
+            said = [line for line in done.stderr.splitlines() if "Error: " in line]
+            reason = _last_line("\n".join(said)).partition("Error: ")[2]
     raise SeglibError(f"{path} cannot be run ({reason}); export the model for another runtime")
 
 
@@ -197,7 +191,7 @@ def _ncnn() -> Any:
     try:
         import ncnn
     except ImportError as error:
-        raise SeglibError(
+        raise MissingPackage(
             f"ncnn cannot be imported ({error}); install it with: pip install ncnn"
         ) from error
     return ncnn
@@ -207,7 +201,7 @@ def _pnnx() -> str:
     """Return the converter's program file; importing the package would ask for PyTorch."""
     found = importlib.util.find_spec("pnnx")
     if found is None or not found.origin:
-        raise SeglibError(
+        raise MissingPackage(
             "ncnn's converter is missing; install it with: pip install --no-deps pnnx"
         )
     return str(Path(found.origin).with_name("pnnx.exe" if sys.platform == "win32" else "pnnx"))

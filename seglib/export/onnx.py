@@ -21,6 +21,7 @@ import numpy as np
 from seglib.errors import SeglibError
 from seglib.export.graph import (
     Graph,
+    MissingPackage,
     conversion_error,
     facts,
     metadata_text,
@@ -192,8 +193,8 @@ def _rename(made: "onnx.ModelProto", names: dict[str, str]) -> None:
         value.name = names.get(value.name, value.name)
 
 
-def _missing(error: ImportError) -> SeglibError:
-    return SeglibError(
+def _missing(error: ImportError) -> MissingPackage:
+    return MissingPackage(
         f"ONNX needs onnx, tf2onnx and onnxruntime ({error}); install them with: "
         "pip install onnx tf2onnx onnxruntime"
     )

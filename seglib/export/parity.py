@@ -19,7 +19,7 @@ from seglib.errors import SeglibError
 from seglib.export.coreml_run import Program
 from seglib.export.graph import check_model, difference, in_float32
 from seglib.export.operations import ops
-from seglib.export.tflite import run_tflite
+from seglib.export.ways import Way, ways
 
 if TYPE_CHECKING:
     import keras
@@ -40,12 +40,17 @@ class Threshold:
     iou_agreement: float
 
 
+# With this number ncnn marks weights that it keeps as float16.
+_NCNN_FLOAT16 = (0x01306B47).to_bytes(4, "little")
+
 # Quantised masks may differ fully in single pixels at an edge, so their maximum is not bounded.
 THRESHOLDS = {
     "float32": Threshold(max_diff=1e-3, mean_diff=1e-5, iou_agreement=0.9999),
     "float16": Threshold(max_diff=0.1, mean_diff=5e-3, iou_agreement=0.99),
     "dynamic": Threshold(max_diff=1.0, mean_diff=0.01, iou_agreement=0.98),
     "int8": Threshold(max_diff=1.0, mean_diff=0.02, iou_agreement=0.96),
+    "int8-weights": Threshold(max_diff=1.0, mean_diff=0.01, iou_agreement=0.98),
+    "palettised": Threshold(max_diff=1.0, mean_diff=0.02, iou_agreement=0.96),
 }
 
 
@@ -55,7 +60,7 @@ class ParityRow:
 
     Attributes:
         file: name of the file.
-        format: "TFLite" or "Core ML".
+        format: "TFLite", "Core ML", "ONNX", "ncnn", "GraphDef" or "SavedModel".
         precision: as found in the file itself, a key of `THRESHOLDS`.
         kib: size in KiB.
         max_diff, mean_diff: absolute differences of probabilities; NaN where the file is broken.
@@ -124,8 +129,9 @@ def parity(
 
     Args:
         model: the Keras model, input (None, H, W, 3) of raw values.
-        files: `.tflite` files and `.mlpackage` folders, from any converter. Core ML packages are
-            executed again by `run_coreml`, on any system.
+        files: `.tflite`, `.mlpackage`, `.mlmodel`, `.onnx`, `.ncnn.param`, `.pb` and SavedModels,
+            from any converter. Each is run in one way, see `seglib.export.matrix` for all of them;
+            Core ML files are executed again by `run_coreml`, on any system.
         images: uint8 (N, H, W, 3) of the model's size; 8 to 32 real pictures are a good choice.
 
     Returns:
@@ -133,6 +139,18 @@ def parity(
 
     Raises:
         SeglibError: a file or the pictures cannot be used, or the Keras model itself gives NaN.
+    """
+    expected = expected_masks(model, images)
+    files = [files] if isinstance(files, (str, Path)) else files
+    images = np.asarray(images)
+    return ParityReport(tuple(row(ways(file)[0], file, images, expected) for file in files))
+
+
+def expected_masks(model: "keras.Model", images: np.ndarray) -> np.ndarray:
+    """Return the Keras model's own masks (N, H, W, C) of uint8 images.
+
+    Raises:
+        SeglibError: the pictures do not fit the model, or it gives NaN.
     """
     input_shape, _ = check_model(model)
     images = np.asarray(images)
@@ -144,33 +162,41 @@ def parity(
     expected = in_float32(model).predict(images.astype(np.float32), verbose=0)
     if not np.isfinite(expected).all():
         raise SeglibError(f"the model {model.name} itself gives NaN; there is nothing to compare")
-    files = [files] if isinstance(files, (str, Path)) else files
-    return ParityReport(tuple(_row(Path(file), images, expected) for file in files))
+    return expected
 
 
 def precision_of(path: str | Path) -> str:
-    """Return the precision of a `.tflite` file as its operations show it, whatever its name says.
+    """Return the precision of a file as its content shows it, whatever its name says.
+
+    A `.tflite` is asked for its operations, a Core ML file and ncnn's weights for their types. What
+    the other formats hold is taken for float32.
 
     Raises:
-        SeglibError: the file is missing or no TFLite model.
+        SeglibError: the file is missing or damaged.
     """
+    path = Path(path)
+    if path.suffix in (".mlpackage", ".mlmodel"):
+        return Program(path).precision
+    if path.suffix == ".param":
+        weights = path.with_suffix(".bin")
+        half = weights.is_file() and _NCNN_FLOAT16 in weights.read_bytes()
+        return "float16" if half else "float32"
+    if path.suffix != ".tflite":
+        return "float32"
     every = ops(path)
     if any(op.dtype == "int8" and op.name != "QUANTIZE" for op in every):
         return "int8"
+    if any("int8" in op.inputs for op in every if op.name != "DEQUANTIZE"):
+        return "dynamic"
     types = {kind for op in every for kind in op.inputs}
-    return "dynamic" if "int8" in types else "float16" if "float16" in types else "float32"
+    return "int8-weights" if "int8" in types else "float16" if "float16" in types else "float32"
 
 
-def _row(path: Path, images: np.ndarray, expected: np.ndarray) -> ParityRow:
-    problem = ""
-    if path.suffix == ".mlpackage":
-        program = Program(path)
-        kind, precision, masks = "Core ML", program.precision, program.masks(images)
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    else:
-        kind, precision, problem = "TFLite", precision_of(path), _weights_lost(path)
-        masks = expected if problem else run_tflite(path, images)
-        size = path.stat().st_size
+def row(way: Way, path: str | Path, images: np.ndarray, expected: np.ndarray) -> ParityRow:
+    """Run a file in one way and say how far its masks are from the expected ones."""
+    path = Path(path)
+    precision, problem = precision_of(path), _weights_lost(path)
+    masks = expected if problem else way.run(images)
     problem = problem or difference(masks, expected)
     worst = mean = agreement = float("nan")
     if not problem:
@@ -179,7 +205,17 @@ def _row(path: Path, images: np.ndarray, expected: np.ndarray) -> ParityRow:
         worst, mean = float(gaps.max()), float(gaps.mean())
         agreement = _agreement(masks >= 0.5, expected >= 0.5)
         problem = _beyond(THRESHOLDS[precision], worst, mean, agreement)
-    return ParityRow(path.name, kind, precision, size / 1024, worst, mean, agreement, problem)
+    kib = size_of(path) / 1024
+    return ParityRow(path.name, way.format, precision, kib, worst, mean, agreement, problem)
+
+
+def size_of(path: str | Path) -> int:
+    """Return the bytes that an app has to carry: a file, a folder's files, or ncnn's two files."""
+    path = Path(path)
+    if path.suffix == ".param":
+        return path.stat().st_size + path.with_suffix(".bin").stat().st_size
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
 
 
 def _weights_lost(path: Path) -> str:
@@ -187,7 +223,7 @@ def _weights_lost(path: Path) -> str:
 
     What such a file computes depends on what lay in memory, so its masks may even be right once.
     """
-    if any(op.name == "VAR_HANDLE" for op in ops(path)):
+    if path.suffix == ".tflite" and any(op.name == "VAR_HANDLE" for op in ops(path)):
         return "its weights are missing: it reads variables that it does not hold"
     return ""
 

@@ -25,6 +25,7 @@ import numpy as np
 from seglib.errors import SeglibError
 from seglib.export.graph import (
     Graph,
+    MissingPackage,
     check_model,
     conversion_error,
     facts,
@@ -114,29 +115,43 @@ def run_tflite(path: str | Path, images: np.ndarray, threads: int = 1) -> np.nda
     Raises:
         SeglibError: the file cannot be read or run, or the images do not fit it.
     """
-    return _run(open_interpreter(path, threads), images, str(path))
+    return run_interpreter(open_interpreter(path, threads), images, str(path))
 
 
-def open_interpreter(path: str | Path, threads: int = 1) -> "Interpreter":
+def open_interpreter(path: str | Path, threads: int = 1, delegate: bool = True) -> "Interpreter":
     """Return a LiteRT interpreter for a file, with its tensors allocated.
+
+    Args:
+        path: the file.
+        threads: number of CPU threads.
+        delegate: hand what it knows to XNNPACK, as LiteRT does by itself; without it, LiteRT's own
+            kernels compute everything.
 
     Raises:
         SeglibError: the file is missing, damaged, no TFLite model, or holds an operation which
             LiteRT does not know.
     """
-    return _interpreter(check_tflite(path), str(path), threads)
+    return _interpreter(check_tflite(path), str(path), threads, delegate)
 
 
-def _interpreter(content: bytes, name: str, threads: int = 1) -> "Interpreter":
+def _interpreter(
+    content: bytes, name: str, threads: int = 1, delegate: bool = True
+) -> "Interpreter":
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as error:
-        raise SeglibError(
+        raise MissingPackage(
             f"{name} cannot be run without LiteRT; install it with pip install ai-edge-litert"
         ) from error
     try:
         with quiet():
-            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter = Interpreter(
+                model_content=content,
+                num_threads=threads,
+                experimental_op_resolver_type=OpResolverType.AUTO
+                if delegate
+                else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            )
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise SeglibError(
@@ -145,7 +160,8 @@ def _interpreter(content: bytes, name: str, threads: int = 1) -> "Interpreter":
     return interpreter
 
 
-def _run(interpreter: "Interpreter", images: np.ndarray, name: str) -> np.ndarray:
+def run_interpreter(interpreter: "Interpreter", images: np.ndarray, name: str) -> np.ndarray:
+    """Run an open interpreter on uint8 images (N, H, W, 3); see `run_tflite`."""
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
         raise SeglibError(
@@ -231,7 +247,7 @@ def _int8_weights(content: bytes) -> bytes:
     try:
         from ai_edge_quantizer import quantizer, recipe
     except ImportError as error:
-        raise SeglibError(
+        raise MissingPackage(
             f"precision 'int8-weights' needs AI Edge Quantizer ({error}); install it with: "
             "pip install ai-edge-quantizer"
         ) from error
@@ -247,7 +263,9 @@ def _samples(images: np.ndarray) -> Iterator[list[np.ndarray]]:
 def _problem(content: bytes, graph: Graph, images: np.ndarray, precision: str) -> str:
     name = "the converted model"
     interpreter = _interpreter(content, name)
-    return problem_with(graph, lambda x: _run(interpreter, x, name), images, _BROKEN[precision])
+    return problem_with(
+        graph, lambda x: run_interpreter(interpreter, x, name), images, _BROKEN[precision]
+    )
 
 
 def _check_options(path: Path, precision: str, integer_io: bool) -> None:

@@ -1,0 +1,207 @@
+"""One call for every format: `to(model, "coreml-float16", "portrait.mlpackage")`.
+
+`TARGETS` is the whole list: a name for each format and precision, what its file ends in, which
+function writes it and which options that function takes. Every writer fixes the batch at 1, calls
+input and output `image` and `mask`, keeps the metadata in the file or beside it, runs the result
+beside the Keras model and only then gives it its name.
+
+Chapter: TFLite conversion.
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seglib.errors import SeglibError
+from seglib.export.coreml import to_coreml
+from seglib.export.ncnn import to_ncnn
+from seglib.export.onnx import to_onnx
+from seglib.export.saved import to_graphdef, to_savedmodel
+from seglib.export.tflite import to_tflite
+from seglib.files import atomic_path
+
+if TYPE_CHECKING:
+    import keras
+
+_WEIGHTS = ".weights.h5"
+_WRITERS = {
+    "tflite": to_tflite,
+    "coreml": to_coreml,
+    "onnx": to_onnx,
+    "ncnn": to_ncnn,
+    "graphdef": to_graphdef,
+    "savedmodel": to_savedmodel,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One way to write a model.
+
+    Attributes:
+        writer: key of the function that writes it.
+        suffix: what the file's name ends in; "" for a plain folder.
+        about: one line for `seglib convert --help`.
+        fixed: arguments that make this target of the writer.
+        options: what may be given besides.
+    """
+
+    writer: str
+    suffix: str
+    about: str
+    fixed: dict[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+
+def _tflite(about: str, *options: str, **fixed: Any) -> Target:
+    return Target("tflite", ".tflite", about, fixed, ("flat", *options))
+
+
+def _coreml(about: str, *options: str, **fixed: Any) -> Target:
+    suffix = ".mlmodel" if "kind" in fixed else ".mlpackage"
+    return Target("coreml", suffix, about, fixed, ("takes", "gives", "value_range", *options))
+
+
+TARGETS = {
+    "tflite-float32": _tflite("as trained", precision="float32"),
+    "tflite-float16": _tflite("half the size", precision="float16"),
+    "tflite-dynamic": _tflite("int8 weights, inputs quantised on the fly", precision="dynamic"),
+    "tflite-int8": _tflite("integers inside, floats at both ends", "representative",
+                           precision="int8"),
+    "tflite-int8-io": _tflite("integers from end to end", "representative", precision="int8",
+                              integer_io=True),
+    "tflite-int8-weights": _tflite("int8 weights, float32 arithmetic", precision="int8-weights"),
+    "coreml-float32": _coreml("ML program, iOS 15", precision="float32"),
+    "coreml-float16": _coreml("ML program, iOS 15; the Neural Engine's", precision="float16"),
+    "coreml-int8-weights": _coreml("ML program, iOS 16", precision="int8-weights"),
+    "coreml-palettised": _coreml("ML program, iOS 16; indices into tables", "bits",
+                                 precision="palettised"),
+    "coreml-neuralnetwork": _coreml("the older format, iOS 14", precision="float32",
+                                    kind="neuralnetwork"),
+    "coreml-neuralnetwork-float16": _coreml("the older format, float16 weights, iOS 14",
+                                            precision="float16", kind="neuralnetwork"),
+    "onnx": Target("onnx", ".onnx", "ONNX Runtime, browsers", {}, ("channels_first",)),
+    "ncnn-float32": Target("ncnn", ".ncnn.param", "with a .bin beside it",
+                           {"precision": "float32"}),
+    "ncnn-float16": Target("ncnn", ".ncnn.param", "with a .bin beside it",
+                           {"precision": "float16"}),
+    "graphdef": Target("graphdef", ".pb", "frozen graph, for older tools"),
+    "savedmodel": Target("savedmodel", "", "TensorFlow's folder"),
+}  # fmt: skip
+
+
+def to(
+    model: "keras.Model | str | Path",
+    target: str,
+    path: str | Path,
+    metadata: dict[str, Any] | None = None,
+    batch: int | None = 1,
+    **options: Any,
+) -> Path:
+    """Write a model as one of `TARGETS`.
+
+    Args:
+        model: a Keras model, its weights (`X.weights.h5` with the config beside it), or the name of
+            a shipped model.
+        target: a key of `TARGETS`.
+        path: the file or folder to write.
+        metadata: what to keep about the model. With weights their name, labels and, from a card
+            beside them, task and terms are filled in.
+        batch: pictures at once. Only 1 is written: a free batch leaves arithmetic on shapes in the
+            graph, which GPU delegates refuse, and a camera gives one frame at a time.
+        options: of the target, see `TARGETS[target].options` and the writers, for example
+            `representative=` for "tflite-int8" or `gives="picture"` for Core ML.
+
+    Returns:
+        The path.
+
+    Raises:
+        SeglibError: the target or an option is unknown, a package is missing, the model cannot be
+            converted, or the file would give other masks than the model.
+    """
+    chosen = _target(target)
+    unknown = [name for name in options if name not in chosen.options]
+    if unknown:
+        known = ", ".join(chosen.options) or "none"
+        raise SeglibError(f"{target} has no option {', '.join(unknown)}; its options: {known}")
+    if batch != 1:
+        raise SeglibError(
+            f"batch is {batch}, but exports take one picture at a time: a free or larger batch "
+            "makes GPU delegates refuse the whole model; leave it at 1"
+        )
+    if isinstance(model, (str, Path)):
+        model, known = _open(model)
+        metadata = {**known, **(metadata or {})}
+    return _WRITERS[chosen.writer](model, path, metadata=metadata, **chosen.fixed, **options)
+
+
+def benchmark_grid(
+    folder: str | Path,
+    target: str = "coreml-float16",
+    sizes: Sequence[int] = (224, 192, 160, 128),
+    widths: Sequence[float] = (1.0, 0.75, 0.5, 0.25),
+    network: str = "transpose_unet",
+    **options: Any,
+) -> list[Path]:
+    """Write untrained models of every size and width, to measure on a device before training one.
+
+    Time depends on the architecture and not on the weights, so a network that is too slow for a
+    phone need not be trained. The idea and the default grid are those of
+    mobile-semantic-segmentation (coreml-converter-bench.py, 2017), whose network is the default.
+
+    Args:
+        folder: where the files go, and `grid.csv`, which lists them with their parameters and
+            multiply-accumulates; made when missing.
+        target: a key of `TARGETS`.
+        sizes: sides of the square input in pixels.
+        widths: width multipliers of the encoder.
+        network: a name of `seglib.models.list()` whose network has a width.
+        options: of the target.
+
+    Raises:
+        SeglibError: see `to`, or there is no such network.
+    """
+    from seglib import models
+
+    suffix = _target(target).suffix
+    folder, rows, paths = Path(folder), [], []
+    for size in sizes:
+        for width in widths:
+            model = models.build(network, size=size, width=width)
+            name = f"{network}_{size}_{width:g}"
+            about = {"name": name, "description": "untrained: for measuring time only"}
+            paths.append(to(model, target, folder / f"{name}{suffix}", about, **options))
+            price = models.cost(model)
+            rows.append((paths[-1].name, size, width, model.count_params(), price.macs))
+    with atomic_path(folder / "grid.csv") as temporary, open(temporary, "w", newline="") as file:
+        csv.writer(file).writerows([("file", "size", "width", "parameters", "macs"), *rows])
+    return paths
+
+
+def _target(name: str) -> Target:
+    if name not in TARGETS:
+        raise SeglibError(f"there is no target {name!r}; choose one of {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+def _open(name: str | Path) -> tuple["keras.Model", dict[str, Any]]:
+    """Return the model behind a weight file or a shipped name, and what is known about it."""
+    from seglib import models, pretrained
+
+    weights = Path(name)
+    if not weights.exists() and len(weights.parts) == 1 and not weights.suffix:
+        weights = pretrained.path(str(name), _WEIGHTS)
+    config, model = models.load_config(weights), models.load(weights)
+    known: dict[str, Any] = {"name": weights.name.removesuffix(_WEIGHTS)}
+    card = weights.with_name(f"{known['name']}.card.json")
+    if card.is_file():
+        try:
+            content = json.loads(card.read_text(encoding="utf-8"))
+            terms = ("task", "licence", "terms", "training_data")
+            known |= {key: content[key] for key in terms if key in content}
+        except (ValueError, TypeError) as error:
+            raise SeglibError(f"{card} is no valid card ({error}); mend or remove it") from error
+    return model, {**known, "labels": list(config.labels)}

@@ -154,6 +154,24 @@ def smoother(
     return _report(True, f"flicker {after:.4f} of {before:.4f}, {late:.2f} frames late")
 
 
+def names(answer: Iterable[str] | None, expected: Iterable[str]) -> Verdict:
+    """Compare two collections of names; neither order nor repetition counts.
+
+    Args:
+        answer: the reader's names; None while the exercise is open.
+        expected: the right ones.
+    """
+    if answer is None:
+        return _report(False, _OPEN)
+    if isinstance(answer, str) or not isinstance(answer, Iterable):
+        return _report(False, f"expected a list of names, got {type(answer).__name__}")
+    got, want = set(answer), set(expected)
+    for found, what in ((got - want, "does not belong"), (want - got, "is missing")):
+        if found:
+            return _report(False, f"{min(map(str, found))!r} {what}")
+    return _report(True, f"{', '.join(sorted(want))}: right")
+
+
 _OPEN = "not yet: the answer is still open (None)"
 
 

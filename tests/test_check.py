@@ -33,6 +33,11 @@ IMAGE = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
         (lambda: check.function(np.square, lambda x: x, [(1.0,), (2.0,)]), False),
         (lambda: check.function(lambda: 1, lambda x: x, [(1.0,)]), False),
         (lambda: check.function(np.square, np.square, []), False),
+        (lambda: check.names(("b", "a", "a"), ["a", "b"]), True),
+        (lambda: check.names(["a"], ["a", "b"]), False),
+        (lambda: check.names(["a", "b", "c"], ["a", "b"]), False),
+        (lambda: check.names("ab", ["a", "b"]), False),
+        (lambda: check.names(3, ["a", "b"]), False),
     ],
 )
 def test_verdicts(verdict, expected: bool, capsys: pytest.CaptureFixture) -> None:
@@ -51,6 +56,7 @@ def test_verdicts(verdict, expected: bool, capsys: pytest.CaptureFixture) -> Non
         lambda: check.mask(None, MASK),
         lambda: check.function(None, np.square, [(1.0,)]),
         lambda: check.function(lambda x: None, np.square, [(1.0,)]),
+        lambda: check.names(None, ["a"]),
     ],
 )
 def test_an_open_answer_is_not_yet(verdict, capsys: pytest.CaptureFixture) -> None:

@@ -117,7 +117,8 @@ def recorded_verdicts(path: str | Path = RECORDED) -> dict[str, Any]:
     Returns:
         "litert" and "device" say what was asked; "networks" is a list with, for each: "group"
         ("trial", "shipped" or "zoo"), "name", "audit" (our refusals), "accelerated", "words" (the
-        accelerator's own) and "difference" to the CPU, relative to the largest output.
+        accelerator's own) and "difference" to the CPU, relative to the largest output; "resize"
+        maps runtimes to the resize rule that they turned out to follow.
 
     Raises:
         SeglibError: the file cannot be read.

@@ -5,8 +5,9 @@
 
 Asked are the trial networks, the shipped weights and every network of the zoo at its published size
 with random weights. For each: the audit's refusals, the accelerator's, and, where it runs, the
-largest difference to the CPU on one picture of noise. The chapter on the GPU delegate shows what
-this wrote, as recorded; `make test-gpu` asks the small ones again.
+largest difference to the CPU on one picture of noise. Besides, the accelerator and a Core ML
+package, re-executed, are asked which resize rule they follow. The chapter on the GPU delegate shows
+what this wrote, as recorded; `make test-gpu` asks the small ones again. `--part` renews one part.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,19 +39,25 @@ def main() -> None:
         "output", type=Path, nargs="?", default=ROOT / "seglib/export/gpu_verdicts.json"
     )
     parser.add_argument("--models", type=Path, help="where exports of the zoo are kept")
+    parser.add_argument("--part", choices=("networks", "resize", "all"), default="all")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        networks = []
-        for group, name, path in _networks(options.models or Path(folder)):
-            networks.append({"group": group, "name": name, **_verdicts(path)})
-            print(f"{name}: {networks[-1]['accelerated']}", file=sys.stderr, flush=True)
     report = {
         "litert": metadata.version("ai-edge-litert"),
         "tensorflow": metadata.version("tensorflow"),
+        "coremltools": metadata.version("coremltools"),
         "device": "SwiftShader, Vulkan in software" if gpu.SOFTWARE_VULKAN.exists() else "own GPU",
         "machine": platform.machine(),
-        "networks": networks,
     }
+    if options.part != "all":
+        report = export.recorded_verdicts(options.output) | report
+    with tempfile.TemporaryDirectory() as folder:
+        if options.part != "resize":
+            report["networks"] = []
+            for group, name, path in _networks(options.models or Path(folder)):
+                report["networks"].append({"group": group, "name": name, **_verdicts(path)})
+                print(f"{name}: {report['networks'][-1]}", file=sys.stderr, flush=True)
+        if options.part != "networks":
+            report["resize"] = _resize_rules(Path(folder))
     with atomic_path(options.output) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(export.verdict_table(options.output))
@@ -91,6 +98,51 @@ def _verdicts(path: Path) -> dict[str, Any]:
         "words": list(run.refusals),
         "difference": difference,
     }
+
+
+def _resize_rules(folder: Path) -> dict[str, str | None]:
+    import keras
+    import tensorflow as tf
+
+    from seglib.export.graph import quiet
+
+    def on_gpu(**flags: bool) -> Callable:
+        def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+            function = tf.function(
+                lambda x: tf.raw_ops.ResizeBilinear(images=x, size=size, **flags),
+                input_signature=[tf.TensorSpec((1, *picture.shape, 1), tf.float32)],
+            )
+            concrete = [function.get_concrete_function()]
+            with quiet():
+                content = tf.lite.TFLiteConverter.from_concrete_functions(concrete).convert()
+            path = folder / "resize.tflite"
+            path.write_bytes(content)
+            return export.run_gpu(path, picture[None, ..., None]).masks.reshape(size)
+
+        return resize
+
+    # Grows the red channel to twice the size and gives it as a probability.
+    red = keras.layers.Conv2D(1, 1, use_bias=False)
+    grow = keras.Sequential(
+        [keras.Input((4, 4, 3)), keras.layers.UpSampling2D(2, interpolation="bilinear"), red]
+    )
+    red.set_weights([np.array([1 / 255, 0, 0], np.float32).reshape(1, 1, 3, 1)])
+    package = export.to_coreml(grow, folder / "grow.mlpackage", "float32")
+
+    def on_core_ml(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        images = np.repeat(picture[None, ..., None].astype(np.uint8), 3, axis=-1)
+        return 255 * export.run_coreml(package, images).reshape(size)
+
+    rules = {
+        f"LiteRT's GPU accelerator, {name}": export.which_convention(on_gpu(**flags))
+        for name, flags in {
+            "half_pixel_centers": {"half_pixel_centers": True},
+            "align_corners": {"align_corners": True},
+            "neither": {},
+        }.items()
+    }
+    rule = export.which_convention(on_core_ml, size=(8, 8), atol=0.01)
+    return rules | {"Core ML, a package with UpSampling2D, re-executed": rule}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seglib.benchmark import plot_latency, plot_profile, read_phone, read_profile, table
+from seglib.cli import main
 from seglib.errors import SeglibError
 
 FILES = Path(__file__).parent / "phone_files"
@@ -76,6 +77,21 @@ def test_phones_stand_in_one_table_and_one_picture():
         plot_latency(rows, ["one"])
     with pytest.raises(SeglibError, match="no times"):
         plot_latency([])
+
+
+def test_the_command_shows_phones_beside_this_machine(tmp_path, capsys):
+    command = ["benchmark", "--model", "portrait", "--runs", "3"]
+    phone = ["--phone", str(FILES / "benchmark_model.txt")]
+    picture = tmp_path / "times.svg"
+    assert main([*command, *phone, "--figure", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    assert "this machine, CPU, 1 thread" in shown and "benchmark_model, GPU" in shown
+    assert "<svg" in picture.read_text()
+    assert main([*command, *phone, "--json"]) == 0
+    ours, cpu, gpu = json.loads(capsys.readouterr().out)
+    assert ours["file"] == cpu["file"] == gpu["file"] == "portrait.tflite"
+    assert main([*command, "--phone", str(tmp_path / "absent.txt")]) == 2
+    assert "absent.txt" in capsys.readouterr().err
 
 
 def test_other_files_are_refused_by_name(tmp_path):

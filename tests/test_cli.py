@@ -369,7 +369,13 @@ def test_benchmark_compares_in_one_run(model, tmp_path, capsys):
 def test_convert_refuses_what_it_cannot_do(tmp_path, capsys):
     weights = tmp_path / "net.weights.h5"
     convert = ("convert", "--model", weights, "--output")
-    assert ".tflite or .mlpackage" in refused(capsys, *convert, tmp_path / "net.onnx")
+    assert ".onnx, .pb, .tflite" in refused(capsys, *convert, tmp_path / "net.bin")
+    assert "there is no target 'h5'" in refused(
+        capsys, *convert, tmp_path / "net.onnx", "--target", "h5"
+    )
+    assert "unknown precision 'half'" in refused(
+        capsys, *convert, tmp_path / "net.tflite", "--precision", "half"
+    )
     assert "--flat" in refused(capsys, *convert, tmp_path / "net.mlpackage", "--flat")
     assert "net.json is missing" in refused(capsys, *convert, tmp_path / "net.tflite")
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import seglib
-from seglib.cli import benchmark, convert, data, demo, measure, train, video
+from seglib.cli import benchmark, convert, data, demo, measure, parity, train, video
 from seglib.errors import SeglibError
 
 
@@ -56,6 +56,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     measure.add_parser(commands)
     benchmark.add_parser(commands)
     convert.add_parser(commands)
+    parity.add_parser(commands)
     data.add_parser(commands, complete="data" in arguments)
     video.add_parser(commands)
     return parser

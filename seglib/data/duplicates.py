@@ -99,10 +99,12 @@ def fingerprint(photo: np.ndarray) -> Fingerprint:
     views = (grey, np.ascontiguousarray(grey[:, ::-1]))
     hashes = [imagehash.phash(Image.fromarray(view), HASH_SIDE).hash for view in views]
     small = resize(photo, (THUMB, THUMB)).mean(axis=2)
+    digest = hashlib.sha256(str(photo.shape).encode())
+    digest.update(np.ascontiguousarray(photo))
     return Fingerprint(
         np.packbits(hashes).tobytes(),
         np.rint(small).astype(np.uint8).tobytes(),
-        hashlib.sha256(str(photo.shape).encode() + photo.tobytes()).digest(),
+        digest.digest(),
     )
 
 

@@ -1,15 +1,13 @@
 """Groups of hard photos, found from the photo and its true mask without further labels.
 
-| group | what is measured | belongs to it |
-|---|---|---|
-| grey | spread of the colours around their mean, CIELAB | below 4 |
-| low contrast | median lightness step across the mask's edge, CIELAB 0..100 | below 12 |
-| dark on dark | median lightness on both sides of the edge | both below 30 |
-| small | share of the photo that the mask covers | below 0.05, not empty |
-| cut off | share covered of the upper side, or of the upper half of another | above 0.2 |
-| empty | nothing in the mask: every marked pixel is wrong | |
-| in parts | pieces of the mask that are a tenth of the largest or more | 2 or more |
-| plain | | no other group |
+* grey: the colours' spread around their mean is below 4 (CIELAB a and b)
+* low contrast: the median step of lightness across the mask's edge is below 12 (CIELAB, 0..100)
+* dark on dark: the median lightness is below 30 on both sides of the edge
+* small: the mask covers less than 0.05 of the photo, but something
+* cut off: it covers more than 0.2 of the upper side, or of the upper half of another side
+* empty: it covers nothing, so every marked pixel is wrong
+* in parts: it has two or more pieces, those below a tenth of the largest not counted
+* plain: none of these
 
 A photo can belong to several groups. Two people who touch are one piece, and one person behind a
 pole is two, so "in parts" finds several people only roughly; hair on both sides of a face is two
@@ -78,15 +76,13 @@ def traits(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
         mask: the true mask, float (h, w) in 0..1; it is cut at one half.
 
     Returns:
-        colour_spread: root mean square distance of the colours from their mean, CIELAB a and b; a
-            photo in one tint, such as sepia, has little either.
-        edge_step: median difference of lightness across the edge, 0..100.
-        edge_inside, edge_outside: median lightness along the edge, 0..100.
-        area: share of the photo covered, 0..1.
-        cut: largest share covered of the upper side or of the upper half of the others, 0..1.
-        parts: number of pieces, those below a tenth of the largest not counted.
-
-        Without an edge the edge's step is 100 and its sides' lightness that of the photo.
+        Numbers by name. `colour_spread` is the root mean square distance of the colours from their
+        mean, CIELAB a and b; a photo in one tint, such as sepia, has little either. `edge_step` is
+        the median difference of lightness across the edge, `edge_inside` and `edge_outside` the
+        median lightness along it, all 0..100; without an edge the step is 100 and both sides have
+        the photo's lightness. `area` is the share of the photo covered, `cut` the largest share
+        covered of the upper side or of the upper half of the others, 0..1. `parts` counts pieces,
+        those below a tenth of the largest left out.
 
     Raises:
         SeglibError: photo and mask differ in size, or one of them is not what it should be.

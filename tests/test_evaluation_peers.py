@@ -91,10 +91,10 @@ def test_eval_compares_models_on_the_same_photos(portraits, capsys):
     report = json.loads(run(capsys, *command, "--json"))
     other, same = report["compare"]
     assert (report["model"], other["model"]) == ("portrait", "portrait_open")
-    gap = other["better_by"]["iou"]
+    gap = other["difference"]["iou"]
     assert gap["mean"] == pytest.approx(other["means"]["iou"] - report["means"]["iou"])
     assert gap["low"] <= gap["mean"] <= gap["high"]
-    assert same["better_by"]["iou"] == {"mean": 0, "low": 0, "high": 0, "level": 0.95}
+    assert same["difference"]["iou"] == {"mean": 0, "low": 0, "high": 0, "level": 0.95}
     ends = report["intervals"]["iou"]
     assert ends["low"] < report["means"]["iou"] == ends["mean"] < ends["high"]
     groups = {group["group"]: group for group in report["difficulty"]}

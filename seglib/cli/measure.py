@@ -84,8 +84,8 @@ def _report(
         report["intervals"] = {key: asdict(scores.interval(key, persons)) for key in scores.means}
     if first is not None:
         # The difference is of use with its interval alone, asked for or not.
-        report["better_than"] = first["model"]
-        report["better_by"] = {
+        report["compared_with"] = first["model"]
+        report["difference"] = {
             key: asdict(scores.against(first["scores"], key, persons)) for key in COMPARED
         }
     if options.by:
@@ -115,8 +115,8 @@ def _print(report: dict[str, Any]) -> None:
         print(f"{name:>14} {value:.4f}{_ends(report.get('intervals', {}).get(name))}")
     worst = ", ".join(f"{row['stem']} ({row['iou']:.2f})" for row in report["scores"].worst(3))
     print(f"lowest IoU: {worst}")
-    for name, gap in report.get("better_by", {}).items():
-        print(f"{name} minus that of {report['better_than']}: {gap['mean']:+.4f}{_ends(gap)}")
+    for name, gap in report.get("difference", {}).items():
+        print(f"{name} minus that of {report["compared_with"]}: {gap['mean']:+.4f}{_ends(gap)}")
     for group in report.get("difficulty", []):
         if group["count"]:
             against = f", against the rest {group['gap']['mean']:+.4f}" if group["gap"] else ""

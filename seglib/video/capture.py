@@ -23,7 +23,11 @@ from seglib.video.frames import USUAL_FPS, Frame
 
 
 class Capture(Protocol):
-    """The part of `cv2.VideoCapture` that is used here. Chapter: real-time video."""
+    """The part of `cv2.VideoCapture` that is used here.
+
+    A stand-in is a class of its own, not a subclass of OpenCV's: those crash Python as soon as they
+    have attributes (OpenCV 5.0). Chapter: real-time video.
+    """
 
     def isOpened(self) -> bool:
         """Tell whether frames can be read."""

@@ -20,6 +20,7 @@ import keras
 from keras import KerasTensor, layers
 
 from seglib.errors import SeglibError
+from seglib.models.feathering import feather
 from seglib.models.zoo import parts
 
 # (channels, share of one convolution in a block, blocks) of each resolution.
@@ -53,10 +54,9 @@ def residual_matting(
     if not feathering:
         mask = parts.Channels(1, 2, name="mask", dtype="float32")(scores)
         return keras.Model(image, mask, name="residual_matting")
-    person = parts.Channels(1, 2, name="seg", dtype="float32")(scores)
-    rest = parts.Channels(0, 1, name="rest", dtype="float32")(scores)
-    mask = _feather(picture, scores, person, rest, bn_momentum)
-    outputs = {"mask": mask, "seg": person} if seg_output else mask
+    mask = feather(picture, scores, bn_momentum)
+    seg = parts.Channels(1, 2, name="seg", dtype="float32")(scores) if seg_output else None
+    outputs = {"mask": mask, "seg": seg} if seg_output else mask
     return keras.Model(image, outputs, name="residual_matting")
 
 
@@ -89,29 +89,6 @@ def _scores(picture: KerasTensor, momentum: float) -> KerasTensor:
         score = layers.Add(name=f"{name}_add")([score, skip])
         score = parts.conv(score, 2, f"{name}_conv")
     return layers.UpSampling2D(2, interpolation="bilinear", name="to_full_size")(score)
-
-
-def _feather(
-    picture: KerasTensor,
-    scores: KerasTensor,
-    person: KerasTensor,
-    rest: KerasTensor,
-    momentum: float,
-) -> KerasTensor:
-    """alpha = sigmoid(a * person + b * rest + c), with a, b, c from the picture and the scores."""
-    squared = layers.Multiply(name="feather_squared")([picture, picture])
-    masked = layers.Multiply(name="feather_masked")([picture, person])
-    x = layers.Concatenate(name="feather_join")([picture, scores, squared, masked])
-    x = parts.conv(x, 8, "feather_conv", bias=True)
-    x = parts.norm_act(x, "feather", momentum, "relu")
-    x = parts.conv(x, 3, "feather_factors", bias=True)
-    a, b, c = (parts.Channels(i, i + 1, name=f"feather_{'abc'[i]}")(x) for i in range(3))
-    terms = [
-        layers.Multiply(name="feather_person")([a, person]),
-        layers.Multiply(name="feather_rest")([b, rest]),
-        c,
-    ]
-    return parts.probability(layers.Add(name="feather_sum")(terms))
 
 
 def _residual_dense(x: KerasTensor, share: int, name: str, momentum: float) -> KerasTensor:

@@ -1,0 +1,96 @@
+"""A layer at full size that turns a coarse mask into a soft alpha, and any mask network with one.
+
+A network's mask is small and its edge a guess of which pixels are whole. The block reads the
+picture at full size beside the enlarged mask and gives alpha = sigmoid(a * person + b * rest + c),
+with a, b and c of every pixel from two convolutions: about a thousand weights.
+
+Source: Zhu et al., 2017, "Fast Deep Matting for Portrait Animation on Mobile Phone", in the form
+that mobile_phone_human_matting gave it in 2019.
+
+Chapter: soft matting and sharper edges.
+"""
+
+import keras
+from keras import KerasTensor, layers
+
+from seglib.errors import SeglibError
+from seglib.models.zoo import parts
+
+START = (4.0, -4.0, 0.0)
+"""a, b and c before training: the mask, a little sharpened."""
+
+
+def feather(
+    picture: KerasTensor, scores: KerasTensor, momentum: float, channels: int = 8
+) -> KerasTensor:
+    """Return the alpha, named "mask", (batch, height, width, 1).
+
+    Args:
+        picture: scaled values at full size, (batch, height, width, 3).
+        scores: probabilities of the rest and of the person at that size, (..., 2).
+        momentum: share of the BatchNorm's old moving statistics kept at each step.
+        channels: of the convolution between.
+    """
+    person = parts.Channels(1, 2, name="feather_seg", dtype="float32")(scores)
+    rest = parts.Channels(0, 1, name="feather_other", dtype="float32")(scores)
+    squared = layers.Multiply(name="feather_squared")([picture, picture])
+    masked = layers.Multiply(name="feather_masked")([picture, person])
+    x = layers.Concatenate(name="feather_join")([picture, scores, squared, masked])
+    x = parts.conv(x, channels, "feather_conv", bias=True)
+    x = parts.norm_act(x, "feather", momentum, "relu")
+    x = parts.conv(x, 3, "feather_factors", bias=True)
+    a, b, c = (parts.Channels(i, i + 1, name=f"feather_{'abc'[i]}")(x) for i in range(3))
+    terms = [
+        layers.Multiply(name="feather_person")([a, person]),
+        layers.Multiply(name="feather_rest")([b, rest]),
+        c,
+    ]
+    return parts.probability(layers.Add(name="feather_sum")(terms))
+
+
+def feathered(
+    model: keras.Model, scale: int = 2, channels: int = 8, bn_momentum: float = 0.9
+) -> keras.Model:
+    """Return a network that reads a larger picture and feathers a network's mask by it.
+
+    The picture is averaged down to what `model` reads, whose mask is enlarged again. `model` is
+    frozen (its layers are the same objects, not copies), so training moves the block alone: a
+    matter of minutes.
+
+    Args:
+        model: "image" (batch, s, s, 3) of values 0..255 to one "mask" (batch, s, s, 1).
+        scale: how many times larger the picture and the alpha are.
+        channels: of the block's inner convolution.
+        bn_momentum: share of the old moving statistics kept at each step.
+
+    Returns:
+        A model from "image", float32 (batch, scale * s, scale * s, 3), 0..255, to "mask", alpha in
+        0..1 of the same side.
+
+    Raises:
+        SeglibError: the model is no such network, or scale or channels is below 1.
+    """
+    shape = tuple(getattr(model, "input_shape", ())[1:])
+    if len(shape) != 3 or shape[2] != 3 or model.output_shape[1:] != (*shape[:2], 1):
+        raise SeglibError(
+            "feathered() needs a network from a picture to one mask of the same size, as "
+            "seglib.models.build gives it"
+        )
+    if scale < 1 or channels < 1:
+        raise SeglibError(f"scale is {scale} and channels {channels}; use whole numbers from 1")
+    height, width, _ = shape
+    model.trainable = False
+    image = keras.Input((height * scale, width * scale, 3), name="image", dtype="float32")
+    small, mask = image, None
+    if scale > 1:
+        small = layers.AveragePooling2D(scale, name="to_coarse_size")(image)
+    mask = model(small)
+    if scale > 1:
+        mask = layers.UpSampling2D(scale, interpolation="bilinear", name="to_picture_size")(mask)
+    rest = layers.Rescaling(-1.0, 1.0, name="rest_of_mask")(mask)
+    scores = layers.Concatenate(name="rest_and_person")([rest, mask])
+    picture = layers.Rescaling(1 / 127.5, -1.0, name="rescale_picture")(image)
+    alpha = feather(picture, scores, bn_momentum, channels)
+    full = keras.Model(image, alpha, name=f"{model.name}_feathered")
+    full.get_layer("feather_factors").bias.assign(START)
+    return full

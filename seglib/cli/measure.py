@@ -116,7 +116,7 @@ def _print(report: dict[str, Any]) -> None:
     worst = ", ".join(f"{row['stem']} ({row['iou']:.2f})" for row in report["scores"].worst(3))
     print(f"lowest IoU: {worst}")
     for name, gap in report.get("difference", {}).items():
-        print(f"{name} minus that of {report["compared_with"]}: {gap['mean']:+.4f}{_ends(gap)}")
+        print(f"{name} minus that of {report['compared_with']}: {gap['mean']:+.4f}{_ends(gap)}")
     for group in report.get("difficulty", []):
         if group["count"]:
             against = f", against the rest {group['gap']['mean']:+.4f}" if group["gap"] else ""

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ CPU = ["--disable-gpu"]
 SOFTWARE_GPU = ["--enable-unsafe-webgpu", "--enable-unsafe-swiftshader"]
 SOFTWARE_GPU += ["--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
 FAKE_CAMERA = ["--use-fake-device-for-media-stream"]
-ALLOWED = ["--use-fake-ui-for-media-stream"]
 
 
 def chromium() -> str | None:
@@ -77,28 +76,46 @@ def page_of_the_book() -> str:
     text = (ROOT / "book" / "live_demo.md").read_text(encoding="utf8")
     blocks = re.findall(r"^```\{raw\} html\n(.*?)^```", text, flags=re.M | re.S)
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Live demo</title>'
+    head += '<meta name="color-scheme" content="light dark">'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     return f"{head}<body>{''.join(blocks)}</body></html>"
 
 
 @contextmanager
-def browser(flags: Sequence[str] = CPU) -> Iterator[Any]:
-    """Start Chromium for as long as the block runs."""
+def browsers() -> Iterator[Callable[..., Any]]:
+    """Hand out a function that starts Chromium with some flags, for as long as the block runs."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=chromium(), args=[*QUIET, *flags])
+        started = []
+
+        def launch(flags: Sequence[str] = CPU) -> Any:
+            flags = [*QUIET, *flags]
+            started.append(playwright.chromium.launch(executable_path=chromium(), args=flags))
+            return started[-1]
+
         try:
-            yield chrome
+            yield launch
         finally:
-            chrome.close()
+            for browser in started:
+                browser.close()
 
 
 def call(page: Any, module: str, name: str, *args: Any) -> np.ndarray:
     """Call a function of one of the demo's modules and return the plane or picture it gives."""
     code = "async (what) => (await import('/tests/vectors.js')).run(what)"
-    result = page.evaluate(code, [module, name, list(args)])
-    data = base64.b64decode(result["data"])
+    return decode(page.evaluate(code, [module, name, list(args)]))
+
+
+def look(page: Any, name: str, *args: Any) -> dict[str, Any]:
+    """Call a function of `tests/browser/networks.js`."""
+    code = "async ([name, args]) => (await import('/tests/networks.js'))[name](...args)"
+    return page.evaluate(code, [name, list(args)])
+
+
+def decode(result: dict[str, Any]) -> np.ndarray:
+    """Return a mask (H x W float32) or a picture (H x W x 3 uint8) that a page handed over."""
+    data, shape = base64.b64decode(result["data"]), (result["height"], result["width"])
     if result["kind"] == "mask":
-        return np.frombuffer(data, np.float32).reshape(result["height"], result["width"])
-    return np.frombuffer(data, np.uint8).reshape(result["height"], result["width"], 4)[..., :3]
+        return np.frombuffer(data, np.float32).reshape(shape)
+    return np.frombuffer(data, np.uint8).reshape(*shape, 4)[..., :3]

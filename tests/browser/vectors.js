@@ -2,7 +2,7 @@
 
 const folder = new URL("../vectors/", import.meta.url);
 
-async function load({ file, kind, width, height }) {
+export async function load({ file, kind, width, height }) {
   const bytes = await (await fetch(new URL(file, folder))).arrayBuffer();
   if (kind === "mask") return { width, height, data: new Float32Array(bytes) };
   const data = new Uint8ClampedArray(4 * width * height).fill(255);
@@ -13,7 +13,7 @@ async function load({ file, kind, width, height }) {
   return { width, height, data };
 }
 
-function encode({ data }) {
+export function encode({ data }) {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   let text = "";
   for (let i = 0; i < bytes.length; i += 32768) {

@@ -110,7 +110,7 @@ class LiveDemo extends HTMLElement {
     bar.hidden = false;
     this.say("Loading …");
     try {
-      this.engine = await Engine.load(this.info, BASE, (share) => {
+      this.engine ??= await Engine.load(this.info, BASE, (share) => {
         bar.value = share;
       });
       this.gpuName = await this.engine.gpu();
@@ -210,7 +210,7 @@ class LiveDemo extends HTMLElement {
     for (const { key, show } of SLIDERS) {
       this.field(key).value = config[key];
       const text = show(config[key]);
-      this.find(`output[data-for=${key}]`).textContent = text;
+      this.find(`output[for=${key}]`).textContent = text;
       this.field(key).setAttribute("aria-valuetext", text);
     }
     for (const { key, off } of SWITCHES) this.field(key).checked = config[key] !== off;
@@ -274,7 +274,7 @@ class LiveDemo extends HTMLElement {
   async startCamera() {
     const rear = this.field("rear").checked;
     try {
-      await this.camera.start(rear ? "environment" : "user");
+      if (!(await this.camera.start(rear ? "environment" : "user"))) return;
     } catch (error) {
       this.camera.stop();
       this.mark(null);

@@ -37,10 +37,10 @@ export const EFFECTS = {
 };
 
 const slider = ({ key, label, min = 0, max, step, effect }) => `
-  <label class="slider" data-effect="${effect ?? ""}">
-    <span>${label}</span><output data-for="${key}"></output>
-    <input type="range" name="${key}" min="${min}" max="${max}" step="${step}">
-  </label>`;
+  <div class="slider" data-effect="${effect ?? ""}">
+    <label for="${key}">${label}</label><output for="${key}"></output>
+    <input type="range" id="${key}" name="${key}" min="${min}" max="${max}" step="${step}">
+  </div>`;
 
 const toggle = ({ key, label }) =>
   `<label class="switch"><input type="checkbox" name="${key}"> <span>${label}</span></label>`;

@@ -61,6 +61,7 @@ export class Camera {
     return this.stream !== null;
   }
 
+  /** Start it and tell whether it runs. */
   async start(facing) {
     this.stop();
     if (!navigator.mediaDevices?.getUserMedia) throw new DemoError(NO_CAMERA_HERE);
@@ -75,7 +76,13 @@ export class Camera {
       });
     }
     this.video.srcObject = this.stream;
-    await this.video.play();
+    try {
+      await this.video.play();
+    } catch (error) {
+      // A camera that went away meanwhile has said so.
+      if (this.running) throw error;
+    }
+    return this.running;
   }
 
   stop() {

@@ -53,8 +53,8 @@ class Segmenter:
         """Load a model file.
 
         Args:
-            path: a `.tflite` file with one RGB image input (1, H, W, 3) and one output: (1, h, w),
-                (1, h, w, C) or flat (1, h*w*C), row by row; float or 8-bit integers.
+            path: a `.tflite` or `.onnx` file with one RGB image input (1, H, W, 3) and one output:
+                (1, h, w), (1, h, w, C) or flat (1, h*w*C), row by row; float or 8-bit integers.
             threads: CPU threads. One is often the fastest for networks as small as these.
             channel: which output channel is the mask, by number or label. Needed where there are
                 several.
@@ -68,13 +68,10 @@ class Segmenter:
         self.path = Path(path)
         if threads < 1:
             raise SeglibError(f"threads is {threads}; give 1 or more")
-        # Looked at before the metadata, so that an empty file is called a model that is none.
-        content = check_tflite(self.path)
-        metadata = read_metadata(self.path)
+        self._interpreter, metadata = self._open(threads)
         self.info: dict[str, Any] = metadata or {}
         self.labels: tuple[str, ...] = tuple(self.info.get("labels", ()))
         self._lock = threading.Lock()
-        self._interpreter = self._load(content, threads)
         self._input = self._only(self._interpreter.get_input_details(), "inputs")
         self._output = self._only(self._interpreter.get_output_details(), "outputs")
         self.size = self._input_size()
@@ -123,6 +120,18 @@ class Segmenter:
         """Return the file and the input size, as a notebook shows it."""
         height, width = self.size
         return f"Segmenter({self.path.name!r}, input {width}x{height})"
+
+    def _open(self, threads: int) -> tuple[Any, dict[str, Any] | None]:
+        """Return the interpreter of the file's format, and the file's metadata."""
+        if self.path.suffix == ".onnx":
+            from seglib.onnx_interpreter import OnnxInterpreter
+
+            interpreter = OnnxInterpreter(self.path, threads)
+            return interpreter, interpreter.metadata
+        # Looked at before the metadata, so that an empty file is called a model that is none.
+        content = check_tflite(self.path)
+        metadata = read_metadata(self.path)
+        return self._load(content, threads), metadata
 
     def _load(self, content: bytes, threads: int) -> Any:
         try:

@@ -7,6 +7,7 @@ point. Dyed hair may differ by two levels in one value of a thousand: Python goe
 through OpenCV's tables, the core through the formulas they approximate.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -456,6 +457,32 @@ def test_kotlin_and_java_declare_the_same_calls() -> None:
         inside = kotlin.split(f"external fun {name}(")[1].split(")")[0]
         java = JAVA.split(f"native void {name}(")[1].split(")")[0]
         assert inside.count(":") == java.count(",") + 1
+
+
+SHOWN = [path for part in ("android", "ios") for path in sorted((cpp.SOURCES / part).iterdir())]
+CHAPTER = Path(__file__).resolve().parent.parent / "notebooks" / "15_shipping.ipynb"
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)
+def test_the_chapter_shows_the_phones_sources_as_they_are(path) -> None:
+    cells = json.loads(CHAPTER.read_text(encoding="utf8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells)
+    if path.suffix == ".cc":
+        assert f"seglib/cpp/{path.parent.name}/{path.name})" in text
+    else:
+        assert path.read_text(encoding="utf8").rstrip() in text
+
+
+@pytest.mark.parametrize("path", [p for p in SHOWN if p.suffix in (".kt", ".kts", ".swift")])
+def test_kotlin_and_swift_can_be_read_by_their_grammars(path) -> None:
+    """Not a compiler, but a missing brace is found."""
+    language = "swift" if path.suffix == ".swift" else "kotlin"
+    sitter = pytest.importorskip("tree_sitter", reason="tree-sitter is not installed")
+    grammar = pytest.importorskip(f"tree_sitter_{language}", reason="no grammar is installed")
+    parser = sitter.Parser(sitter.Language(grammar.language()))
+    content = path.read_bytes()
+    assert not parser.parse(content).root_node.has_error
+    assert parser.parse(content.replace(b"}", b"", 1)).root_node.has_error
 
 
 def test_without_a_compiler_it_says_so(tmp_path, monkeypatch) -> None:

@@ -73,12 +73,13 @@ Planes weighted_background(const Image& photo, const Mask& mask, int factor) {
     const std::uint8_t* pixel = photo.row(std::min(y, photo.height - 1));
     const float* cover = mask.row(std::min(y, photo.height - 1));
     float* out = small.row(y / factor);
-    for (int x = 0; x < columns * factor; ++x) {
-      const int column = std::min(x, photo.width - 1);
-      const float weight = (1 - cover[column]) * share;
-      float* sums = out + x / factor * 4;
-      for (int c = 0; c < 3; ++c) sums[c] += pixel[column * 3 + c] * weight;
-      sums[3] += weight;
+    for (int x = 0; x < columns; ++x, out += 4) {
+      for (int i = x * factor; i < (x + 1) * factor; ++i) {
+        const int column = std::min(i, photo.width - 1);
+        const float weight = (1 - cover[column]) * share;
+        for (int c = 0; c < 3; ++c) out[c] += pixel[column * 3 + c] * weight;
+        out[3] += weight;
+      }
     }
   }
   return small;
@@ -169,9 +170,9 @@ Image blur_background(const Image& photo, const Mask& mask, double sigma) {
     const std::uint8_t* in = photo.row(y);
     std::uint8_t* out = result.row(y);
     for (int x = 0; x < photo.width; ++x, back += 4) {
-      const float weight = std::max(back[3], 1e-6f);
+      const float scale = 1 / std::max(back[3], 1e-6f);
       for (int c = 0; c < 3; ++c, ++in, ++out) {
-        const float below = back[c] / weight;
+        const float below = back[c] * scale;
         *out = level(below + (*in - below) * cover[x]);
       }
     }

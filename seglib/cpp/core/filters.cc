@@ -18,18 +18,20 @@ Planes separable(const Planes& source, const std::vector<double>& kernel, Border
   const int n = source.channels, reach = static_cast<int>(kernel.size()) / 2;
   Planes across(source.height, source.width, n), result(source.height, source.width, n);
   std::vector<double> sums(static_cast<std::size_t>(source.width) * n);
+  // A row with its border on both sides, so that the inner loop runs over neighbours in memory.
+  std::vector<float> wide(static_cast<std::size_t>(source.width + 2 * reach) * n);
   for (int y = 0; y < source.height; ++y) {
-    const float* in = source.row(y);
-    float* out = across.row(y);
-    for (int x = 0; x < source.width; ++x) {
-      for (int c = 0; c < n; ++c) {
-        double sum = 0;
-        for (int k = -reach; k <= reach; ++k) {
-          sum += kernel[k + reach] * in[inside(x + k, source.width, border) * n + c];
-        }
-        out[x * n + c] = static_cast<float>(sum);
-      }
+    for (int x = -reach; x < source.width + reach; ++x) {
+      const float* in = source.row(y) + inside(x, source.width, border) * n;
+      std::copy(in, in + n, &wide[static_cast<std::size_t>(x + reach) * n]);
     }
+    std::fill(sums.begin(), sums.end(), 0.0);
+    for (int k = 0; k <= 2 * reach; ++k) {
+      const float* in = &wide[static_cast<std::size_t>(k) * n];
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += kernel[k] * in[i];
+    }
+    float* out = across.row(y);
+    for (std::size_t i = 0; i < sums.size(); ++i) out[i] = static_cast<float>(sums[i]);
   }
   for (int y = 0; y < source.height; ++y) {
     std::fill(sums.begin(), sums.end(), 0.0);

@@ -60,5 +60,6 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	@$(call works,$(PYTHON)) || { echo "$(PYTHON) does not run or is not Python 3.11, 3.12 or 3.13"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps pnnx==20261020 # converts to ncnn without PyTorch
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -307,6 +307,16 @@ def test_masks_of_one_picture_that_differ(folder):
     assert [one.stems for one in found] == [("again", photo(folder, 2).stem)]
 
 
+def test_masks_of_two_crops_of_one_picture_are_not_compared(folder):
+    # Each is right for its own crop, and how far they overlap says nothing.
+    image = images.read_image(photo(folder, 1))
+    stripes = np.tile(np.arange(SIZE) // 8 % 2, (SIZE, 1)).astype(np.float32)
+    images.write_mask(mask(folder, 1), stripes)
+    add(folder, "crop", np.ascontiguousarray(image[:, 3:]), stripes[:, 3:], split_of(folder, 1))
+    report = examine(folder)
+    assert len(report.of("duplicate")) == 1 and not report.of("disagree")
+
+
 def test_hair_that_fills_the_frame_is_no_background():
     # Hair above, a face below, before walls of other colours; then one head that fills the frame.
     rng = np.random.default_rng(0)

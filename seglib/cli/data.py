@@ -200,5 +200,5 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.html is not None:
         print(f"wrote {report.write_html(options.html)}", file=notes)
     if options.fix is not None:
-        print(f"wrote {doctor.mend(report, options.fix, progress=bar)}", file=notes)
+        print(f"wrote {doctor.mend(report, options.fix, bar, options.workers)}", file=notes)
     return 1 if report.must_mend else 0

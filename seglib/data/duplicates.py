@@ -28,6 +28,11 @@ of one scene, and from 58 bits on strangers before like backgrounds.
 """
 LIKE = ((56, 0.8), (80, 0.9))
 """The same two numbers, either row of which makes two shots of one scene."""
+ALIGNED = 0.995
+"""Correlation of the small copies from which two masks may be compared pixel by pixel.
+
+Files of one size and crop lie above; below, one of the two was cropped anew.
+"""
 ROWS = 512
 
 
@@ -56,6 +61,7 @@ class Twin:
         mirrored: whether one is the other's mirror image.
         same: whether they are one picture; else two shots of one scene.
         bits: how many of 256 hash bits differ.
+        alike: correlation of the small grey copies, up to 1.
     """
 
     first: int
@@ -63,6 +69,7 @@ class Twin:
     mirrored: bool
     same: bool
     bits: int
+    alike: float
 
 
 def library() -> ModuleType:
@@ -198,7 +205,7 @@ def agreement(first: np.ndarray, second: np.ndarray, mirrored: bool) -> float:
 def _decide(first: int, second: int, mirrored: bool, bits: int, alike: float) -> Twin | None:
     same = bits <= SAME[0] and alike >= SAME[1]
     if same or any(bits <= most and alike >= least for most, least in LIKE):
-        return Twin(first, second, mirrored, same, bits)
+        return Twin(first, second, mirrored, same, bits, alike)
     return None
 
 

@@ -230,7 +230,8 @@ def _twins(place: Place, looks: list[Look]) -> list[Finding]:
         remedy = "keep one" if twin.same else ""
         severity = MEND if twin.same else LOOK
         found.append(Finding(fault, severity, message, stems, "", remedy))
-        for kind in place.kinds if twin.same else ():
+        aligned = twin.same and twin.alike >= duplicates.ALIGNED
+        for kind in place.kinds if aligned else ():
             if kind in first.masks and kind in second.masks:
                 score = duplicates.agreement(first.masks[kind], second.masks[kind], twin.mirrored)
                 if score < AGREE:

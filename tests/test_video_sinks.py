@@ -41,6 +41,16 @@ def test_what_stood_there_stays_until_the_film_is_whole(tmp_path) -> None:
     assert len(frames_of(path)) == 1
 
 
+def test_times_repeat_and_leave_out_pictures(tmp_path) -> None:
+    sink = video.VideoWriter(tmp_path / "film.avi", fps=10)
+    for level, when in ((0, 7.0), (60, 7.1), (90, 7.12), (120, 7.2), (240, 7.7)):
+        assert sink.write(numbered(level), when)
+    sink.close()
+    levels = [float(frame.mean()) for frame in frames_of(tmp_path / "film.avi")]
+    # 90 came too soon after 60; 120 stays until 240 comes.
+    assert levels == pytest.approx([0, 60, *[120] * 5, 240], abs=3)
+
+
 def test_a_film_without_frames_is_not_written(tmp_path) -> None:
     with pytest.raises(SeglibError, match="no frame"):
         video.VideoWriter(tmp_path / "film.mp4").close()
@@ -111,7 +121,7 @@ except SeglibError as error:
 
 def test_several_sinks_get_every_picture_and_end_together(tmp_path) -> None:
     class Tired(video.Album):
-        def write(self, picture: np.ndarray) -> bool:
+        def write(self, picture: np.ndarray, time: float | None = None) -> bool:
             return super().write(picture) and len(self.pictures) < 2
 
     tired, other = Tired(), video.Album()

@@ -85,12 +85,12 @@ def process(
         run.start()
         while (shown := run.next(patience)) is not None:
             picture = meter.labelled(shown, desk.dropped) if label else shown.picture
-            go_on = sink.write(picture)
+            go_on = sink.write(picture, shown.frame.time)
             meter.went(shown)
             if on_shown is not None:
                 on_shown(shown)
             if bar is not None:
-                bar.step(desk.dropped)
+                bar.step(shown, desk.dropped)
             if not go_on or meter.shown == limit:
                 break
     except BaseException as problem:
@@ -226,12 +226,14 @@ class _Bar:
     def __init__(self, source: Source, limit: int | None) -> None:
         from tqdm.auto import tqdm
 
-        ends = [number for number in (source.count, limit) if number is not None]
-        self._bar = tqdm(total=min(ends, default=None), unit="frame", desc=source.name)
+        self._limit = limit
+        total = source.count if limit is None else limit
+        self._bar = tqdm(total=total, unit="frame", desc=source.name)
         self._live = source.live
 
-    def step(self, dropped: int) -> None:
-        self._bar.update()
+    def step(self, shown: Shown, dropped: int) -> None:
+        # A dropped frame is behind us as well, unless a number of shown ones was asked for.
+        self._bar.update(1 if self._limit is not None else shown.frame.index + 1 - self._bar.n)
         if self._live:
             self._bar.set_postfix(dropped=dropped, refresh=False)
 

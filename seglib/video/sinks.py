@@ -29,8 +29,8 @@ CODECS = {
 class Sink(Protocol):
     """What `seglib.video.process` writes to. Chapter: real-time video."""
 
-    def write(self, picture: np.ndarray) -> bool:
-        """Take a picture, uint8 RGB, H x W x 3; False asks for the end."""
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
+        """Take a picture, uint8 RGB, H x W x 3, and its time in s; False asks for the end."""
 
     def close(self) -> None:
         """Finish: what was written is kept."""
@@ -44,7 +44,15 @@ class VideoWriter:
 
     It is written under another name and renamed when whole, so what stood there is safe until
     then. The first picture decides about the size (even numbers, which codecs ask for); later ones
-    of another size are fitted into it. Chapter: real-time video.
+    of another size are fitted into it. A film has an even rate and a camera has not: where pictures
+    come with their times, the one before is repeated over a gap, and one that comes too soon is
+    left out, so that the film lasts as long as what it shows.
+
+    Attributes:
+        path: the file.
+        count: frames written up to now.
+
+    Chapter: real-time video.
     """
 
     def __init__(self, path: str | Path, fps: float = USUAL_FPS, codec: str | None = None) -> None:
@@ -69,11 +77,16 @@ class VideoWriter:
         self.count = 0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._start: float | None = None
         self._file = contextlib.ExitStack()
         self._temporary = self._file.enter_context(atomic_path(self.path))
 
-    def write(self, picture: np.ndarray) -> bool:
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
         """Add a picture.
+
+        Args:
+            picture: uint8 RGB, H x W x 3.
+            time: when it is to be seen, in seconds; without one it follows the one before.
 
         Raises:
             SeglibError: not an image, or the codec cannot be written.
@@ -82,9 +95,16 @@ class VideoWriter:
         if self._writer is None:
             self._size = tuple(max(2, side - side % 2) for side in picture.shape[:2])
             self._writer = self._open()
-        with quiet():
-            self._writer.write(cv2.cvtColor(fit(picture, self._size), cv2.COLOR_RGB2BGR))
-        self.count += 1
+        if time is not None:
+            if self._start is None:
+                self._start = time - self.count / self._fps
+            place = round((time - self._start) * self._fps)
+            if place < self.count:
+                return True
+            while self.count < place:
+                self._add()
+        self._last = cv2.cvtColor(fit(picture, self._size), cv2.COLOR_RGB2BGR)
+        self._add()
         return True
 
     def close(self) -> None:
@@ -121,6 +141,11 @@ class VideoWriter:
         given_up = SeglibError("given up")
         self._file.__exit__(SeglibError, given_up, None)
 
+    def _add(self) -> None:
+        with quiet():
+            self._writer.write(self._last)
+        self.count += 1
+
     def _open(self) -> cv2.VideoWriter:
         code = cv2.VideoWriter_fourcc(*self._codec)
         with quiet():
@@ -140,7 +165,7 @@ class Album:
         """Start empty."""
         self.pictures: list[np.ndarray] = []
 
-    def write(self, picture: np.ndarray) -> bool:
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
         """Add a picture."""
         self.pictures.append(picture)
         return True
@@ -162,10 +187,10 @@ class Several:
         """Join sinks."""
         self._sinks = sinks
 
-    def write(self, picture: np.ndarray) -> bool:
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
         """Hand a picture to all of them."""
         # A list, since all() over a generator would leave out those after the first refusal.
-        return all([sink.write(picture) for sink in self._sinks])
+        return all([sink.write(picture, time) for sink in self._sinks])
 
     def close(self) -> None:
         """Finish all, even where one of them fails."""

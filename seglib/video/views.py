@@ -8,7 +8,7 @@ import io
 import os
 import subprocess
 import sys
-import time
+from time import monotonic
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ class Window:
         self._title = title
         self._open = False
 
-    def write(self, picture: np.ndarray) -> bool:
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
         """Show a picture; False once the user has had enough."""
         if self._open and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
             return False
@@ -88,9 +88,9 @@ class NotebookView:
         self._displayed = False
         self.widget = ipywidgets.Image(format="jpeg")
 
-    def write(self, picture: np.ndarray) -> bool:
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
         """Show a picture, or skip it where the one before is too recent."""
-        now = time.monotonic()
+        now = monotonic()
         if now - self._shown < self._pause:
             return True
         self._shown = now

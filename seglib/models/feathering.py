@@ -48,6 +48,26 @@ def feather(
     return parts.probability(layers.Add(name="feather_sum")(terms))
 
 
+def feathering_block(
+    side: int | None = None, channels: int = 8, bn_momentum: float = 0.9
+) -> keras.Model:
+    """Return the block alone, to train on masks that are at hand.
+
+    Args:
+        side: of the picture in pixels; None takes pictures of any size.
+        channels: of the inner convolution.
+        bn_momentum: share of the old moving statistics kept at each step.
+
+    Returns:
+        A model from ["image", float32 (batch, height, width, 3) in 0..255, "coarse", float32
+        (batch, height, width, 1) in 0..1] to "mask", alpha in 0..1 of that size.
+    """
+    image = keras.Input((side, side, 3), name="image", dtype="float32")
+    coarse = keras.Input((side, side, 1), name="coarse", dtype="float32")
+    alpha = _alpha(image, coarse, bn_momentum, channels)
+    return _started(keras.Model([image, coarse], alpha, name="feathering"))
+
+
 def feathered(
     model: keras.Model, scale: int = 2, channels: int = 8, bn_momentum: float = 0.9
 ) -> keras.Model:
@@ -87,10 +107,17 @@ def feathered(
     mask = model(small)
     if scale > 1:
         mask = layers.UpSampling2D(scale, interpolation="bilinear", name="to_picture_size")(mask)
+    alpha = _alpha(image, mask, bn_momentum, channels)
+    return _started(keras.Model(image, alpha, name=f"{model.name}_feathered"))
+
+
+def _alpha(image: KerasTensor, mask: KerasTensor, bn_momentum: float, channels: int) -> KerasTensor:
     rest = layers.Rescaling(-1.0, 1.0, name="rest_of_mask")(mask)
     scores = layers.Concatenate(name="rest_and_person")([rest, mask])
     picture = layers.Rescaling(1 / 127.5, -1.0, name="rescale_picture")(image)
-    alpha = feather(picture, scores, bn_momentum, channels)
-    full = keras.Model(image, alpha, name=f"{model.name}_feathered")
-    full.get_layer("feather_factors").bias.assign(START)
-    return full
+    return feather(picture, scores, bn_momentum, channels)
+
+
+def _started(model: keras.Model) -> keras.Model:
+    model.get_layer("feather_factors").bias.assign(START)
+    return model

@@ -1,22 +1,23 @@
-"""Training: it learns, it resumes exactly, it stops, and a full disk costs nothing."""
+"""Training: it learns, it stops, a full disk costs nothing, and each option does what it says."""
 
 import csv
 import errno
+import http.server
+import json
+import sys
+import threading
 
 import keras
 import numpy as np
 import pytest
 
-from seglib import SeglibError, models, training
-from seglib.data import AugmentConfig, Batches
+from seglib import SeglibError, losses, models, training
+from seglib.data import Batches
 from seglib.evaluation import evaluate
 from seglib.models import UNetConfig, mobile_unet
 from seglib.runtime import keras_segmenter
-from seglib.training import TrainConfig, fit, recorder, reestimate_batchnorm
-
-CONFIG = UNetConfig(
-    size=32, encoder="mobilenet_v1", width=0.25, decoder_channels=(16, 16, 8, 8), dropout=0.2
-)
+from seglib.training import TrainConfig, fit, reestimate_batchnorm, schedules
+from training_net import batches, blobs, net
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,59 +33,8 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-def net() -> keras.Model:
-    keras.utils.set_random_seed(0)
-    return mobile_unet(CONFIG)
-
-
-def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Warm ellipses on cool noise."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:1:32j, 0:1:32j]
-    centres, radii = rng.uniform(0.3, 0.7, (2, count, 1, 1)), rng.uniform(0.15, 0.3, (count, 1, 1))
-    masks = (y - centres[0]) ** 2 + (x - centres[1]) ** 2 < radii**2
-    photos = np.where(masks[..., None], (200, 120, 60), (60, 100, 180)) + rng.normal(
-        0, 20, (count, 32, 32, 3)
-    )
-    return photos.clip(0, 255).astype(np.uint8), masks.astype(np.uint8) * 255
-
-
-def batches(seed: int = 0, train: bool = True) -> Batches:
-    return Batches(
-        *blobs(48 if train else 16, seed),
-        batch_size=16,
-        size=32,
-        augment=AugmentConfig() if train else None,
-        seed=1,
-        shuffle=train,
-    )
-
-
 def weights_of(model: keras.Model) -> list[np.ndarray]:
     return [np.array(weight) for weight in model.get_weights()]
-
-
-def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(tmp_path, monkeypatch):
-    config = TrainConfig(epochs=4, learning_rate=3e-3, bn_batches=2, seed=5)
-    whole = net()
-    rows = fit(whole, batches(), batches(9, train=False), config).rows
-
-    stop = recorder.Recorder.on_epoch_end
-
-    def pull_the_plug(self, epoch, logs=None):
-        stop(self, epoch, logs)
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(recorder.Recorder, "on_epoch_end", pull_the_plug)
-    with pytest.raises(KeyboardInterrupt):
-        fit(net(), batches(), batches(9, train=False), config, tmp_path / "run")
-    monkeypatch.undo()
-    resumed = net()
-    again = fit(resumed, batches(), batches(9, train=False), config, tmp_path / "run").rows
-    assert [row["loss"] for row in again] == pytest.approx([row["loss"] for row in rows], rel=1e-4)
-    for mine, yours in zip(weights_of(resumed), weights_of(whole), strict=True):
-        np.testing.assert_allclose(mine, yours, rtol=1e-3, atol=1e-4)
 
 
 def test_a_run_leaves_its_files_and_learns(tmp_path):
@@ -124,7 +74,7 @@ def test_a_folder_of_another_run_is_refused_and_kept(tmp_path):
     before = (tmp_path / "checkpoint.npz").read_bytes()
     with pytest.raises(SeglibError, match="another config"):
         fit(net(), batches(), None, TrainConfig(epochs=2, bn_batches=0), tmp_path)
-    other = mobile_unet(UNetConfig(size=32, width=0.5))
+    other = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(1, 1)])
     with pytest.raises(SeglibError, match="another network"):
         fit(other, batches(), None, TrainConfig(epochs=1, bn_batches=0), tmp_path)
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
@@ -165,7 +115,7 @@ def test_batchnorm_statistics_become_those_of_the_data():
     features = keras.Model(model.input, norm.input)(pictures[0][0])
     means = keras.ops.convert_to_numpy(keras.ops.mean(features, (0, 1, 2)))
     np.testing.assert_allclose(np.array(norm.moving_mean), means, atol=1e-4)
-    assert norm.momentum == CONFIG.bn_momentum
+    assert norm.momentum == 0.9
     trainable = [np.array(v) for v in model.trainable_variables]
     untouched = [w for w in before if any(np.array_equal(w, t) for t in trainable)]
     assert len(untouched) >= len(trainable)
@@ -196,10 +146,16 @@ def test_the_training_metric_leaves_out_pictures_without_a_known_mask():
     assert float(metric.result()) == pytest.approx(expected, abs=1e-5)
 
 
-def test_tensorboard_logs_are_written_when_asked_for(tmp_path):
-    pytest.importorskip("tensorboard")
-    fit(net(), batches(), None, TrainConfig(epochs=1, bn_batches=0, tensorboard=True), tmp_path)
-    assert list((tmp_path / "logs").rglob("events.*"))
+def test_tensorboard_draws_training_and_validation_into_one_graph(tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    config = TrainConfig(epochs=2, bn_batches=0, tensorboard=True)
+    rows = fit(net(), batches(), batches(9, train=False), config, tmp_path).rows
+    for part, prefix in (("train", ""), ("validation", "val_")):
+        log = accumulator.EventAccumulator(str(tmp_path / "logs" / part)).Reload()
+        drawn = log.Scalars("epoch_loss")
+        assert [point.step for point in drawn] == [1, 2]
+        wanted = [row[f"{prefix}loss"] for row in rows]
+        assert [point.value for point in drawn] == pytest.approx(wanted)
     with pytest.raises(SeglibError, match="folder"):
         fit(net(), batches(), None, TrainConfig(epochs=1, tensorboard=True))
 
@@ -225,6 +181,204 @@ def test_evaluation_scores_every_photo_at_its_own_size():
 
 
 def test_a_keras_model_can_be_evaluated_like_a_file(tmp_path):
-    path = models.save(net(), CONFIG, tmp_path / "net.weights.h5")
+    config = UNetConfig(32, "mobilenet_v1", 0.25, decoder_channels=(16, 16, 8, 8))
+    path = models.save(mobile_unet(config), config, tmp_path / "net.weights.h5")
     segment = keras_segmenter(models.load(path))
     assert segment(np.zeros((50, 40, 3), np.uint8)).shape == (50, 40)
+
+
+def test_each_schedule_has_the_shape_that_it_promises():
+    def rates(**options):
+        rate = schedules.learning_rate(TrainConfig(learning_rate=1.0, **options), 100)
+        return np.array([float(rate(step)) for step in range(101)])
+
+    cosine = rates(schedule="cosine", warmup=0.1)
+    assert cosine.argmax() == 10
+    assert cosine[[0, 10, 100]] == pytest.approx([0.01, 1, 0.01])
+    cycle = rates(schedule="one_cycle", warmup=0.3)
+    assert cycle.argmax() == 30
+    assert cycle[[0, 30, 100]] == pytest.approx([1 / 25, 1, 1e-4])
+    drops = rates(schedule="drops")
+    assert drops[[0, 50, 51, 75, 76, 90, 91]] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01, 0.001], rel=1e-5
+    )
+    assert schedules.learning_rate(TrainConfig(learning_rate=0.5, schedule="constant"), 9) == 0.5
+
+
+def test_plateau_halves_the_rate_while_the_loss_stays():
+    config = TrainConfig(learning_rate=1.0, schedule="plateau", plateau_patience=2)
+    falling = [{"loss": 1 / epoch} for epoch in range(1, 9)]
+    assert schedules.plateau(config, falling) == 1
+    still = [{"loss": 0.1, "val_loss": 0.5}] * 5
+    assert [schedules.plateau(config, still[:n]) for n in range(6)] == [1, 1, 1, 0.5, 0.5, 0.25]
+    assert schedules.plateau(config, still * 20) == 0.01
+
+
+def test_frozen_layers_keep_their_weights_and_thaw_afterwards():
+    model = net()
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    history = fit(model, batches(), None, TrainConfig(epochs=1, freeze="encoder", bn_batches=1))
+    assert history.rows
+    for layer in model.layers:
+        same = all(map(np.array_equal, before[layer.name], layer.get_weights()))
+        assert same == (not layer.weights or layer.name.startswith(("stem", "block"))), layer.name
+        assert layer.trainable
+    bare = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(1, 1)])
+    with pytest.raises(SeglibError, match="no encoder to freeze"):
+        fit(bare, batches(), None, TrainConfig(epochs=1, freeze="encoder"))
+
+
+def test_the_running_mean_is_what_is_validated_and_kept():
+    config = TrainConfig(epochs=1, schedule="constant", learning_rate=0.05, bn_batches=0, ema=0.5)
+    model, val = net(dropout=0.0), batches(9, train=False)
+    start = [np.array(v) for v in model.trainable_variables]
+    history = fit(model, batches(), val, config)
+    raw = net(dropout=0.0)
+    fit(raw, batches(), val, TrainConfig(**{**vars(config), "ema": 0.0}))
+    kept, last = (
+        np.concatenate([np.array(v).ravel() for v in m.trainable_variables]) for m in (model, raw)
+    )
+    start = np.concatenate([value.ravel() for value in start])
+    # It trails the last weights, and so lies nearer to the first ones.
+    assert np.abs(kept - start).mean() < 0.9 * np.abs(last - start).mean()
+    x, y = val[0]
+    metric = training.MeanIoU()
+    metric.update_state(y, model(x, training=False))
+    assert float(metric.result()) == pytest.approx(history.rows[0]["val_iou"], abs=1e-4)
+
+
+def test_a_weight_of_zero_measures_how_rare_the_thing_is():
+    from seglib.training.objective import background_per_pixel, objective
+
+    train = Batches(*blobs(16, 3), batch_size=16, size=32)
+    y = train[0][1]
+    rarity = float((1 - y).sum() / y.sum())
+    assert background_per_pixel(train) == pytest.approx(rarity, rel=1e-5)
+    guess = np.full_like(y, 0.4)
+    found = objective(train, TrainConfig(loss="bce", positive_weight=0), 1, 1)(y, guess)
+    assert float(found) == pytest.approx(float(losses.bce_loss(y, guess, rarity)), rel=1e-5)
+    with pytest.raises(SeglibError, match="does nothing for the loss focal"):
+        TrainConfig(loss="focal", positive_weight=2)
+
+
+def test_coarser_masks_and_a_second_one_are_learnt_and_left_out_afterwards():
+    photos, masks = blobs(32, 4)
+    second = np.stack([masks, 255 - masks], axis=-1)
+    train = Batches(photos, second, batch_size=16, size=32, shuffle=True)
+    config = TrainConfig(
+        epochs=8, learning_rate=0.02, deep_supervision=0.4, auxiliary=0.5, bn_batches=4
+    )
+    model = net()
+    history = fit(model, train, None, config)
+    assert model.output_shape == (None, 32, 32, 1)
+    assert history.rows[-1]["loss"] < 0.8 * history.rows[0]["loss"]
+    assert history.rows[-1]["iou"] > history.rows[0]["iou"]
+    with pytest.raises(SeglibError, match="2 channels"):
+        fit(net(), batches(), None, config)
+
+
+def test_a_teacher_is_mixed_in_and_fills_gaps():
+    photos, masks = blobs(4, 5)
+    known = np.array([[True], [True], [False], [True]])
+    mixed, filled = training.distil(
+        photos, masks, lambda photo: np.full(photo.shape[:2], 0.2, np.float32), 0.25, known
+    )
+    labelled = np.rint(0.75 * masks[known[:, 0]] + 0.25 * 51)
+    assert np.abs(mixed[known[:, 0]] - labelled).max() <= 1
+    assert (mixed[2] == 51).all() and filled.all() and not known.all()
+    with pytest.raises(SeglibError, match="0 to 1"):
+        training.distil(photos, masks, lambda photo: photo, 2.0)
+
+
+def test_a_teacher_from_a_file_is_asked_once(tmp_path, monkeypatch):
+    from seglib import pretrained
+    from seglib.runtime import Segmenter
+
+    photos, masks = blobs(3, 6)
+    teacher = pretrained.path("portrait")
+    first, _ = training.distil(photos, masks, teacher, 1.0, cache=tmp_path)
+    monkeypatch.setattr(Segmenter, "__call__", None)
+    again, _ = training.distil(photos, masks, teacher, 1.0, cache=tmp_path)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_mixed_precision_learns_and_hands_back_full_weights():
+    with training.precision("mixed_float16"):
+        model = net()
+    assert keras.config.dtype_policy().name == "float32"
+    assert model.get_layer("up0_conv").compute_dtype == "float16"
+    config = TrainConfig(epochs=6, learning_rate=0.02, ema=0.5, bn_batches=0)
+    rows = fit(model, batches(), batches(9, train=False), config).rows
+    assert rows[-1]["loss"] < 0.9 * rows[0]["loss"]
+    assert {weight.dtype for weight in model.get_weights()} == {np.dtype("float32")}
+    with pytest.raises(SeglibError, match="mixed_bfloat16"):
+        with training.precision("float8"):
+            pass
+
+
+def test_whoever_watches_is_told_how_far_it_is():
+    seen = []
+    fit(net(), batches(), None, TrainConfig(epochs=2, bn_batches=0), watch=seen.append)
+    assert [len(p.rows) for p in seen][-1] == 2 or seen[-1].step == 6
+    assert (seen[-1].step, seen[-1].steps, round(seen[-1].seconds_left)) == (6, 6, 0)
+    assert "100% of 6 steps" in str(seen[-1])
+
+
+class Mailbox(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.letters.append(json.loads(content))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def mailbox():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mailbox)
+    server.letters = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_end_and_a_failure_are_told(mailbox, tmp_path):
+    pytest.importorskip("apprise")
+    address = f"json://127.0.0.1:{mailbox.server_address[1]}"
+    config = TrainConfig(epochs=1, bn_batches=0)
+    fit(net(), batches(), None, config, tmp_path / "mine", notify=[address])
+    with pytest.raises(SeglibError):
+        fit(net(), batches(), None, TrainConfig(epochs=2), tmp_path / "mine", notify=[address])
+    ended, failed = mailbox.letters
+    assert ended["title"] == "mine: training finished" and "best of 1 epochs" in ended["message"]
+    assert failed["title"] == "mine: training stopped" and "another config" in failed["message"]
+
+
+def test_notices_need_apprise_and_a_service_that_it_knows(monkeypatch):
+    with pytest.raises(SeglibError, match=r"pip install apprise|begins with 'nosuch'"):
+        fit(net(), batches(), None, notify=["nosuch://secret"])
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(SeglibError, match="pip install apprise"):
+        fit(net(), batches(), None, notify=["json://localhost"])
+
+
+def test_a_notice_that_does_not_arrive_costs_no_training():
+    pytest.importorskip("apprise")
+    with pytest.warns(UserWarning, match="did not reach"):
+        history = fit(
+            *(net(), batches(), None, TrainConfig(epochs=1, bn_batches=0)),
+            notify=["json://127.0.0.1:9"],
+        )
+    assert len(history.rows) == 1
+
+
+def test_logs_are_read_back(tmp_path):
+    rows = fit(net(), batches(), None, TrainConfig(epochs=2, bn_batches=0), tmp_path).rows
+    assert training.read_history(tmp_path).rows == rows
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    for wrong in (tmp_path / "other.csv", tmp_path / "none"):
+        with pytest.raises(SeglibError, match="no training log"):
+            training.read_history(wrong)

@@ -1,0 +1,277 @@
+"""Every target of one small network: its masks, its names, its metadata, and what is refused."""
+
+import itertools
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from export_net import masks_of
+from seglib import Segmenter
+from seglib.cli import main
+from seglib.errors import SeglibError
+from seglib.export import (
+    TARGETS,
+    Program,
+    matrix,
+    parity,
+    run_onnx,
+    to,
+    to_onnx,
+)
+from seglib.export.ncnn import run_ncnn
+from seglib.export.ways import Unavailable, ways
+from seglib.models import load_config
+from warm_net import H, W, views, warm_net
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The matrix of the network, and the folder with its files."""
+    folder = tmp_path_factory.mktemp("targets")
+    images, masks = views()
+    found = matrix(warm_net(), images, masks, folder=folder, turns=3, gpu=False)
+    return found, folder
+
+
+def path_of(made, target):
+    found, folder = made
+    missing = [cell.skipped for cell in found.cells if cell.target == target and not cell.way]
+    if missing:
+        pytest.skip(missing[0])
+    return folder / f"{target}{TARGETS[target].suffix}"
+
+
+def test_every_target_is_the_model_in_every_runtime(made):
+    found, _ = made
+    assert found.ok, found.table()
+    found.check()
+    assert {cell.target for cell in found.cells} == set(TARGETS)
+    run = [cell for cell in found.cells if not cell.skipped]
+    assert sum(cell.target.startswith("tflite") for cell in run) >= 15
+    assert np.ptp(masks_of(warm_net(), views()[0])) > 0.9
+    for cell in run:
+        assert cell.task_iou > 0.8
+        assert cell.kib > 0
+    base = next(cell for cell in run if cell.target == "tflite-float32")
+    assert base.ratio == 1 and base.way == "XNNPACK, 1 thread"
+
+
+def test_table_and_json_have_every_cell(made):
+    found, _ = made
+    lines = found.table().splitlines()
+    assert len(lines) == 3 + len(found.cells)
+    assert {line.count("|") for line in lines} == {10}
+    rows = json.loads(json.dumps(found.rows(), allow_nan=False))
+    assert [row["target"] for row in rows] == [cell.target for cell in found.cells]
+
+
+def test_every_two_runtimes_agree(made):
+    images = views()[0]
+    found = {}
+    for target in ("tflite-float32", "onnx", "ncnn-float32", "coreml-float32", "graphdef",
+                   "savedmodel", "coreml-neuralnetwork"):  # fmt: skip
+        for way in ways(made[1] / f"{target}{TARGETS[target].suffix}", gpu=False):
+            if any(cell.target == target and not cell.skipped for cell in made[0].cells):
+                found[target, way.name] = way.run(images).ravel()
+    assert len(found) >= 3
+    for one, other in itertools.combinations(found, 2):
+        assert np.abs(found[one] - found[other]).max() < 1e-4, (one, other)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_metadata_travels_with_every_target(made, target):
+    path = path_of(made, target)
+    if target == "savedmodel":
+        kept = json.loads((path / "assets.extra" / "seglib.json").read_text())
+    elif target == "graphdef":
+        kept = json.loads(path.with_name(f"{path.name}.json").read_text())
+    elif target.startswith("ncnn"):
+        kept = json.loads(path.with_suffix(".json").read_text())
+    elif target.startswith("coreml"):
+        kept = Program(path).metadata
+    else:
+        kept = Segmenter(path).info
+    assert kept["size"] == [H, W] and kept["value_range"] == [0, 255]
+    assert kept["output_shape"] == [H, W, 1]
+    precision = TARGETS[target].fixed.get("precision", "float32")
+    assert kept["precision"] == precision
+    assert len(kept["weights_sha256"]) == 64
+
+
+def test_names_and_shapes_are_clean(made):
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString((made[1] / "graphdef.pb").read_bytes())
+    assert {"image", "mask"} <= {node.name for node in graph.node}
+    signature = tf.saved_model.load(str(made[1] / "savedmodel")).signatures["serving_default"]
+    assert signature.structured_input_signature[1]["image"].shape == (1, H, W, 3)
+    assert signature.structured_outputs["mask"].shape == (1, H, W, 1)
+
+
+def test_names_in_the_older_core_ml_format(made):
+    path = path_of(made, "coreml-neuralnetwork")
+    import coremltools as ct
+
+    spec = ct.utils.load_spec(str(path))
+    names = [feature.name for feature in (*spec.description.input, *spec.description.output)]
+    assert names == ["image", "mask"]
+    assert spec.specificationVersion == 5  # iOS 14
+
+
+def test_names_in_onnx_and_ncnn(made):
+    import onnx
+
+    graph = onnx.load(str(path_of(made, "onnx"))).graph
+    assert [graph.input[0].name, graph.output[0].name] == ["image", "mask"]
+    assert [side.dim_value for side in graph.input[0].type.tensor_type.shape.dim] == [1, H, W, 3]
+    assert "BatchNormalization" not in {node.op_type for node in graph.node}
+    text = path_of(made, "ncnn-float16").read_text()
+    assert " image" in text.splitlines()[2] and text.split()[-1] != "out0"
+    assert " mask " in text
+
+
+def test_onnx_runs_in_a_segmenter(made, tmp_path):
+    first, images = path_of(made, "onnx"), views()[0]
+    planar = to_onnx(
+        warm_net(), tmp_path / "planar.onnx", {"labels": ["warm"]}, channels_first=True
+    )
+    expected = Segmenter(made[1] / "tflite-float32.tflite")(images[0])
+    for path in (first, planar):
+        segment = Segmenter(path)
+        assert segment.size == (H, W)
+        np.testing.assert_allclose(segment(images[0]), expected, atol=1e-5)
+    assert segment.labels == ("warm",)
+    np.testing.assert_allclose(run_onnx(planar, images), run_onnx(first, images), atol=1e-5)
+    with pytest.raises(SeglibError, match=r"reads images of shape .*48, 64"):
+        run_onnx(first, images[:, :32])
+
+
+def test_damaged_files_are_named(made, tmp_path):
+    broken = tmp_path / "cut.onnx"
+    broken.write_bytes(path_of(made, "onnx").read_bytes()[:300])
+    with pytest.raises(SeglibError, match=r"cut\.onnx cannot be run"):
+        Segmenter(broken)
+    with pytest.raises(SeglibError, match=r"no file .*absent\.onnx"):
+        Segmenter(tmp_path / "absent.onnx")
+    graph = tmp_path / "cut.pb"
+    graph.write_bytes(b"no graph at all")
+    with pytest.raises(SeglibError, match=r"cut\.pb is no frozen graph"):
+        parity(warm_net(), graph, views()[0])
+    with pytest.raises(SeglibError, match="no file that seglib can run"):
+        parity(warm_net(), tmp_path / "what.bin", views()[0])
+
+
+def test_damaged_ncnn_files_end_no_process(made, tmp_path):
+    good = path_of(made, "ncnn-float32")
+    path = tmp_path / "cut.ncnn.param"
+    path.write_bytes(good.read_bytes())
+    with pytest.raises(SeglibError, match=r"no file .*cut\.ncnn\.bin"):
+        run_ncnn(path, views()[0])
+    path.with_suffix(".bin").write_bytes(good.with_suffix(".bin").read_bytes())
+    path.write_text(good.read_text().replace("Interp ", "Nonsense "))
+    with pytest.raises(SeglibError, match=r"cut\.ncnn\.param cannot be run"):
+        run_ncnn(path, views()[0])
+
+
+@pytest.mark.gpu
+def test_the_gpu_gives_the_same_masks(made):
+    images = views()[0]
+    for target in ("tflite-float32", "tflite-float16", "tflite-int8"):
+        (*_, gpu) = ways(path_of(made, target))
+        masks = gpu.run(images).reshape(8, H, W, 1)
+        assert np.abs(masks - masks_of(warm_net(), images)).mean() < 0.02
+
+
+def test_a_broken_export_fails_loudly(made, tmp_path, capsys):
+    """Weights of zero give one value everywhere; weights of NaN give NaN."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(path_of(made, "onnx")))
+    for name, value in (("constant", 0), ("nan", np.nan)):
+        for entry in graph.graph.initializer:
+            weights = numpy_helper.to_array(entry)
+            if weights.ndim == 4:
+                entry.CopyFrom(numpy_helper.from_array(weights * 0 + np.float32(value), entry.name))
+        onnx.save(graph, str(tmp_path / f"{name}.onnx"))
+    files = [tmp_path / "constant.onnx", tmp_path / "nan.onnx"]
+    found = matrix(warm_net(), views()[0], targets=[], files=files, turns=0)
+    assert [cell.problem for cell in found.cells[::2]] == [
+        "the same value everywhere",
+        "NaN or infinite values",
+    ]
+    with pytest.raises(SeglibError, match=r"constant\.onnx with ONNX Runtime, 1 thread"):
+        found.check()
+
+
+def test_a_missing_package_is_one_sentence_and_a_skipped_row(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(SeglibError, match="pip install onnx tf2onnx onnxruntime"):
+        to(warm_net(), "onnx", tmp_path / "net.onnx")
+    found = matrix(warm_net(), views()[0], targets=["onnx"], turns=0)
+    assert found.ok and "pip install" in found.cells[0].skipped
+    assert "not run" in found.table()
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    model = warm_net()
+    with pytest.raises(SeglibError, match=r"no target 'tflite'; choose one of tflite-float32, "):
+        to(model, "tflite", tmp_path / "net.tflite")
+    with pytest.raises(SeglibError, match=r"onnx has no option flat; its options: channels_first"):
+        to(model, "onnx", tmp_path / "net.onnx", flat=True)
+    with pytest.raises(SeglibError, match=r"batch is None.*leave it at 1"):
+        to(model, "savedmodel", tmp_path / "net", batch=None)
+    for target, chosen in TARGETS.items():
+        if chosen.suffix:
+            with pytest.raises(SeglibError, match=r"does not end in"):
+                to(model, target, tmp_path / "net.what")
+    with pytest.raises(SeglibError, match=r"exists; choose another name"):
+        to(model, "savedmodel", tmp_path)
+    fixed = keras.Input(batch_shape=(4, 8, 8, 3))
+    with pytest.raises(SeglibError, match="4 pictures at once"):
+        to(keras.Model(fixed, keras.layers.Conv2D(1, 1)(fixed)), "graphdef", tmp_path / "net.pb")
+    assert not list(tmp_path.iterdir())
+
+
+def test_shipped_weights_by_name_and_by_command(tmp_path, capsys):
+    path = to("portrait", "tflite-float32", tmp_path / "portrait.tflite")
+    info = Segmenter(path).info
+    assert info["name"] == "portrait" and info["labels"] == ["person"] and info["terms"]
+    command = ["parity", "--model", "portrait", "--count", "2", "--turns", "0", "--no-gpu"]
+    command += ["--files", str(path), "--json"]
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] and found["count"] == 2
+    assert [cell["way"] for cell in found["cells"]] == [
+        "XNNPACK, 1 thread",
+        "XNNPACK, 2 threads",
+        "no delegate, 1 thread",
+    ]
+    other = "hair" if load_config(_weights("hair")).size == info["size"] else "hair_open"
+    assert main(["parity", "--model", other, *command[3:]]) == 1
+    assert "not as the model" in capsys.readouterr().err
+
+
+def _weights(name):
+    from seglib import pretrained
+
+    return pretrained.path(name, ".weights.h5")
+
+
+def test_the_accelerators_absence_is_no_fault_of_the_file(made, monkeypatch):
+    import seglib.export.ways as module
+
+    def refuse(*_):
+        raise SeglibError("no Vulkan device was found; install one")
+
+    monkeypatch.setattr(module, "run_gpu", refuse)
+    (*_, gpu) = ways(path_of(made, "tflite-float32"))
+    with pytest.raises(Unavailable, match="no Vulkan device"):
+        gpu.run(views()[0])
+    (*_, gpu) = ways(path_of(made, "tflite-int8-io"))
+    with pytest.raises(Unavailable, match="int8"):
+        gpu.run(views()[0])

@@ -97,13 +97,12 @@ def _convert(options: argparse.Namespace) -> None:
 
 def _given(options: argparse.Namespace, target: str) -> dict[str, Any]:
     """Return the target's options that the command line gives; the others must not be there."""
-    from seglib.export.targets import TARGETS
+    from seglib.export.targets import target_named
 
-    if target not in TARGETS:
-        raise SeglibError(f"there is no target {target!r}; choose one of {', '.join(TARGETS)}")
+    known = target_named(target).options
     names = ("flat", "representative", "takes", "gives", "value_range", "bits", "channels_first")
     found = {name: getattr(options, name) for name in names if getattr(options, name)}
-    wrong = [f"--{name.replace('_', '-')}" for name in found if name not in TARGETS[target].options]
+    wrong = [f"--{name.replace('_', '-')}" for name in found if name not in known]
     if wrong:
         raise SeglibError(f"{' and '.join(wrong)}: not for {target}; leave it out")
     if "value_range" in found:

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import json
 import re
 import sys
 import typing
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from seglib.data import Dataset
 
 WEIGHTS = ".weights.h5"
-HANDED_ON = ("task", "licence", "terms", "training_data")
 
 
 def add_model(
@@ -129,19 +127,6 @@ def dataset(name: str, split: str, kind: str | None) -> "Dataset":
         if Path(name).name != name:
             raise SeglibError(f"there is no folder {name}; give a prepared data set or its name")
         return data.load(name, split, kind)
-
-
-def card_beside(weights: Path) -> dict[str, Any]:
-    """Return the weights' name and, where a card lies beside them, the terms that go with them."""
-    name = weights.name.removesuffix(WEIGHTS)
-    path = weights.with_name(f"{name}.card.json")
-    if not path.is_file():
-        return {"name": name}
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        return {"name": name, **{key: card[key] for key in HANDED_ON if key in card}}
-    except (ValueError, TypeError) as error:
-        raise SeglibError(f"{path} is no valid card ({error}); mend or remove it") from error
 
 
 def keep(output: Path, *inputs: Path | None) -> None:

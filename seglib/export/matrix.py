@@ -19,7 +19,7 @@ import numpy as np
 from seglib.errors import SeglibError
 from seglib.export.graph import MissingPackage
 from seglib.export.parity import expected_masks, precision_of, row
-from seglib.export.targets import TARGETS, to
+from seglib.export.targets import TARGETS, target_named, to
 from seglib.export.ways import Run, Unavailable, Way, time_ratios, ways
 from seglib.metrics import iou
 
@@ -159,11 +159,9 @@ def matrix(
         for target in targets:
             if progress:
                 progress(target)
-            if target not in TARGETS:
-                to(model, target, "")  # raises: it lists the targets there are
-            path = Path(folder or temporary) / f"{target}{TARGETS[target].suffix}"
-            given = "representative" in TARGETS[target].options
-            options = {"representative": calibration} if given else {}
+            chosen = target_named(target)
+            path = Path(folder or temporary) / f"{target}{chosen.suffix}"
+            options = {"representative": calibration} if "representative" in chosen.options else {}
             try:
                 made.append((target, to(model, target, path, **options)))
             except MissingPackage as error:

@@ -122,7 +122,7 @@ def to(
         SeglibError: the target or an option is unknown, a package is missing, the model cannot be
             converted, or the file would give other masks than the model.
     """
-    chosen = _target(target)
+    chosen = target_named(target)
     unknown = [name for name in options if name not in chosen.options]
     if unknown:
         known = ", ".join(chosen.options) or "none"
@@ -166,7 +166,7 @@ def benchmark_grid(
     """
     from seglib import models
 
-    suffix = _target(target).suffix
+    suffix = target_named(target).suffix
     folder, rows, paths = Path(folder), [], []
     for size in sizes:
         for width in widths:
@@ -181,7 +181,12 @@ def benchmark_grid(
     return paths
 
 
-def _target(name: str) -> Target:
+def target_named(name: str) -> Target:
+    """Return an entry of `TARGETS`.
+
+    Raises:
+        SeglibError: there is none of that name; the message lists them all.
+    """
     if name not in TARGETS:
         raise SeglibError(f"there is no target {name!r}; choose one of {', '.join(TARGETS)}")
     return TARGETS[name]

@@ -6,6 +6,7 @@ import android.os.Bundle
 import android.os.SystemClock
 import android.util.Log
 import android.widget.ImageView
+import android.widget.Toast
 import androidx.activity.ComponentActivity
 import androidx.activity.result.contract.ActivityResultContracts
 import androidx.camera.core.CameraSelector
@@ -25,7 +26,11 @@ class MainActivity : ComponentActivity() {
 
     private val permission =
         registerForActivityResult(ActivityResultContracts.RequestPermission()) { granted ->
-            if (granted) start() else view.contentDescription = "No camera: permission was refused"
+            if (granted) {
+                start()
+            } else {
+                Toast.makeText(this, "No camera: permission was refused", Toast.LENGTH_LONG).show()
+            }
         }
 
     override fun onCreate(state: Bundle?) {
@@ -68,7 +73,8 @@ class MainActivity : ComponentActivity() {
             mask, segmenter.height, segmenter.width, 0.025f, frame,
         )
         val done = SystemClock.elapsedRealtimeNanos()
-        Log.d("segmentation", "mask ${(masked - started) / 1e6} ms, frame ${(done - masked) / 1e6} ms")
+        val times = listOf(masked - started, done - masked).map { it / 1_000_000 }
+        Log.d("segmentation", "mask ${times[0]} ms, frame ${times[1]} ms")
         // A bitmap of its own for each frame, since the screen may still draw the last one.
         val bitmap = Bitmap.createBitmap(width, height, Bitmap.Config.ARGB_8888)
         frame.rewind()

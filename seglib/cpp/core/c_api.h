@@ -30,7 +30,8 @@ const char* seglib_error(void);
 int seglib_prepare(seglib_image photo, float low, float high, int height, int width,
                    float* input);
 
-/* The network's small mask enlarged along the photo's edges and firmed up; as large as the photo. */
+/* The network's small mask, enlarged along the photo's edges and firmed up; as large as the
+ * photo. */
 int seglib_alpha(seglib_mask mask, seglib_image photo, float* alpha);
 
 /* The photo with its background blurred by `share` of its shorter side. `alpha` is as large as the

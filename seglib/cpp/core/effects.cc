@@ -121,13 +121,16 @@ Mask guided_upsample(const Mask& mask, const Image& photo, int radius, float eps
   for (std::size_t i = 0; i < planes.data.size(); ++i) {
     if (i % 4 < 3) planes.data[i] *= 1 / 255.0f;
   }
-  planes = resize(planes, photo.height, photo.width);
+  Enlarged enlarged(planes, photo.height, photo.width);
   Mask result(photo.height, photo.width, 1);
-  for (std::size_t i = 0; i < result.data.size(); ++i) {
-    const float* a = &planes.data[i * 4];
-    const std::uint8_t* colour = &photo.data[i * 3];
-    const float value = a[3] + colour[0] * a[0] + colour[1] * a[1] + colour[2] * a[2];
-    result.data[i] = std::clamp(value, 0.0f, 1.0f);
+  for (int y = 0; y < photo.height; ++y) {
+    const float* a = enlarged.row(y);
+    const std::uint8_t* colour = photo.row(y);
+    float* out = result.row(y);
+    for (int x = 0; x < photo.width; ++x, a += 4, colour += 3) {
+      const float value = a[3] + colour[0] * a[0] + colour[1] * a[1] + colour[2] * a[2];
+      out[x] = std::clamp(value, 0.0f, 1.0f);
+    }
   }
   return result;
 }
@@ -161,11 +164,11 @@ Image blur_background(const Image& photo, const Mask& mask, double sigma) {
   // Averaging over blocks and growing back linearly blur too; the rest is left to the Gaussian.
   const double own = factor > 1 ? factor * factor / 4.0 : 0.0;
   const double rest = std::sqrt(std::max(sigma * sigma - own, 0.01)) / factor;
-  Planes behind = gaussian(weighted_background(photo, mask, factor), rest);
-  behind = resize(behind, behind.height * factor, behind.width * factor);
+  const Planes behind = gaussian(weighted_background(photo, mask, factor), rest);
+  Enlarged enlarged(behind, behind.height * factor, behind.width * factor);
   Image result(photo.height, photo.width, 3);
   for (int y = 0; y < photo.height; ++y) {
-    const float* back = behind.row(y);
+    const float* back = enlarged.row(y);
     const float* cover = mask.row(y);
     const std::uint8_t* in = photo.row(y);
     std::uint8_t* out = result.row(y);
@@ -203,12 +206,18 @@ Image estimate_foreground(const Image& photo, const Mask& mask, int reduce) {
       front.data[i] = unmix(image.data[i], inside.data[i / 3], near_front.data[i], back.data[i]);
     }
   }
-  near_front = resize(near_front, photo.height, photo.width);
-  back = resize(back, photo.height, photo.width);
+  Enlarged fronts(near_front, photo.height, photo.width);
+  Enlarged backs(back, photo.height, photo.width);
   Image result(photo.height, photo.width, 3);
-  for (std::size_t i = 0; i < result.data.size(); ++i) {
-    result.data[i] =
-        level(unmix(photo.data[i], mask.data[i / 3], near_front.data[i], back.data[i]));
+  for (int y = 0; y < photo.height; ++y) {
+    const float* above = fronts.row(y);
+    const float* below = backs.row(y);
+    const float* cover = mask.row(y);
+    const std::uint8_t* in = photo.row(y);
+    std::uint8_t* out = result.row(y);
+    for (int i = 0; i < photo.width * 3; ++i) {
+      out[i] = level(unmix(in[i], cover[i / 3], above[i], below[i]));
+    }
   }
   return result;
 }

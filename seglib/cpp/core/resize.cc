@@ -98,53 +98,16 @@ Picture<T> average(const Picture<T>& source, int height, int width) {
   return result;
 }
 
-// Where a new pixel lies between two old ones.
-struct Place {
-  int first, second;
-  float share;
-};
-
-std::vector<Place> places(int from, int to) {
-  std::vector<Place> found(to);
-  for (int i = 0; i < to; ++i) {
-    const double at = std::clamp((i + 0.5) * from / to - 0.5, 0.0, from - 1.0);
-    const int first = static_cast<int>(at);
-    found[i] = {first, std::min(first + 1, from - 1), static_cast<float>(at - first)};
-  }
-  return found;
-}
-
 template <typename T>
 Picture<T> interpolate(const Picture<T>& source, int height, int width) {
-  const int n = source.channels;
-  const std::vector<Place> down = places(source.height, height);
-  const std::vector<Place> right = places(source.width, width);
-  Picture<T> result(height, width, n);
-  std::vector<float> lines[2];
-  int held[2] = {-1, -1};
+  Picture<float> values(source.height, source.width, source.channels);
+  std::copy(source.data.begin(), source.data.end(), values.data.begin());
+  Enlarged enlarged(values, height, width);
+  Picture<T> result(height, width, source.channels);
   for (int y = 0; y < height; ++y) {
-    const int wanted[2] = {down[y].first, down[y].second};
-    if (held[1] == wanted[0]) {
-      std::swap(lines[0], lines[1]);
-      std::swap(held[0], held[1]);
-    }
-    for (int k = 0; k < 2; ++k) {
-      if (held[k] == wanted[k]) continue;
-      lines[k].resize(static_cast<std::size_t>(width) * n);
-      const T* in = source.row(wanted[k]);
-      float* out = lines[k].data();
-      for (const Place& place : right) {
-        for (int c = 0; c < n; ++c) {
-          const float left = in[place.first * n + c];
-          *out++ = left + (in[place.second * n + c] - left) * place.share;
-        }
-      }
-      held[k] = wanted[k];
-    }
+    const float* in = enlarged.row(y);
     T* out = result.row(y);
-    for (std::size_t i = 0; i < lines[0].size(); ++i) {
-      store(lines[0][i] + (lines[1][i] - lines[0][i]) * down[y].share, out[i]);
-    }
+    for (int i = 0; i < width * source.channels; ++i) store(in[i], out[i]);
   }
   return result;
 }
@@ -162,6 +125,53 @@ Picture<T> resize_any(const Picture<T>& source, int height, int width) {
 }
 
 }  // namespace
+
+Enlarged::Enlarged(const Picture<float>& picture, int height, int width)
+    : picture_(picture), down_(places(picture.height, height)),
+      right_(places(picture.width, width)) {
+  for (auto* line : {&lines_[0], &lines_[1], &row_}) {
+    line->resize(static_cast<std::size_t>(width) * picture.channels);
+  }
+}
+
+std::vector<Enlarged::Place> Enlarged::places(int from, int to) {
+  std::vector<Place> found(to);
+  for (int i = 0; i < to; ++i) {
+    const double at = std::clamp((i + 0.5) * from / to - 0.5, 0.0, from - 1.0);
+    const int first = static_cast<int>(at);
+    found[i] = {first, std::min(first + 1, from - 1), static_cast<float>(at - first)};
+  }
+  return found;
+}
+
+void Enlarged::fill(std::vector<float>& line, int y) const {
+  const int n = picture_.channels;
+  const float* in = picture_.row(y);
+  float* out = line.data();
+  for (const Place& place : right_) {
+    for (int c = 0; c < n; ++c) {
+      const float left = in[place.first * n + c];
+      *out++ = left + (in[place.second * n + c] - left) * place.share;
+    }
+  }
+}
+
+const float* Enlarged::row(int y) {
+  const Place& place = down_[y];
+  if (held_[1] == place.first) {
+    std::swap(lines_[0], lines_[1]);
+    std::swap(held_[0], held_[1]);
+  }
+  const int wanted[2] = {place.first, place.second};
+  for (int k = 0; k < 2; ++k) {
+    if (held_[k] != wanted[k]) fill(lines_[k], wanted[k]);
+    held_[k] = wanted[k];
+  }
+  for (std::size_t i = 0; i < row_.size(); ++i) {
+    row_[i] = lines_[0][i] + (lines_[1][i] - lines_[0][i]) * place.share;
+  }
+  return row_.data();
+}
 
 Image resize(const Image& picture, int height, int width) {
   return resize_any<std::uint8_t, std::uint32_t>(picture, height, width);

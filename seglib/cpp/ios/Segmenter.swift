@@ -32,7 +32,7 @@ final class CoreMLSegmenter: Segmenter {
     private let model: MLModel
     private let size = 128
 
-    /// `url`: the compiled model, `Bundle.main.url(forResource: "portrait", withExtension: "mlmodelc")`.
+    /// `url`: the model as Xcode compiled it into the app, `portrait.mlmodelc`.
     init(url: URL) throws {
         model = try MLModel(contentsOf: url)
     }

@@ -94,7 +94,16 @@ def to_ncnn(
         text_of_graph = clean_param(param.read_text(encoding="utf-8"), before)
         param.write_text(text_of_graph, encoding="utf-8")
         images = probe_images(graph.input_shape)
-        problem = problem_with(graph, lambda x: run_ncnn(param, x), images, _BROKEN[precision])
+        try:
+            problem = problem_with(graph, lambda x: run_ncnn(param, x), images, _BROKEN[precision])
+        except MissingPackage:
+            raise
+        except SeglibError as error:
+            raise SeglibError(
+                f"the model {model.name} could not be converted to ncnn, which does not run what its "
+                "converter made of it; use operations that ncnn has, for example resizing by whole "
+                "factors instead of gathering rows"
+            ) from error
         if problem:
             raise SeglibError(
                 f"the ncnn conversion of {model.name} is broken ({problem}), so {path} was not "

@@ -100,8 +100,8 @@ def to_ncnn(
             raise
         except SeglibError as error:
             raise SeglibError(
-                f"the model {model.name} could not be converted to ncnn, which does not run what its "
-                "converter made of it; use operations that ncnn has, for example resizing by whole "
+                f"the model {model.name} could not be converted to ncnn, which cannot run what "
+                "its converter made of it; use operations that ncnn has, such as resizing by whole "
                 "factors instead of gathering rows"
             ) from error
         if problem:

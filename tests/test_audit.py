@@ -54,6 +54,33 @@ def test_the_trap_is_named(tmp_path):
     assert any(refusal.op == "SHAPE" and "batch" in refusal.advice for refusal in found.refusals)
 
 
+def test_the_record_holds_what_is_known_of_the_trial_networks(tmp_path):
+    recorded = {row["name"]: row for row in export.recorded_verdicts()["networks"]}
+    assert set(trial_nets.names()) | set(pretrained.list_models()) <= set(recorded)
+    for name, taken in trial_nets.names().items():
+        row = recorded[name]
+        found = export.audit(written(tmp_path, trial_nets.network(name)))
+        assert row["accelerated"] == taken == found.ok
+        reasons = {f"{r.op}: {r.reason}".lstrip(": ") for r in found.refusals}
+        assert set(row["audit"]) == reasons
+        assert (row["difference"] is None) != taken
+        assert f"| {name} |" in export.verdict_table()
+
+
+def test_the_audit_agrees_with_every_recorded_verdict():
+    rows = export.recorded_verdicts()["networks"]
+    assert len(rows) >= 12
+    assert [row["name"] for row in rows if bool(row["audit"]) == row["accelerated"]] == []
+
+
+def test_a_record_that_cannot_be_read_is_named(tmp_path):
+    for content in ("", "[1"):
+        path = tmp_path / "record.json"
+        path.write_text(content)
+        with pytest.raises(SeglibError, match=r"record\.json"):
+            export.recorded_verdicts(path)
+
+
 def test_broken_files_are_refused_in_one_sentence(tmp_path):
     with pytest.raises(SeglibError, match="there is no file"):
         export.audit(tmp_path / "none.tflite")

@@ -9,7 +9,13 @@ from PIL import Image
 
 from seglib import images
 from seglib.errors import SeglibError
-from seglib.export import run_gpu, which_convention
+from seglib.export import (
+    recorded_verdicts,
+    run_coreml,
+    run_gpu,
+    to_coreml,
+    which_convention,
+)
 from seglib.export.resample import CONVENTIONS, bilinear, four_by_four, nearest, positions
 
 FLAGS = {
@@ -83,6 +89,27 @@ def test_what_makes_no_sense_is_refused():
         which_convention(images.resize, "cubic")
     with pytest.raises(SeglibError, match="gave shape"):
         which_convention(lambda picture, size: picture)
+
+
+def test_core_ml_re_executed_follows_the_rule_that_is_recorded(tmp_path):
+    pytest.importorskip("coremltools")
+    import keras
+
+    red = keras.layers.Conv2D(1, 1, use_bias=False)
+    layers = [keras.Input((4, 4, 3)), keras.layers.UpSampling2D(2, interpolation="bilinear"), red]
+    grow = keras.Sequential(layers)
+    red.set_weights([np.array([1 / 255, 0, 0], np.float32).reshape(1, 1, 3, 1)])
+    package = to_coreml(grow, tmp_path / "grow.mlpackage", "float32")
+
+    def resize(picture, size):
+        image = np.repeat(picture[..., None].astype(np.uint8), 3, axis=-1)
+        (mask,) = run_coreml(package, image).values()
+        return 255 * mask.reshape(size)
+
+    recorded = recorded_verdicts()["resize"]
+    rule = which_convention(resize, size=(8, 8), atol=0.01)
+    assert {rule} == {rule for name, rule in recorded.items() if name.startswith("Core ML")}
+    assert rule == "half-pixel"
 
 
 @pytest.mark.gpu

@@ -40,6 +40,12 @@ ADVICE = {
     "SHAPE": "the batch is open: convert with a batch of 1, as seglib.export.to_tflite does",
 }
 MAX_RANK = 4
+# The newest form of an operation that is taken, where the converter writes newer ones.
+MAX_VERSION = {"TRANSPOSE_CONV": 3}
+VERSION_ADVICE = {
+    "TRANSPOSE_CONV": "a relu is fused into it: take hard swish, put the relu behind the "
+    "concatenation that follows, or resize and convolve",
+}
 RECORDED = Path(__file__).with_name("gpu_verdicts.json")
 
 
@@ -105,6 +111,14 @@ def audit(path: str | Path) -> Audit:
             name = (code.customCode or b"custom").decode()
         counts[name] += 1
         refusals.extend(_of_operator(name, operator, model))
+        if code.version > MAX_VERSION.get(name, code.version):
+            refusals.append(
+                Refusal(
+                    name, _name(graph.tensors[operator.outputs[0]]),
+                    f"version {code.version} of it; {MAX_VERSION[name]} is the newest taken",
+                    VERSION_ADVICE[name],
+                )
+            )  # fmt: skip
     return Audit(path, dict(counts.most_common()), tuple(dict.fromkeys(refusals)))
 
 

@@ -133,11 +133,13 @@ def _child(path: str, given: str, found: str) -> None:
         (entry,), (result,) = model.create_input_buffers(0), model.create_output_buffers(0)
         details = result.get_tensor_details()
         count = int(np.prod(details["shape"])) if "shape" in details else None
+        # Class numbers come as integers; read as floats they would be near zero.
+        dtype = np.dtype(details.get("dtype", "float32"))
         masks = []
         for image in np.load(given):
             entry.write(np.ascontiguousarray(image[None]))
             model.run_by_index(0, [entry], [result])
-            masks.append(np.array(result.read(count, np.float32)))
+            masks.append(np.array(result.read(count, dtype)).astype(np.float32))
         np.save(found, np.stack(masks))
 
 

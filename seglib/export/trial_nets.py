@@ -51,6 +51,16 @@ TAILS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], bool]] = {
     "bilinear upsampling, aligned corners": (_resize(align_corners=True), True),
     "bilinear upsampling, legacy": (_resize(), True),
     "transposed convolution": (_transposed, True),
+    "transposed convolution, bias, relu": (
+        lambda x: tf.nn.relu(_transposed(x) + 0.5), False,
+    ),
+    "transposed convolution, bias, hard swish": (
+        lambda x: (_transposed(x) + 0.5) * tf.nn.relu6(_transposed(x) + 3.5) / 6, True,
+    ),
+    "transposed convolution, bias, concatenation, relu": (
+        lambda x: tf.nn.relu(tf.concat([_transposed(x) + 0.5, tf.image.resize(x, (32, 32))], -1)),
+        True,
+    ),
     "softmax in single steps": (_written_out, True),
     "nearest upsampling by resize": (lambda x: tf.image.resize(x, (32, 32), "nearest"), True),
     "parametric relu": (_prelu, True),

@@ -11,6 +11,7 @@ what this wrote, as recorded; `make test-gpu` asks the small ones again. `--part
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -40,6 +41,7 @@ def main() -> None:
     )
     parser.add_argument("--models", type=Path, help="where exports of the zoo are kept")
     parser.add_argument("--part", choices=("networks", "resize", "all"), default="all")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="renew these networks alone")
     options = parser.parse_args()
     report = {
         "litert": metadata.version("ai-edge-litert"),
@@ -48,14 +50,17 @@ def main() -> None:
         "device": "SwiftShader, Vulkan in software" if gpu.SOFTWARE_VULKAN.exists() else "own GPU",
         "machine": platform.machine(),
     }
-    if options.part != "all":
+    if options.part != "all" or options.only:
         report = export.recorded_verdicts(options.output) | report
     with tempfile.TemporaryDirectory() as folder:
         if options.part != "resize":
+            known = {row["name"]: row for row in report.get("networks", [])}
             report["networks"] = []
-            for group, name, path in _networks(options.models or Path(folder)):
-                report["networks"].append({"group": group, "name": name, **_verdicts(path)})
-                print(f"{name}: {report['networks'][-1]}", file=sys.stderr, flush=True)
+            for group, name, write in _networks(options.models or Path(folder)):
+                row = known.get(name) if options.only and name not in options.only else None
+                row = row or {"group": group, "name": name, **_verdicts(write())}
+                report["networks"].append(row)
+                print(f"{name}: {row}", file=sys.stderr, flush=True)
         if options.part != "networks":
             report["resize"] = _resize_rules(Path(folder))
     with atomic_path(options.output) as temporary:
@@ -63,19 +68,30 @@ def main() -> None:
     print(export.verdict_table(options.output))
 
 
-def _networks(folder: Path) -> Iterator[tuple[str, str, Path]]:
+def _networks(folder: Path) -> Iterator[tuple[str, str, Callable[[], Path]]]:
+    """Yield group, name and what writes the file: only those that are asked about are converted."""
     folder.mkdir(parents=True, exist_ok=True)
-    for index, name in enumerate(trial_nets.names()):
-        path = folder / f"trial_{index}.tflite"
-        path.write_bytes(trial_nets.network(name))
-        yield "trial", name, path
+    for name in trial_nets.names():
+        yield "trial", name, functools.partial(_trial, name, folder / "trial.tflite")
     for name in pretrained.list_models():
-        yield "shipped", name, pretrained.path(name)
-    for name in models.list():
-        path = folder / f"{name}.tflite"
-        if not path.exists():
-            export.to_tflite(models.build(name), path, flat=True)
-        yield "zoo", name, path
+        yield "shipped", name, functools.partial(pretrained.path, name)
+    zoo = {name: (name, {}) for name in models.list()}
+    zoo["mobile_unet, transposed"] = ("mobile_unet", {"decoder": "transpose"})
+    zoo["v2_unet, bilinear"] = ("v2_unet", {"decoder": "bilinear"})
+    for label, (name, kept) in zoo.items():
+        path = folder / f"{label.replace(', ', '_')}.tflite"
+        yield "zoo", label, functools.partial(_of_the_zoo, name, kept, path)
+
+
+def _trial(name: str, path: Path) -> Path:
+    path.write_bytes(trial_nets.network(name))
+    return path
+
+
+def _of_the_zoo(name: str, options: dict[str, Any], path: Path) -> Path:
+    if not path.exists():
+        export.to_tflite(models.build(name, **options), path, flat=True)
+    return path
 
 
 def _verdicts(path: Path) -> dict[str, Any]:
@@ -130,8 +146,9 @@ def _resize_rules(folder: Path) -> dict[str, str | None]:
     package = export.to_coreml(grow, folder / "grow.mlpackage", "float32")
 
     def on_core_ml(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        images = np.repeat(picture[None, ..., None].astype(np.uint8), 3, axis=-1)
-        return 255 * export.run_coreml(package, images).reshape(size)
+        image = np.repeat(picture[..., None].astype(np.uint8), 3, axis=-1)
+        (mask,) = export.run_coreml(package, image).values()
+        return 255 * mask.reshape(size)
 
     rules = {
         f"LiteRT's GPU accelerator, {name}": export.which_convention(on_gpu(**flags))

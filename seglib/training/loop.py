@@ -62,7 +62,7 @@ def fit(
         heads.frozen(model, config.freeze),
         checkpoint.asked_to_stop() as asked,
     ):
-        trained, metrics = _compiled(model, train, config)
+        trained, metrics = compiled(model, train, config)
         recorder = Recorder(folder, config, train, model, metrics, asked)
         epoch, batch = recorder.resume(trained)
         if not recorder.finished:
@@ -116,7 +116,7 @@ def _run(
             recorder.board.close()
 
 
-def _compiled(
+def compiled(
     model: keras.Model, train: Batches, config: TrainConfig
 ) -> tuple[keras.Model, list[MeanIoU]]:
     """Return what is trained, ready to be, and the metrics of its log."""

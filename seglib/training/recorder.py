@@ -53,6 +53,7 @@ class Recorder(keras.callbacks.Callback):
         self.board = TensorBoard(folder) if config.tensorboard else None
         self.raw: list[np.ndarray] | None = None
         self._sums: list[np.ndarray] = []
+        self._first = 0
         self._saved = time.monotonic()
 
     def resume(self, model: keras.Model) -> tuple[int, int]:
@@ -87,6 +88,18 @@ class Recorder(keras.callbacks.Callback):
         for variable, value in zip(self._sums_of(self.model), self._sums, strict=False):
             variable.assign(value)
         self._sums = []
+        self._first = (epoch + 1) * len(self.train) - self.train.remaining
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Draw dropout on PyTorch from the step's number.
+
+        Keras takes it there from PyTorch's own generator, which others draw from too. On the other
+        backends its state is one of the network's variables.
+        """
+        if keras.backend.backend() == "torch":
+            import torch
+
+            torch.manual_seed(self.config.seed * 2**32 + self._first + batch)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Save within the epoch where it is time, or where the process is asked to end."""

@@ -1,0 +1,214 @@
+"""Experiments: YAML to frozen configs and back, overrides, and mistakes named by their line."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seglib import SeglibError, models
+from seglib.cli import main
+from seglib.data import AugmentConfig
+from seglib.models import NetConfig, UNetConfig
+from seglib.training import (
+    RECIPES,
+    DataConfig,
+    Experiment,
+    TrainConfig,
+    read_experiment,
+    write_experiment,
+)
+
+WHOLE = """\
+data:
+  name: eg1800
+  kind: person
+network:
+  name: add_unet
+  size: 96
+augment:
+  rotate: 5
+  zoom: [0.9, 1.1]
+train:
+  recipe: transfer
+  epochs: 7
+  learning_rate: 1e-3
+precision: mixed_float16
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "experiment.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_file_becomes_the_frozen_configs(written):
+    found = read_experiment(written(WHOLE))
+    assert found.data == DataConfig("eg1800", "person")
+    assert found.network == NetConfig("add_unet", {"size": 96})
+    assert found.augment == AugmentConfig(rotate=5.0, zoom=(0.9, 1.1))
+    assert (found.train.freeze, found.train.epochs) == (RECIPES["transfer"].freeze, 7)
+    assert found.train.learning_rate == 1e-3  # which YAML itself reads as text
+    assert found.precision == "mixed_float16"
+
+
+def test_what_is_left_out_takes_its_default(written):
+    found = read_experiment(written("data: {name: faces}\naugment: false\ntrain:\n"))
+    assert found == Experiment(DataConfig("faces"), augment=None)
+
+
+def test_overrides_win(written):
+    found = read_experiment(written(WHOLE), {"train": {"epochs": 2}, "augment": False})
+    assert (found.train.epochs, found.train.freeze, found.augment) == (2, "encoder", None)
+    assert read_experiment(None, {"data": {"name": "x"}}) == Experiment(DataConfig("x"))
+
+
+networks = st.one_of(
+    st.builds(
+        UNetConfig,
+        size=st.sampled_from([64, 96]),
+        width=st.floats(0.1, 2),
+        labels=st.sampled_from([("person",), ("person", "hair")]),
+    ),
+    st.sampled_from(models.list()[1:]).map(models.configure),
+)
+trainings = st.builds(
+    TrainConfig,
+    epochs=st.integers(1, 999),
+    learning_rate=st.floats(1e-9, 1),
+    ema=st.floats(0, 0.99),
+    schedule=st.sampled_from(["cosine", "plateau"]),
+    tensorboard=st.booleans(),
+)
+experiments = st.builds(
+    Experiment,
+    data=st.builds(DataConfig, name=st.text(min_size=1), kind=st.none() | st.text(min_size=1)),
+    network=networks,
+    augment=st.none() | st.builds(AugmentConfig, rotate=st.floats(0, 90)),
+    train=trainings,
+    precision=st.sampled_from(["float32", "mixed_bfloat16"]),
+    weights=st.none() | st.text(min_size=1),
+)
+
+
+@given(experiment=experiments)
+def test_an_experiment_survives_its_file(experiment, tmp_path_factory):
+    path = tmp_path_factory.mktemp("written") / "experiment.yaml"
+    assert read_experiment(write_experiment(experiment, path)) == experiment
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  epochs: 7", "  epoch: 7", r"line 12: train.epoch is unknown; train has epochs, .*"),
+        ("precision:", "colour:", r"line 14: colour is unknown; an experiment has data, .*"),
+        ("  size: 96", "  depth: 3", r"line 6: network.depth is unknown; network has size, .*"),
+        ("  rotate: 5", "  spin: 5", r"line 8: augment.spin is unknown; augment has flip, .*"),
+        ("epochs: 7", "epochs: many", r"line 12: train.epochs is 'many'; give a whole number"),
+        ("epochs: 7", "epochs: 7.5", r"line 12: train.epochs is 7.5; give a whole number"),
+        ("epochs: 7", "epochs: true", r"line 12: train.epochs is True; give a whole number"),
+        ("1e-3", "fast", r"line 13: train.learning_rate is 'fast'; give a number"),
+        ("[0.9, 1.1]", "1.1", r"line 9: augment.zoom is 1.1; give a list of 2, each a number"),
+        ("  kind: person", "  kind: 3", r"line 3: data.kind is 3; give text"),
+        ("transfer", "wizardry", r"line 11: there is no recipe 'wizardry'; use one of full, .*"),
+        ("add_unet", "grand_net", r"line 5: there is no network 'grand_net'; choose one of .*"),
+        ("epochs: 7", "epochs: 0", r"line 10: TrainConfig needs epochs >= 1.*"),
+        ("rotate: 5", "rotate: -5", r"line 7: rotate is -5.0; use 0 \(off\) or more"),
+        ("mixed_float16", "half", r"the precision is 'half'; use one of float32, .*"),
+        ("  size: 96", "  size: 96\n  size: 128", r"line 7: network.size is given twice; .*"),
+        ("name: eg1800", "kind2: x", r"line 2: data.kind2 is unknown.*|.*data.name is missing"),
+        ("zoom: [0.9", "zoom: [0.9]]", r"line \d+: this is no YAML .*"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_its_line(written, old, new, message):
+    assert old in WHOLE
+    path = written(WHOLE.replace(old, new))
+    with pytest.raises(SeglibError, match=rf"{path}(, |: ){message}$") as refused:
+        read_experiment(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "data.name is missing"),
+        ("train: {epochs: 3}", "data.name is missing"),
+        ("- a\n- b\n", "holds no experiment"),
+        ("data: faces\n", "line 1: data is 'faces'; give it keys and values"),
+    ],
+)
+def test_a_file_that_says_too_little_is_refused(written, text, message):
+    with pytest.raises(SeglibError, match=message):
+        read_experiment(written(text))
+
+
+def test_a_missing_file_and_a_wrong_override_are_named(written, tmp_path):
+    with pytest.raises(SeglibError, match="none.yaml cannot be read"):
+        read_experiment(tmp_path / "none.yaml")
+    with pytest.raises(SeglibError, match="^command line: train.epochs is 'x'"):
+        read_experiment(written(WHOLE), {"train": {"epochs": "x"}})
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """A folder of twelve blobs with splits, as people have one."""
+    from PIL import Image
+
+    from training_net import blobs
+
+    folder = tmp_path / "faces"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    photos, masks = blobs(12, 0)
+    for index, (photo, mask) in enumerate(zip(photos, masks, strict=True)):
+        Image.fromarray(photo).save(folder / "images" / f"{index}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{index}.png")
+    return folder
+
+
+def test_the_command_reads_a_file_and_its_options_win(written, faces, tmp_path, capsys):
+    path = written(
+        f"data: {{name: {faces}, kind: person, batch_size: 4}}\n"
+        "network: {name: add_unet, size: 32, width: 0.25}\n"
+        "train: {epochs: 9, bn_batches: 1}\n"
+    )
+    output = tmp_path / "run"
+    command = ["train", "--config", str(path), "--output", str(output), "--epochs", "1"]
+    assert main([*command, "--set", "augment.rotate=3", "--learning-rate", "1e-2"]) == 0
+    assert "wrote" in capsys.readouterr().out
+    kept = read_experiment(output / "experiment.yaml")
+    assert (kept.train.epochs, kept.train.learning_rate, kept.augment.rotate) == (1, 1e-2, 3)
+    assert kept.network.network == "add_unet"
+    mask = models.load(output / "model.weights.h5")(np.zeros((1, 32, 32, 3), np.float32))
+    assert tuple(mask.shape) == (1, 32, 32, 1)
+
+
+def test_mistakes_on_the_command_line(written, tmp_path, capsys):
+    def refused(*command):
+        assert main(["train", "--output", str(tmp_path / "run"), *command]) == 2
+        return capsys.readouterr().err
+
+    assert "give --data" in refused()
+    assert "'grand_net'" in refused("--data", "x", "--network", "grand_net")
+    assert "SECTION.KEY=VALUE" in refused("--data", "x", "--set", "rotate")
+    assert "train.speed is unknown" in refused("--data", "x", "--set", "train.speed=3")
+    assert "'wizardry'" in refused("--data", "x", "--recipe", "wizardry")
+    assert "no folder" in refused("--data", "no/such")
+
+
+def test_a_job_file_holds_the_command(written, tmp_path, monkeypatch, capsys):
+    job = tmp_path / "job.sbatch"
+    command = ["train", "--data", "my faces", "--output", "runs/a", "--sbatch", str(job)]
+    monkeypatch.setattr(sys, "argv", ["seglib", *command])
+    assert main() == 0
+    text = job.read_text()
+    assert "#SBATCH --signal=B:TERM@120" in text
+    assert f"{sys.executable} -m seglib.cli train --data 'my faces' --output runs/a &" in text
+    assert "sbatch" not in text.split("trap")[1]

@@ -48,12 +48,6 @@ class Again:
         """Do nothing."""
 
 
-class Hurried(Again):
-    """The same as a live source that never waits."""
-
-    live = True
-
-
 def by_brightness(image: np.ndarray) -> np.ndarray:
     """Return a mask that costs nearly nothing."""
     small = cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA)
@@ -66,7 +60,9 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--size", type=int, default=160, help="side of the frames [160]")
     parser.add_argument("--network", action="store_true", help="the shipped portrait network")
-    parser.add_argument("--live", action="store_true", help="drop frames as for a camera")
+    parser.add_argument(
+        "--live", action="store_true", help="as a camera of 100 frames a second, which drops frames"
+    )
     parser.add_argument("--mib", type=float, default=8.0, help="how much it may grow [8]")
     options = parser.parse_args()
     if options.frames < 100 or not Path("/proc/self/status").exists():
@@ -74,7 +70,8 @@ def main() -> int:
         return 2
     cv2.setNumThreads(1)
     segment = seglib.load("portrait").raw if options.network else by_brightness
-    clip = video.moving_portrait(60, size=options.size, seed=1)
+    clip = video.moving_portrait(60, size=options.size, seed=1, fps=100.0 if options.live else 30.0)
+    source = Again(clip, options.frames)
     held: list[tuple[int, float]] = []
     every = options.frames // 10
 
@@ -84,7 +81,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         report = video.process(
-            (Hurried if options.live else Again)(clip, options.frames),
+            video.Paced(source) if options.live else source,
             segment,
             video.Composer(),
             video.VideoWriter(Path(folder) / "soak.avi"),

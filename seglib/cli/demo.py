@@ -46,7 +46,7 @@ def _demo(options: argparse.Namespace) -> None:
     for name in ("background",) if options.task == "hair" else ("color", "strength"):
         if getattr(options, name) is not None:
             raise SeglibError(f"--{name} does not go with --task {options.task}; leave it out")
-    config = _demo_config(options)
+    config = config_of(options)
     picture = Path(options.background) if config.effect in ("replace", "clone") else None
     shared.keep(options.output, options.image, picture)
     photo = read_image(options.image)
@@ -58,7 +58,7 @@ def _demo(options: argparse.Namespace) -> None:
     print(f"wrote {write_image(options.output, frame)}")
 
 
-def _demo_config(options: argparse.Namespace) -> "PostprocessConfig":
+def config_of(options: argparse.Namespace) -> "PostprocessConfig":
     """Return the preset's settings with the effect that the options ask for.
 
     The preset's own effect stays where it suits the task and needs no picture that is not there.

@@ -149,7 +149,7 @@ class _Work:
                 raise SeglibError(f"--{name} does not go with --task {options.task}; leave it out")
         if options.frames is not None and options.frames < 1:
             raise SeglibError(f"--frames is {options.frames}; give 1 or more")
-        config = demo._demo_config(options)
+        config = demo.config_of(options)
         self.picture = None
         if config.effect in ("replace", "clone"):
             self.picture = Path(options.background)

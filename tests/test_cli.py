@@ -430,3 +430,14 @@ def test_read_folder_spreads_its_choice(tmp_path):
     assert len(images.read_folder(tmp_path / "images", size=2)) == 10
     with pytest.raises(seglib.SeglibError, match="no folder"):
         images.read_folder(tmp_path / "absent", size=8)
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake():
+    command = [sys.executable, "-u", "-m", "seglib.cli", "data", "list"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 0

@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:] if arguments is None else list(arguments)
         options = _parser(arguments).parse_args(arguments)
         with _short_warnings():
-            return options.run(options) or 0
+            code = options.run(options) or 0
+        sys.stdout.flush()
+        return code
     except SeglibError as error:
         return _failed(error)
     except ModuleNotFoundError as error:
@@ -38,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(
             f"this command needs {error.name}; install it with: pip install {error.name}"
         )
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough; nothing may be written any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
         return _failed(f"cannot use{place} ({error.strerror or error}); choose another place")

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
@@ -35,6 +34,14 @@ def numbers(model: keras.Model) -> list:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
+
+
+def values(variables: Iterable[keras.Variable]) -> list[np.ndarray]:
+    """Return copies of the numbers that variables hold, on one device or mirrored on several."""
+    found = [variable.value for variable in variables]
+    # A mirrored variable of TensorFlow turns into an array only by way of a tensor.
+    found = [one.read_value() if hasattr(one, "read_value") else one for one in found]
+    return [np.array(keras.ops.convert_to_numpy(one)) for one in found]
 
 
 def write(
@@ -55,8 +62,8 @@ def write(
         rows: its log so far.
         position: `Batches.state` of the batch that is due.
     """
-    arrays = {f"v{i}": ops.convert_to_numpy(v.value) for i, v in enumerate(variables)}
-    arrays |= {f"m{i}": ops.convert_to_numpy(v.value) for i, v in enumerate(sums)}
+    arrays = {f"v{i}": value for i, value in enumerate(values(variables))}
+    arrays |= {f"m{i}": value for i, value in enumerate(values(sums))}
     state = json.dumps({"config": asdict(config), "rows": rows, "position": position})
     with atomic_path(folder / NAME) as temporary:
         with open(temporary, "wb") as file:
@@ -104,10 +111,10 @@ def read(
             f"{folder} holds a run with another config; choose a new folder, "
             f"or use the old config: {old}"
         )
-    values, totals = found
-    if [tuple(v.shape) for v in variables] != [value.shape for value in values]:
+    numbers_found, totals = found
+    if [tuple(v.shape) for v in variables] != [value.shape for value in numbers_found]:
         raise SeglibError(f"{path} belongs to another network; choose a new folder for this one")
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(variables, numbers_found, strict=True):
         variable.assign(value)
     # An older file has no sums: it was written between two epochs, where they are zero.
     for variable, value in zip(sums, totals, strict=False):

@@ -169,6 +169,7 @@ class _Builder:
             for name, value in self.sections.items()
             if name not in ("data", "network", "augment", "train")
         }
+        self._known(("data",), self._section("data"), typing.get_type_hints(DataConfig))
         if "name" not in self._section("data"):
             raise SeglibError(f"{self.source}: data.name is missing; give a set's name or folder")
         parts = {

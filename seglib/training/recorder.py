@@ -66,7 +66,7 @@ class Recorder(keras.callbacks.Callback):
             self.train.epoch = 0
             return 0, 0
         self.rows[:] = found["rows"]
-        self._sums = [np.array(variable) for variable in sums]
+        self._sums = checkpoint.values(sums)
         if found["position"] is None:
             self.train.epoch = len(self.rows)
             return len(self.rows), 0
@@ -145,7 +145,7 @@ class Recorder(keras.callbacks.Callback):
             raise SystemExit(143)
         if self.config.ema:
             # Keras puts the running mean into the network where `fit` ends.
-            self.raw = [np.array(variable) for variable in model.trainable_variables]
+            self.raw = checkpoint.values(model.trainable_variables)
 
     def put_back(self, model: keras.Model) -> None:
         """Put the weights themselves back where their running mean stands."""
@@ -164,7 +164,7 @@ class Recorder(keras.callbacks.Callback):
     def _keep_best(self) -> None:
         if max(self.rows, key=score) is not self.rows[-1]:
             return
-        self.best_weights = [np.array(value) for value in self.network.get_weights()]
+        self.best_weights = checkpoint.values(self.network.weights)
         if self.writes:
             with atomic_path(self.folder / BEST) as temporary:
                 self.network.save_weights(temporary, overwrite=True)
@@ -182,8 +182,12 @@ class Recorder(keras.callbacks.Callback):
     @staticmethod
     def _average(model: keras.Model) -> list[np.ndarray]:
         """Put the running mean into the model and return the weights themselves."""
-        raw = [np.array(variable) for variable in model.trainable_variables]
+        raw = checkpoint.values(model.trainable_variables)
         model.optimizer.finalize_variable_values(model.trainable_variables)
+        # On JAX the optimizer would share these arrays, which the next step uses up.
+        mean = checkpoint.values(model.trainable_variables)
+        for variable, value in zip(model.trainable_variables, mean, strict=True):
+            variable.assign(value)
         return raw
 
     @contextmanager

@@ -9,6 +9,7 @@ Chapter: the GPU delegate and flattened output.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -144,17 +145,22 @@ def recorded_verdicts(path: str | Path = RECORDED) -> dict[str, Any]:
 
 
 def verdict_table(path: str | Path = RECORDED) -> str:
-    """Return the recorded verdicts as a Markdown table, the audit's beside the accelerator's."""
+    """Return the recorded verdicts as a Markdown table, the audit's beside the accelerator's.
+
+    Raises:
+        SeglibError: see `recorded_verdicts`.
+    """
     lines = [
         "| network | the audit refuses | the accelerator | its words | difference to the CPU |",
         "|---|---|---|---|---:|",
     ]
     for row in recorded_verdicts(path)["networks"]:
         off = "" if row["difference"] is None else f"{row['difference']:.1g}"
+        # Without the tensors' names: one network may have the same refusal fifty times.
+        words = dict.fromkeys(re.sub(r"(?<=\.) \S+$", "", text) for text in row["words"])
         lines.append(
             f"| {row['name']} | {'; '.join(row['audit']) or 'nothing'} "
-            f"| {'takes it' if row['accelerated'] else 'refuses'} | {'; '.join(row['words'])} "
-            f"| {off} |"
+            f"| {'takes it' if row['accelerated'] else 'refuses'} | {'; '.join(words)} | {off} |"
         )
     return "\n".join(lines)
 

@@ -47,7 +47,7 @@ def home(model: str, name: str) -> str:
 
 def time_ratios(models: list[str], runs: int) -> dict[str, float]:
     """Measure all networks of a task turn by turn; ratios to the first peer."""
-    from seglib.benchmark.timing import compare
+    from seglib.benchmark import compare
 
     first = next(model for model in models if model in peers.PEERS)
     order = [first, *(model for model in models if model != first)]

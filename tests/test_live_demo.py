@@ -127,7 +127,6 @@ def test_nothing_heavy_is_loaded_before_the_button_is_pressed(visit, site) -> No
     site.asked.clear()
     stated = float(re.search(r"\((.*) MB\)", button.text_content())[1])
     ready(page)
-    assert "no WebGPU" in status(page), "Chromium without a graphics processor"
     loaded = sum((site.folder / path[1:]).stat().st_size for path in _there(site))
     assert stated == pytest.approx(loaded / 1e6, abs=0.06)
     assert len(site.asked) == len(set(site.asked)), "fetched twice"
@@ -398,6 +397,8 @@ def test_a_camera_that_is_unplugged_is_noticed(demo) -> None:
 
 def test_without_webgpu_the_processor_does_the_work(demo) -> None:
     assert demo.locator("[name=accelerator] option[value=webgpu]").is_disabled()
+    assert "no WebGPU" in demo.locator(".gpu:visible").text_content()
+    assert demo.input_value("[name=accelerator]") == "wasm"
 
 
 def test_too_little_memory_is_explained_and_can_be_tried_again(visit, site) -> None:
@@ -514,3 +515,8 @@ def test_on_a_software_gpu_the_mask_is_the_same(launch, site) -> None:
     page.select_option("[name=accelerator]", "webgpu")
     settle(page)
     assert "graphics processor" in status(page)
+    page.evaluate("document.querySelector('live-demo').engine.device.destroy()")
+    page.locator(".gpu").wait_for()
+    settle(page)
+    assert page.input_value("[name=accelerator]") == "wasm", "a lost device is no end"
+    assert "runs on the processor" in status(page)

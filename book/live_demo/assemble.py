@@ -143,6 +143,8 @@ def _copy_runtime(packages: Path, runtime: Path) -> None:
     helper = (packages / "wasm-utils" / "dist" / "index.js").read_text(encoding="utf8")
     helper = helper.split("//# sourceMappingURL=")[0]
     (runtime / "wasm_utils.js").write_text(helper, encoding="utf8")
+    # The packages are under the same terms as our code but carry no copy of them.
+    shutil.copyfile(ROOT / "LICENSE", runtime / "LICENSE")
 
 
 def _copy_seglib(demo: Path) -> None:

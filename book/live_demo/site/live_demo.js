@@ -128,15 +128,16 @@ class LiveDemo extends HTMLElement {
     this.find(".work").hidden = false;
     this.listen();
     this.settle();
-    this.say("Ready. Everything is loaded; from here on this page asks the network for nothing.");
-    if (!this.engine.device) {
-      this.field("accelerator").querySelector("[value=webgpu]").disabled = true;
-      this.say(`Ready. ${NO_GPU} Everything is loaded; the page asks for nothing more.`);
-    } else {
-      this.engine.device.lost.then(() => this.gpuLost());
-    }
+    // Beside the picture, where a phone shows it while the settings are scrolled.
+    this.find(".view").append(this.find(".status"));
+    this.say("Ready. From here on this page asks for nothing more.");
+    if (this.engine.device) this.engine.device.lost.then(() => this.withoutGpu());
+    else this.withoutGpu();
     await this.draw();
-    this.find("[data-do=sample]").focus();
+    // Once more, since the first frame's times are those of code that the browser still compiles.
+    this.mask = null;
+    await this.draw();
+    this.find("[data-do=sample]").focus({ preventScroll: true });
   }
 
   get config() {
@@ -243,9 +244,11 @@ class LiveDemo extends HTMLElement {
     }).then(() => this.draw());
   }
 
-  gpuLost() {
+  withoutGpu() {
     this.engine.device = null;
     this.field("accelerator").querySelector("[value=webgpu]").disabled = true;
+    this.find(".gpu").textContent = NO_GPU;
+    this.find(".gpu").hidden = false;
     if (this.network.accelerator === "webgpu") this.change(this.model, "wasm");
   }
 
@@ -357,7 +360,8 @@ class LiveDemo extends HTMLElement {
   }
 
   count(total, large) {
-    const covered = large.data.reduce((sum, value) => sum + value, 0) / large.data.length;
+    let covered = 0;
+    for (let i = 0; i < large.data.length; i++) covered += large.data[i] / large.data.length;
     const numbers = [
       `${large.width} × ${large.height}`,
       `network ${this.networkMs.toFixed(1)} ms`,

@@ -60,13 +60,18 @@ const STYLE = `
   h3 { font-size: 1.05rem; margin: 0 0 .5rem; }
   p { margin: 0 0 .6rem; }
   .card { background: var(--raised); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; }
-  .work { display: grid; gap: 1rem; grid-template-columns: minmax(0, 1fr); }
-  @container (min-width: 44rem) {
-    .work { grid-template-columns: minmax(0, 3fr) minmax(16rem, 2fr); align-items: start; }
-    .stage { position: sticky; top: 4rem; }
-  }
-  canvas { display: block; width: 100%; height: auto; max-height: 70vh; object-fit: contain;
+  canvas { display: block; width: 100%; height: auto; max-height: 42vh; object-fit: contain;
     background: var(--raised); border-radius: .5rem; }
+  .stage { display: contents; }
+  .view { position: sticky; top: 3.5rem; z-index: 1; background: var(--ground); }
+  .view .status { margin: 0; padding: .3rem .6rem; font-size: .9rem; }
+  @container (min-width: 38rem) {
+    .work { display: grid; gap: 1.2rem; align-items: start;
+      grid-template-columns: minmax(0, 3fr) minmax(15rem, 2fr); }
+    .stage { display: block; position: sticky; top: 4rem; }
+    .view { position: static; }
+    canvas { max-height: 75vh; }
+  }
   canvas.mirrored { transform: scaleX(-1); }
   button, select, input[type=file]::file-selector-button {
     font: inherit; color: var(--text); background: var(--ground); border: 1px solid var(--line);
@@ -99,7 +104,8 @@ const STYLE = `
   .status.bad { border-left-color: var(--pst-color-danger, #c0392b); }
   table { border-collapse: collapse; margin-bottom: .8rem; font-size: .9rem; }
   th, td { text-align: left; padding: .15rem .8rem .15rem 0; font-weight: 400; }
-  td { text-align: right; font-variant-numeric: tabular-nums; }
+  td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+  th:last-child, td:last-child { padding-right: 0; }
   tr.sum > * { border-top: 1px solid var(--line); font-weight: 600; }
   progress { width: 100%; accent-color: var(--accent); }
   textarea { width: 100%; font: .75rem/1.4 ui-monospace, monospace; color: var(--text);
@@ -121,7 +127,9 @@ export const PANEL = `
 <div class="status" role="status"></div>
 <div class="work" hidden>
   <section class="stage" aria-label="Picture">
-    <canvas role="img" width="512" height="512" aria-label="Nothing yet"></canvas>
+    <div class="view">
+      <canvas role="img" width="512" height="512" aria-label="Nothing yet"></canvas>
+    </div>
     <p class="numbers"></p>
     <div class="row" role="group" aria-label="Where the picture comes from">
       <button type="button" data-do="sample" aria-pressed="false">Sample picture</button>
@@ -147,6 +155,7 @@ export const PANEL = `
     <label class="field"><span>Runs on</span><select name="accelerator">
       <option value="wasm">Processor (WebAssembly)</option>
       <option value="webgpu">Graphics processor (WebGPU)</option></select></label>
+    <p class="note gpu" hidden></p>
     <div class="row" data-effect="recolour">
       <label class="switch"><input type="color" name="color"> <span>Hair colour</span></label>
     </div>

@@ -53,7 +53,7 @@ def test_two_devices_share_each_batch(backend, tmp_path):
     found = result(start(backend, tmp_path / "run", "mirrored"))
     assert found["devices"] == 2
     assert losses(found["again"]) == losses(found["rows"])
-    # BatchNorm sees half of each batch, so the curves are close and not the same.
+    # On TensorFlow BatchNorm sees half of each batch: the curves are close and not the same.
     assert losses(found["rows"]) == pytest.approx(losses(found["alone"]), rel=0.05)
 
 

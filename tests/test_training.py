@@ -256,7 +256,7 @@ def test_a_weight_of_zero_measures_how_rare_the_thing_is():
     assert background_per_pixel(train) == pytest.approx(rarity, rel=1e-5)
     guess = np.full_like(y, 0.4)
     found = objective(train, TrainConfig(loss="bce", positive_weight=0), 1, 1)(y, guess)
-    assert float(found) == pytest.approx(float(losses.bce_loss(y, guess, rarity)), rel=1e-5)
+    assert float(found[0]) == pytest.approx(float(losses.bce_loss(y, guess, rarity)), rel=1e-5)
     with pytest.raises(SeglibError, match="does nothing for the loss focal"):
         TrainConfig(loss="focal", positive_weight=2)
 

@@ -47,7 +47,11 @@ def objective(train: Batches, config: TrainConfig, channels: int, masks: int) ->
         target = y_true[..., :channels]
         parts = [y_pred[..., i * channels : (i + 1) * channels] for i in range(masks)]
         total = sum(w * plain(target, part) for w, part in zip(weights, parts, strict=True))
-        return total + config.auxiliary * extra(y_true, y_pred) if config.auxiliary else total
+        if config.auxiliary:
+            total = total + config.auxiliary * extra(y_true, y_pred)
+        # One number in a list: a bare one is not shared out between TensorFlow's replicas, whose
+        # gradients would then add up to as many times the right ones.
+        return ops.reshape(total, (1,))
 
     return loss
 

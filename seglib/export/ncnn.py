@@ -14,6 +14,7 @@ Chapter: TFLite conversion.
 """
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tempfile
@@ -143,11 +144,12 @@ def run_ncnn(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarr
         )  # fmt: skip
         if done.returncode == 0 and found.is_file():
             return np.load(found)
+        said = re.findall(r"(?m)^seglib\.errors\.SeglibError: (.+)$", done.stderr)
+        if said:
+            raise SeglibError(said[-1])
+        reason = _last_line(done.stderr)
         if done.returncode < 0:
             reason = f"ncnn ended with signal {-done.returncode}"
-        else:
-            said = [line for line in done.stderr.splitlines() if "Error: " in line]
-            reason = _last_line("\n".join(said)).partition("Error: ")[2]
     raise SeglibError(f"{path} cannot be run ({reason}); export the model for another runtime")
 
 
@@ -167,7 +169,7 @@ def open_ncnn(path: str | Path, threads: int = 1) -> "ncnn.Net":
     with quiet() as log:
         failed = net.load_param(str(path)) or net.load_model(str(_beside(path, ".bin")))
     if failed:
-        raise SeglibError(f"{path} cannot be loaded ({_last_line(''.join(log))}); export it again")
+        raise SeglibError(f"{path} cannot be run ({_last_line(''.join(log))}); export it again")
     return net
 
 

@@ -65,7 +65,9 @@ def all_devices() -> Iterator[tuple[int, int]]:
         import jax
 
         before = keras.distribution.distribution()
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        # `Batches` are cut for each process already.
+        shared = keras.distribution.DataParallel(auto_shard_dataset=False)
+        keras.distribution.set_distribution(shared)
         try:
             yield jax.process_index(), jax.process_count()
         finally:

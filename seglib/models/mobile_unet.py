@@ -32,7 +32,8 @@ class UNetConfig:
         encoder: "mobilenet_v2", "mobilenet_v1", "mobilenet_v3_small" or "mobilenet_v3_large".
         width: factor on the encoder's channels (MobileNet's alpha), > 0.
         decoder: "bilinear" (resize, then separable convolution) or "transpose" (2x2 transposed
-            convolution, stride 2, then separable convolution).
+            convolution, stride 2, then separable convolution), which LiteRT's GPU accelerator 2.3
+            refuses once the converter has fused its BatchNorm and ReLU; see `seglib audit`.
         decoder_channels: channels at 1/16, 1/8, 1/4 and 1/2 of the input's side.
         dropout: rate before the last convolution, 0 to < 1; acts in training only.
         labels: name of each output channel, for example ("person",) or ("person", "hair").

@@ -1,8 +1,9 @@
 // Composing the frame from a photo and a mask of the same size; `seglib.postprocess`.
 
+import { gaussian } from "./blurs.js";
 import { localColours, unmix } from "./foreground.js";
 import { box, fromLab, lightTables, lookUp, samples, tabulate, toLab } from "./light.js";
-import { Grower, gaussian, picture, plane, resizePicture, rint } from "./pictures.js";
+import { Grower, picture, plane, resizePicture, rint } from "./pictures.js";
 
 /** `blur_background`: the person is left out of the average, so nothing glows around the head. */
 export function blurBackground(image, mask, sigma) {

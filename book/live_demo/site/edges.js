@@ -1,6 +1,7 @@
 // Enlarging a small mask along the photo's edges: the fast guided filter, `seglib.postprocess.edges`.
 
-import { Grower, boxMean, plane, resizePlane, shrink } from "./pictures.js";
+import { boxMean } from "./blurs.js";
+import { Grower, plane, resizePlane, shrink } from "./pictures.js";
 
 /** `guided_upsample`: radius in pixels of the mask, eps a variance of colours from 0 to 1. */
 export function guidedUpsample(mask, image, radius, eps) {

@@ -1,6 +1,7 @@
 // The person's own colours at an edge, without the old background's; `seglib.postprocess.foreground`.
 
-import { boxMean, plane, resizePlane, rint, shrink } from "./pictures.js";
+import { boxMean } from "./blurs.js";
+import { plane, resizePlane, rint, shrink } from "./pictures.js";
 
 /** The person's and the background's colours around each pixel, six planes at the reduced size. */
 export function localColours(image, mask, reduce) {

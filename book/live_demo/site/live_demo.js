@@ -1,20 +1,16 @@
 // The element <live-demo>: it loads when the reader says so, and hands pictures through.
 
+import { NOTHING_HERE, sayWhatIsMissing, sayWhatItCosts } from "./cost.js";
 import { measure, report } from "./measure.js";
 import { EFFECTS, PANEL, SLIDERS, SWITCHES, snippet } from "./panel.js";
-import { picture } from "./pictures.js";
 import { alpha, frame, showMask } from "./pipeline.js";
-import { Engine, parts } from "./segmenter.js";
+import { Engine } from "./segmenter.js";
 import { Camera, readFile } from "./sources.js";
+import { Stage, fromHex, plainPicture, toHex } from "./stage.js";
 import { NO_GPU, explain, size } from "./words.js";
 
 const BASE = new URL("./", import.meta.url);
 const MASK_COLOUR = [0, 114, 178];
-const LABELS = {
-  frame: { blur: "background blurred", grey: "background grey", replace: "background replaced" },
-  mask: "the mask, white where the network sees what it looks for",
-  overlay: "the mask in blue over the picture",
-};
 
 class LiveDemo extends HTMLElement {
   connectedCallback() {
@@ -23,7 +19,7 @@ class LiveDemo extends HTMLElement {
     this.root.innerHTML = PANEL;
     this.queue = Promise.resolve();
     this.camera = new Camera((error) => this.cameraStopped(error));
-    this.canvas = this.find("canvas");
+    this.stage = new Stage(this.find("canvas"), this.find(".numbers"));
     this.find("[data-do=load]").addEventListener("click", () => this.load());
     this.introduce();
   }
@@ -66,40 +62,15 @@ class LiveDemo extends HTMLElement {
       if (!response.ok) throw new Error(`${response.status}`);
       this.info = await response.json();
     } catch {
-      cost.innerHTML =
-        "<p>This copy of the book was built without the demo’s files. <code>make book</code> " +
-        "puts them in place.</p>";
+      cost.innerHTML = NOTHING_HERE;
       return;
     }
     if (this.info.missing) {
-      cost.innerHTML =
-        `<p><strong>The runtime is missing from this copy of the book.</strong> It needs ` +
-        `${this.info.runtime.name} ${this.info.runtime.version}, about 10 MB, which ` +
-        "<code>make book</code> fetches from npm’s registry. When this copy was built, " +
-        "<span></span>.</p>";
-      cost.querySelector("span").textContent = this.info.missing;
+      sayWhatIsMissing(cost, this.info);
       return;
     }
-    const files = parts(this.info, "relaxed");
-    const sum = (keep, which) =>
-      files.filter(([path]) => keep(path)).reduce((total, file) => total + file[which], 0);
-    const rows = [
-      [`LiteRT.js ${this.info.runtime.version}, the runtime`, (path) => path.startsWith("runtime/")],
-      ["two networks, portrait and hair", (path) => path.startsWith("models/")],
-      ["the sample picture", (path) => path === this.info.sample],
-      ["in all", () => true],
-    ];
-    const cells = rows.map(([label, keep], i) => {
-      const [bytes, gzip] = [sum(keep, 1), sum(keep, 2)];
-      const kind = i === rows.length - 1 ? ' class="sum"' : "";
-      return `<tr${kind}><th scope="row">${label}</th><td>${size(bytes)}</td><td>${size(gzip)}</td></tr>`;
-    });
-    cost.innerHTML =
-      "<p>The networks run on this device. No picture leaves it: once these files are here, the " +
-      "page asks for nothing more.</p><table><thead><tr><th>Loaded when you press the button</th>" +
-      `<td>size</td><td>compressed</td></tr></thead><tbody>${cells.join("")}</tbody></table>`;
     const button = this.find("[data-do=load]");
-    button.textContent = `Load the demo (${size(sum(() => true, 1))})`;
+    button.textContent = `Load the demo (${size(sayWhatItCosts(cost, this.info))})`;
     button.hidden = false;
   }
 
@@ -287,7 +258,7 @@ class LiveDemo extends HTMLElement {
     this.mark("camera");
     this.say("The camera runs; its pictures stay on this device.");
     const run = (this.run = {});
-    this.shown = [];
+    this.stage.restart();
     const step = () => {
       if (this.run !== run || !this.camera.running) return;
       this.enqueue(async () => {
@@ -317,20 +288,13 @@ class LiveDemo extends HTMLElement {
     });
   }
 
+  /** The new background: the reader's picture, else one colour. */
   background() {
-    if (this.scene) return this.scene;
-    const plain = picture(this.image.width, this.image.height);
-    const [red, green, blue] = fromHex(this.field("scene").value);
-    for (let i = 0; i < plain.data.length; i += 4) {
-      plain.data[i] = red;
-      plain.data[i + 1] = green;
-      plain.data[i + 2] = blue;
-    }
-    return plain;
+    return this.scene ?? plainPicture(this.image, fromHex(this.field("scene").value));
   }
 
   async render() {
-    const { image, config, canvas } = this;
+    const { image, config } = this;
     const started = performance.now();
     if (!this.mask) {
       const values = this.network.prepare(image);
@@ -347,33 +311,9 @@ class LiveDemo extends HTMLElement {
     } else {
       result = showMask(image, large, view === "overlay" ? MASK_COLOUR : null);
     }
-    if (canvas.width !== image.width || canvas.height !== image.height) {
-      canvas.width = image.width;
-      canvas.height = image.height;
-    }
-    canvas.getContext("2d").putImageData(new ImageData(result.data, image.width, image.height), 0, 0);
     const mirrored = this.source === "camera" && this.field("mirror").checked;
-    canvas.classList.toggle("mirrored", mirrored);
-    const what = view === "frame" ? (LABELS.frame[config.effect] ?? "hair recoloured") : LABELS[view];
-    canvas.setAttribute("aria-label", `Result: ${what}`);
-    this.count(performance.now() - started, large);
-  }
-
-  count(total, large) {
-    let covered = 0;
-    for (let i = 0; i < large.data.length; i++) covered += large.data[i] / large.data.length;
-    const numbers = [
-      `${large.width} × ${large.height}`,
-      `network ${this.networkMs.toFixed(1)} ms`,
-      `whole frame ${total.toFixed(0)} ms`,
-      `mask covers ${(100 * covered).toFixed(0)} %`,
-    ];
-    if (this.camera.running) {
-      this.shown = [...this.shown.slice(-29), performance.now()];
-      const span = this.shown.at(-1) - this.shown[0];
-      if (span > 0) numbers.push(`${(((this.shown.length - 1) * 1000) / span).toFixed(0)} frames/s`);
-    }
-    this.find(".numbers").textContent = numbers.join(" · ");
+    this.stage.paint(result, view === "frame" ? config.effect : view, mirrored);
+    this.stage.count(large, this.networkMs, performance.now() - started, this.camera.running);
   }
 
   measure() {
@@ -417,14 +357,6 @@ class LiveDemo extends HTMLElement {
       this.say("The browser does not let the page copy. The text is selected: copy it yourself.");
     }
   }
-}
-
-function toHex(color) {
-  return `#${color.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
-}
-
-function fromHex(text) {
-  return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
 }
 
 customElements.define("live-demo", LiveDemo);

@@ -2,7 +2,8 @@
 //
 // Every function takes a plane with values from 0 to 1 and returns a new one.
 
-import { gaussian, plane, rint } from "./pictures.js";
+import { gaussian } from "./blurs.js";
+import { plane, rint } from "./pictures.js";
 
 export function threshold(mask, level) {
   return plane(mask.width, mask.height, mask.data.map((value) => (value >= level ? 1 : 0)));

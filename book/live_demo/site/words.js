@@ -31,7 +31,7 @@ export const MEMORY =
   "There is too little memory for this. Close other tabs and programs, then reload the page; a " +
   "smaller photo needs less.";
 
-const MEMORY_SIGNS = /memory|allocat|out of bounds|OOM|array buffer|invalid array length/i;
+const MEMORY_SIGNS = /memory|allocate|allocation|out of bounds|OOM|array buffer|invalid array length/i;
 
 /** The sentence for an error, whoever raised it. */
 export function explain(error) {

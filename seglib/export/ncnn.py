@@ -164,7 +164,7 @@ def open_ncnn(path: str | Path, threads: int = 1) -> "ncnn.Net":
     _check_files(path)
     net = ncnn.Net()
     net.opt.num_threads = threads
-    # Threads that wait for each other in a loop took seconds a picture where all cores were busy.
+    # Threads that wait for each other in a loop can take seconds a picture on a busy machine.
     net.opt.openmp_blocktime = 0
     # ncnn computes in float16 or bfloat16 where a processor can; a comparison needs one arithmetic.
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False

@@ -61,6 +61,31 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
         np.testing.assert_allclose(mine, yours, rtol=1e-4, atol=1e-5)
 
 
+def test_a_checkpoint_of_the_first_version_goes_on(tmp_path):
+    """It knew fewer fields and no position: it was written after whole epochs only."""
+    config = TrainConfig(epochs=2, bn_batches=0)
+    rows = fit(net(), batches(), None, config, tmp_path / "new").rows
+
+    class Stopped(Exception):
+        pass
+
+    def stop(progress):
+        if len(progress.rows) == 1:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fit(net(), batches(), None, config, tmp_path / "old", watch=stop)
+    path = tmp_path / "old" / "checkpoint.npz"
+    with np.load(path) as saved:
+        state = json.loads(str(saved["state"]))
+        arrays = {name: saved[name] for name in saved.files if name[0] == "v"}
+    first = ("epochs", "learning_rate", "warmup", "weight_decay", "loss", "patience", "bn_batches")
+    state = {"config": {name: state["config"][name] for name in first}, "rows": state["rows"]}
+    np.savez(path, state=np.array(json.dumps(state)), **arrays)
+    again = fit(net(), batches(), None, config, tmp_path / "old").rows
+    assert [row["loss"] for row in again] == pytest.approx([row["loss"] for row in rows], rel=1e-5)
+
+
 def test_patience_ends_a_run_that_stopped_improving():
     # A rate this small changes no mask, so no epoch is better than the first.
     config = TrainConfig(epochs=20, learning_rate=1e-12, patience=2, bn_batches=0)
@@ -316,12 +341,17 @@ def test_mixed_precision_learns_and_hands_back_full_weights():
             pass
 
 
-def test_whoever_watches_is_told_how_far_it_is():
+def test_whoever_watches_is_told_how_far_it_is(tmp_path):
     seen = []
-    fit(net(), batches(), None, TrainConfig(epochs=2, bn_batches=0), watch=seen.append)
+    config = TrainConfig(epochs=2, bn_batches=0)
+    fit(net(), batches(), None, config, tmp_path, watch=seen.append)
     assert [len(p.rows) for p in seen][-1] == 2 or seen[-1].step == 6
     assert (seen[-1].step, seen[-1].steps, round(seen[-1].seconds_left)) == (6, 6, 0)
     assert "100% of 6 steps" in str(seen[-1])
+    # A finished run is read back, and shown as one.
+    again = []
+    fit(net(), batches(), None, config, tmp_path, watch=again.append)
+    assert [(len(p.rows), p.step) for p in again] == [(2, 6)]
 
 
 class Mailbox(http.server.BaseHTTPRequestHandler):

@@ -11,6 +11,7 @@ Chapter: training on Colab.
 import json
 import os
 import signal
+import tempfile
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -120,6 +121,21 @@ def read(
     for variable, value in zip(sums, totals, strict=False):
         variable.assign(value)
     return {"rows": state["rows"], "position": state.get("position")}
+
+
+@contextmanager
+def one_writes(path: Path, writes: bool) -> Iterator[Path]:
+    """Yield where to write a file: beside its place, or where it is thrown away.
+
+    Keras on JAX brings weights together from all processes when it saves, so each of them has to
+    save, though only one file is wanted.
+    """
+    if writes:
+        with atomic_path(path) as temporary:
+            yield temporary
+    else:
+        with tempfile.TemporaryDirectory() as elsewhere:
+            yield Path(elsewhere) / path.name
 
 
 @contextmanager

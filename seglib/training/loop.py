@@ -15,7 +15,7 @@ from seglib.training.logs import History
 from seglib.training.measures import MeanIoU, reestimate_batchnorm
 from seglib.training.notices import Notices
 from seglib.training.objective import objective
-from seglib.training.progress import Reporter, Watch
+from seglib.training.progress import Progress, Reporter, Watch
 from seglib.training.recorder import Recorder
 
 DEFAULT = TrainConfig()
@@ -67,6 +67,9 @@ def fit(
         epoch, batch = recorder.resume(trained)
         if not recorder.finished:
             _run(trained, train, val, config, recorder, (epoch, batch), watch)
+        elif watch is not None:
+            steps = config.epochs * len(train)
+            watch(Progress(recorder.rows, steps, steps, 0.0))
         recorder.restore_best()
         if config.bn_batches:
             # The same pictures after a training and after reading a finished run back.

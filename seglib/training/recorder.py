@@ -13,7 +13,6 @@ import keras
 import numpy as np
 
 from seglib.data.batches import Batches
-from seglib.files import atomic_path
 from seglib.training import checkpoint, schedules
 from seglib.training.config import TrainConfig
 from seglib.training.logs import TensorBoard, score, write_csv
@@ -165,8 +164,8 @@ class Recorder(keras.callbacks.Callback):
         if max(self.rows, key=score) is not self.rows[-1]:
             return
         self.best_weights = checkpoint.values(self.network.weights)
-        if self.writes:
-            with atomic_path(self.folder / BEST) as temporary:
+        if self.folder is not None:
+            with checkpoint.one_writes(self.folder / BEST, self.writes) as temporary:
                 self.network.save_weights(temporary, overwrite=True)
 
     def _save(self, sums: list, position: dict) -> None:

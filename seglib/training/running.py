@@ -5,6 +5,7 @@ Chapter: training on Colab.
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,10 @@ def run(
     val = Batches(*val_set.arrays(network.size), **several)
     print(f"{train_set.name}: {len(train_set)} photos to learn from, {len(val_set)} to check on")
     history = fit(model, train, val, config, folder, watch, notify)
-    if shard[0] == 0:
+    with contextlib.ExitStack() as stack:
+        if shard[0]:
+            # Keras brings weights together from all processes: each saves, one file is wanted.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         write_experiment(replace(experiment, network=network), folder / "experiment.yaml")
         models.save(model, network, folder / "model.weights.h5")
     return history

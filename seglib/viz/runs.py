@@ -45,15 +45,20 @@ def compare_runs(
         raise SeglibError(f"no run has one of {', '.join(names)} (there are {there}); name others")
     figure, axes = grid(1, len(shown), 0.75, 3.4, bare=False)
     for ax, column in zip(axes, shown, strict=True):
-        for (name, rows), mark in zip(logs.items(), "os^Dv<>" * len(logs), strict=False):
+        marks = zip(logs.items(), "os^Dv<>" * len(logs), strict=False)
+        for index, ((name, rows), mark) in enumerate(marks):
             points = [
                 (row.get(x, i), row[column]) for i, row in enumerate(rows, 1) if column in row
             ]
             if points:
                 # Different marks too, so that the lines can be told apart in grey.
-                ax.plot(*zip(*points, strict=True), marker=mark, markersize=3, label=name)
+                # Thinner and thinner, so that lines which lie on each other are all seen.
+                width = max(1.2, 4 - 1.4 * index)
+                columns = zip(*points, strict=True)
+                ax.plot(*columns, marker=mark, markersize=2 * width, linewidth=width, label=name)
         ax.set_title(column)
         ax.set_xlabel(x)
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(True)
     axes[0].legend()
     return figure

@@ -1,20 +1,20 @@
 """A whole training in one YAML file that turns into the frozen configs, and back.
 
-```yaml
-data:
-  name: eg1800        # a set's name or its folder
-  kind: person
-  batch_size: 32
-network:
-  name: mobile_unet   # any name of seglib.models.list()
-  size: 160
-augment:              # `augment: false` leaves pictures as they are
-  rotate: 10
-train:
-  recipe: transfer    # of seglib.training.RECIPES; what follows differs from it
-  epochs: 20
-encoder_weights: imagenet
-```
+Such a file looks like this::
+
+    data:
+      name: eg1800        # a set's name or its folder
+      kind: person
+      batch_size: 32
+    network:
+      name: mobile_unet   # any name of seglib.models.list()
+      size: 160
+    augment:              # `augment: false` leaves pictures as they are
+      rotate: 10
+    train:
+      recipe: transfer    # of seglib.training.RECIPES; what follows differs from it
+      epochs: 20
+    encoder_weights: imagenet
 
 What is left out takes its default. Every mistake is named with its line.
 

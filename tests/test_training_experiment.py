@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seglib import SeglibError, models
@@ -99,6 +99,7 @@ experiments = st.builds(
 
 
 @given(experiment=experiments)
+@example(experiment=Experiment(DataConfig(name="a\x85b", kind="Größe")))
 def test_an_experiment_survives_its_file(experiment, tmp_path_factory):
     path = tmp_path_factory.mktemp("written") / "experiment.yaml"
     assert read_experiment(write_experiment(experiment, path)) == experiment

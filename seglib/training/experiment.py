@@ -144,7 +144,8 @@ def write_experiment(experiment: Experiment, path: str | Path) -> Path:
     path = Path(path)
     with atomic_path(path) as temporary:
         with open(temporary, "w", encoding="utf-8") as file:
-            yaml.safe_dump(_listed(content), file, sort_keys=False, allow_unicode=True)
+            # Escaped, since PyYAML writes some of Unicode's line ends as they are and reads spaces.
+            yaml.safe_dump(_listed(content), file, sort_keys=False, allow_unicode=False)
     return path
 
 

@@ -8,7 +8,7 @@ from export_net import SIZE, other_net
 from export_net import net as trained
 from export_net import pictures as small_pictures
 from seglib import SeglibError
-from seglib.export import ops, run_tflite, to_tflite
+from seglib.export import ops, qat, run_tflite, to_tflite
 from seglib.export.folding import fold_batchnorm
 
 
@@ -24,7 +24,6 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def aware(net, pictures) -> keras.Model:
-    qat = pytest.importorskip("seglib.export.qat", reason="needs TensorFlow")
     return qat.quantisation_aware(net, pictures)
 
 
@@ -96,15 +95,13 @@ def test_the_file_is_int8_throughout_without_representative_images(aware, pictur
 
 
 def test_it_learns_and_reloads(net, aware, pictures, tmp_path):
-    from seglib.export.qat import quantisation_aware
-
     images, target = pictures.astype(np.float32), 1 - small_pictures()[1][:8]
-    model = quantisation_aware(net, pictures)
+    model = qat.quantisation_aware(net, pictures)
     model.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy")
     history = model.fit(images, target, epochs=8, verbose=0).history["loss"]
     assert history[-1] < history[0]
     model.save_weights(tmp_path / "aware.weights.h5")
-    again = quantisation_aware(net)
+    again = qat.quantisation_aware(net)
     again.load_weights(tmp_path / "aware.weights.h5")
     np.testing.assert_array_equal(
         again.predict(images, verbose=0), model.predict(images, verbose=0)
@@ -112,10 +109,8 @@ def test_it_learns_and_reloads(net, aware, pictures, tmp_path):
 
 
 def test_sensitivity_ranks_every_part_and_leaves_the_model_as_it_was(aware, pictures):
-    from seglib.export.qat import sensitivity
-
     before = aware.predict(pictures.astype(np.float32), verbose=0)
-    costs = sensitivity(aware, pictures[:1])
+    costs = qat.sensitivity(aware, pictures[:1])
     names = [name for name, _ in costs]
     assert "logits" in names and "mask_quant" in names and len(set(names)) == len(names)
     assert [cost for _, cost in costs] == sorted((cost for _, cost in costs), reverse=True)
@@ -123,7 +118,6 @@ def test_sensitivity_ranks_every_part_and_leaves_the_model_as_it_was(aware, pict
 
 
 def test_models_that_int8_cannot_follow_are_refused(net, pictures):
-    qat = pytest.importorskip("seglib.export.qat", reason="needs TensorFlow")
     inputs = keras.Input((SIZE, SIZE, 3))
     x = keras.layers.Conv2D(4, 3, padding="same")(inputs)
     x = keras.layers.PReLU(name="odd")(x)

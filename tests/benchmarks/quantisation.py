@@ -98,14 +98,15 @@ def study(options: argparse.Namespace) -> list[dict]:
         add("int8", seed, model, "int8", photos[:100])
         add("int8, few", seed, model, "int8", photos[:4])
         add("int8, noise", seed, model, "int8", noise)
-        config = TrainConfig(
-            epochs=max(1, options.steps * BATCH // len(photos)),
-            learning_rate=RATE, bn_batches=0, seed=seed,
-        )  # fmt: skip
+        epochs = max(1, options.steps * BATCH // len(photos))
         for aware in (False, True):
             model = models.load(weights)
             if aware:
                 model = quantisation_aware(model, photos[:100])
+            # A folded network has no statistics left; the other's must fit its last weights.
+            config = TrainConfig(
+                epochs=epochs, learning_rate=RATE, bn_batches=0 if aware else 30, seed=seed
+            )
             batches = data.Batches(photos, masks, BATCH, size, data.AugmentConfig(), seed, True)
             fit(model, batches, config=config)
             if aware:

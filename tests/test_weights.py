@@ -10,6 +10,7 @@ from seglib.evaluation import evaluate
 from seglib.files import sha256
 from seglib.metadata import read_metadata
 from seglib.pretrained import recipe, ship
+from seglib.pretrained.pool import SOURCE_SIZE, Pool, validation_pool, without_copies
 
 NAMES = ("hair", "hair_open", "portrait", "portrait_open")
 FIELDS = {
@@ -109,7 +110,7 @@ def test_calibration_makes_one_half_the_best_cut():
     middle = np.median(np.log(before / (1 - before)))
     logits.set_weights([50 * kernel, 50 * (bias - middle)])
     masks = np.uint8(255) * (np.asarray(model(images_.astype(np.float32))) >= 0.65)
-    pool = recipe.Pool(images_, masks, np.ones((6, 1), bool), np.ones((6, 1), int))
+    pool = Pool(images_, masks, np.ones((6, 1), bool), np.ones((6, 1), int))
     wrong = ((np.asarray(model(images_.astype(np.float32))) >= 0.5) != (masks > 0)).mean()
     cut = recipe.calibrate(model, pool, recipe.RECIPES["open"])
     assert cut == pytest.approx(0.65, abs=0.06)
@@ -118,7 +119,7 @@ def test_calibration_makes_one_half_the_best_cut():
 
 
 def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
-    pool = recipe.Pool(
+    pool = Pool(
         images=np.zeros((3, 4, 4, 3), np.uint8),
         masks=np.stack([np.full((4, 4, 2), value, np.uint8) for value in (1, 2, 3)]),
         known=np.array([[True, False], [False, True], [True, True]]),
@@ -134,14 +135,14 @@ def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
 def test_the_recipe_asks_for_its_photos(monkeypatch):
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
     with pytest.raises(seglib.SeglibError, match="SEGLIB_DATA"):
-        recipe.validation_pool(recipe.RECIPES["all"])
+        validation_pool(recipe.RECIPES["all"])
 
 
 def test_training_leaves_out_what_scores_are_measured_on():
-    size = recipe.SOURCE_SIZE
+    size = SOURCE_SIZE
     drawn = data.synthetic.portraits(6, size=size, seed=11).images
     number = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
-    pool = recipe.Pool(
+    pool = Pool(
         images=drawn[:5],
         masks=np.broadcast_to(number, (5, size, size, 2)),
         known=np.ones((5, 2), bool),
@@ -149,7 +150,7 @@ def test_training_leaves_out_what_scores_are_measured_on():
     )
     again = images.resize(images.resize(drawn[3], (90, 90)), (size, size))
     shown = np.stack([drawn[5], drawn[1][:, ::-1], again])
-    left = recipe.without_copies(pool, shown)
+    left = without_copies(pool, shown)
     assert left.masks[:, 0, 0, 0].tolist() == [0, 2, 4]
     assert left.repeat.tolist() == [[0, 1], [4, 5], [8, 9]]
     np.testing.assert_array_equal(left.images, drawn[[0, 2, 4]])

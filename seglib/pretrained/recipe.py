@@ -8,7 +8,8 @@ at 128. Photos that lack one of the two masks leave that channel unknown. The jo
 cut into one network per task, and each is tuned on its own task, during which the sets with the
 most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
 the training pictures of those sets. `all` uses every photo set (research and
-teaching); `open` only the Apache-2.0 street photos and synthetic portraits. Training photos that a
+teaching); `open` only the Apache-2.0 street photos, close-ups cut out of them, and synthetic
+portraits. Training photos that a
 val split shows as well (Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by
 the verdict of `seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage can be stopped
 and started again.
@@ -25,26 +26,24 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seglib import data, models
+from seglib import models
 from seglib.data.batches import Batches
-from seglib.data.duplicates import fingerprint, twins
-from seglib.errors import SeglibError
-from seglib.images import resize
 from seglib.models import UNetConfig, mobile_unet
+from seglib.pretrained.pool import TASKS, Pool, training_pool, validation_pool
 from seglib.training import TrainConfig, fit
-
-TASKS = ("person", "hair")
-SOURCE_SIZE = 160
-"""Photos are kept a little larger than the network's input, so that zooming in stays sharp."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One call of `fit`: input size in pixels, passes over the data, highest learning rate."""
+    """One call of `fit`: input size in pixels, passes over the data, highest rate, mean of weights.
+
+    `ema` is the momentum of the running mean of the weights that is kept; 0 keeps the weights.
+    """
 
     size: int
     epochs: int
     learning_rate: float
+    ema: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,7 @@ class Recipe:
         sets: photo sets and the kinds of mask taken from each.
         val_sets: sets whose val split picks the best epoch.
         synthetic: synthetic portraits added to the training photos.
+        close_ups: sets with both masks and how many windows around the hair are cut from a photo.
         repeat: per task, how often an epoch of tuning shows the photos of a set; once where it is
             not named.
         joint: stages of the network that learns both tasks.
@@ -66,6 +66,7 @@ class Recipe:
     sets: dict[str, tuple[str, ...]]
     val_sets: dict[str, tuple[str, ...]]
     synthetic: int
+    close_ups: dict[str, int] = field(default_factory=dict)
     repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
@@ -86,158 +87,12 @@ RECIPES = {
     "open": Recipe(
         sets=STREET,
         val_sets=STREET,
-        synthetic=2500,
-        joint=(Stage(96, 14, 3e-3), Stage(128, 10, 2e-3)),
-        tune=Stage(128, 4, 5e-4),
+        synthetic=3000,
+        close_ups={"ccp_upper": 2},
+        joint=(Stage(96, 16, 3e-3), Stage(128, 12, 2e-3)),
+        tune=Stage(128, 8, 1e-3, ema=0.995),
     ),
 }
-
-
-@dataclass
-class Pool:
-    """Pictures with both masks and which of the masks are known.
-
-    Attributes:
-        images: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3).
-        masks: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 2), channels as in TASKS.
-        known: bool (n, 2).
-        repeat: int (n, 2), how often an epoch of tuning that channel's task shows a picture.
-    """
-
-    images: np.ndarray
-    masks: np.ndarray
-    known: np.ndarray
-    repeat: np.ndarray
-
-    def of(self, task: str) -> "Pool":
-        """Keep one channel and the pictures that have it, each as often as tuning shows it."""
-        channel = [TASKS.index(task)]
-        keep = np.flatnonzero(self.known[:, channel[0]])
-        keep = np.repeat(keep, self.repeat[keep, channel[0]])
-        return Pool(
-            self.images[keep],
-            self.masks[keep][..., channel],
-            self.known[keep][:, channel],
-            np.ones((len(keep), 1), int),
-        )
-
-    def most_repeated(self, task: str) -> "Pool":
-        """Keep the task's pictures that tuning shows most often, each once."""
-        channel = TASKS.index(task)
-        often = self.repeat[:, channel] * self.known[:, channel]
-        keep = often == often.max()
-        return Pool(
-            self.images[keep],
-            self.masks[keep][..., [channel]],
-            self.known[keep][:, [channel]],
-            np.ones((int(keep.sum()), 1), int),
-        )
-
-    def batches(self, recipe: Recipe, size: int, train: bool) -> Batches:
-        """Cut into batches, augmented and shuffled for training."""
-        config = data.AugmentConfig() if train else None
-        return Batches(
-            self.images, self.masks, recipe.batch_size, size, config, recipe.seed, train, self.known
-        )
-
-
-def training_pool(recipe: Recipe, teachers: dict[str, Path] | None = None) -> Pool:
-    """Read a recipe's training photos into memory and draw its synthetic portraits.
-
-    What a val split of one of its sets shows as well is left out.
-
-    Args:
-        recipe: what to read.
-        teachers: per task, a `.tflite` that supplies masks, as probabilities, for photos that come
-            without one (MediaPipe selfie and MediaPipe hair, both Apache-2.0).
-    """
-    parts = []
-    for name, kinds in recipe.sets.items():
-        parts.append(_photos(name, "train", kinds, teachers))
-        parts[-1].repeat *= [recipe.repeat.get(task, {}).get(name, 1) for task in TASKS]
-    scored = sorted({*recipe.sets, *recipe.val_sets})
-    shown = np.concatenate([data.load(name, "val").arrays(SOURCE_SIZE)[0] for name in scored])
-    parts = [without_copies(_joined(parts), shown)]
-    if recipe.synthetic:
-        drawn = data.synthetic.portraits(recipe.synthetic, size=SOURCE_SIZE, seed=7)
-        masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
-        known = np.ones((recipe.synthetic, 2), bool)
-        parts.append(Pool(drawn.images, masks, known, np.ones((recipe.synthetic, 2), int)))
-    return _joined(parts)
-
-
-def without_copies(pool: Pool, shown: np.ndarray) -> Pool:
-    """Leave out the photos that are in `shown` too, mirrored or as another shot of one scene.
-
-    Args:
-        pool: training photos.
-        shown: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3), the photos that scores are measured on.
-    """
-    prints = [fingerprint(image) for image in (*pool.images, *shown)]
-    count = len(pool.images)
-    # Of a pair the lower number comes first.
-    pairs = twins(prints, range(count, len(prints)))
-    keep = np.ones(count, bool)
-    keep[[pair.first for pair in pairs if pair.first < count]] = False
-    return Pool(*(getattr(pool, name)[keep] for name in Pool.__annotations__))
-
-
-def validation_pool(recipe: Recipe) -> Pool:
-    """Read the val photos that pick a recipe's best epoch."""
-    return _joined([_photos(name, "val", kinds) for name, kinds in recipe.val_sets.items()])
-
-
-def _joined(parts: list[Pool]) -> Pool:
-    return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
-
-
-def _photos(
-    name: str, split: str, kinds: tuple[str, ...], teachers: dict[str, Path] | None = None
-) -> Pool:
-    masks, known = None, [kind in kinds for kind in TASKS]
-    for kind in kinds:
-        dataset = data.load(name, split, kind)
-        if dataset.name == "synthetic":
-            raise SeglibError(
-                f"the recipe needs the photos of {name}; set SEGLIB_DATA to the folder above it"
-            )
-        images, mask = dataset.arrays(SOURCE_SIZE)
-        masks = np.zeros((*mask.shape, 2), np.uint8) if masks is None else masks
-        masks[..., TASKS.index(kind)] = mask
-    for task, teacher in (teachers or {}).items():
-        if task not in kinds:
-            masks[..., TASKS.index(task)] = _taught(images, teacher)
-            known[TASKS.index(task)] = True
-    if known[0] and "person" not in kinds:
-        # Hair is part of the person, whatever the teacher says.
-        masks[..., 0] = masks.max(-1)
-    count = len(images)
-    return Pool(images, masks, np.tile(known, (count, 1)), np.ones((count, 2), int))
-
-
-def _taught(images: np.ndarray, teacher: Path) -> np.ndarray:
-    """Probabilities 0..255 by a network that takes RGB in 0..1.
-
-    A fourth input channel is the mask of the frame before and stays empty; two outputs are logits,
-    the second of them that of the thing.
-    """
-    from ai_edge_litert.interpreter import Interpreter
-
-    network = Interpreter(str(teacher), num_threads=1)
-    network.allocate_tensors()
-    entry, result = network.get_input_details()[0], network.get_output_details()[0]
-    masks = np.empty(images.shape[:3], np.uint8)
-    pixels = np.zeros(entry["shape"], np.float32)
-    for index, image in enumerate(images):
-        pixels[0, ..., :3] = resize(image, tuple(entry["shape"][1:3])) / np.float32(255)
-        network.set_tensor(entry["index"], pixels)
-        network.invoke()
-        mask = network.get_tensor(result["index"])[0]
-        if mask.shape[-1] == 2:
-            mask = 1 / (1 + np.exp(mask[..., :1] - mask[..., 1:]))
-        mask = mask[..., 0]
-        masks[index] = np.rint(np.clip(resize(mask, masks.shape[1:]), 0, 1) * 255)
-    return masks
 
 
 def cut(joint: keras.Model, config: UNetConfig, task: str) -> tuple[keras.Model, UNetConfig]:
@@ -324,7 +179,7 @@ def run(
 def _stage(
     model: keras.Model, recipe: Recipe, stage: Stage, train: Pool, val: Pool, folder: Path
 ) -> None:
-    config = TrainConfig(stage.epochs, stage.learning_rate, seed=recipe.seed)
+    config = TrainConfig(stage.epochs, stage.learning_rate, seed=recipe.seed, ema=stage.ema)
     history = fit(
         model,
         train.batches(recipe, stage.size, train=True),

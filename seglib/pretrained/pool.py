@@ -1,0 +1,215 @@
+"""The training pictures of the shipped weights, in memory, with the masks that are known.
+
+Photo sets hold persons, hair or both; a teacher's probabilities stand in for a mask that a set
+lacks. Street photos show small heads, so a recipe may add close-ups cut out of them.
+
+Chapter: training on Colab.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seglib import data
+from seglib.data.batches import Batches
+from seglib.data.duplicates import fingerprint, twins
+from seglib.errors import SeglibError
+from seglib.images import resize
+
+if TYPE_CHECKING:
+    from seglib.pretrained.recipe import Recipe
+
+TASKS = ("person", "hair")
+SOURCE_SIZE = 160
+"""Photos are kept a little larger than the network's input, so that zooming in stays sharp."""
+
+
+@dataclass
+class Pool:
+    """Pictures with both masks and which of the masks are known.
+
+    Attributes:
+        images: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3).
+        masks: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 2), channels as in TASKS.
+        known: bool (n, 2).
+        repeat: int (n, 2), how often an epoch of tuning that channel's task shows a picture.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    known: np.ndarray
+    repeat: np.ndarray
+
+    def of(self, task: str) -> "Pool":
+        """Keep one channel and the pictures that have it, each as often as tuning shows it."""
+        channel = [TASKS.index(task)]
+        keep = np.flatnonzero(self.known[:, channel[0]])
+        keep = np.repeat(keep, self.repeat[keep, channel[0]])
+        return Pool(
+            self.images[keep],
+            self.masks[keep][..., channel],
+            self.known[keep][:, channel],
+            np.ones((len(keep), 1), int),
+        )
+
+    def most_repeated(self, task: str) -> "Pool":
+        """Keep the task's pictures that tuning shows most often, each once."""
+        channel = TASKS.index(task)
+        often = self.repeat[:, channel] * self.known[:, channel]
+        keep = often == often.max()
+        return Pool(
+            self.images[keep],
+            self.masks[keep][..., [channel]],
+            self.known[keep][:, [channel]],
+            np.ones((int(keep.sum()), 1), int),
+        )
+
+    def batches(self, recipe: "Recipe", size: int, train: bool) -> Batches:
+        """Cut into batches, augmented and shuffled for training."""
+        config = data.AugmentConfig() if train else None
+        return Batches(
+            self.images, self.masks, recipe.batch_size, size, config, recipe.seed, train, self.known
+        )
+
+
+def training_pool(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> Pool:
+    """Read a recipe's training photos into memory and draw its synthetic portraits.
+
+    What a val split of one of its sets shows as well is left out.
+
+    Args:
+        recipe: what to read.
+        teachers: per task, a `.tflite` that supplies masks, as probabilities, for photos that come
+            without one (MediaPipe selfie and MediaPipe hair, both Apache-2.0).
+    """
+    parts = []
+    for name, kinds in recipe.sets.items():
+        parts.append(_photos(name, "train", kinds, teachers))
+        parts[-1].repeat *= [recipe.repeat.get(task, {}).get(name, 1) for task in TASKS]
+    for name, count in recipe.close_ups.items():
+        parts.append(_close_ups(name, count, recipe.seed))
+    scored = sorted({*recipe.sets, *recipe.val_sets})
+    shown = np.concatenate([data.load(name, "val").arrays(SOURCE_SIZE)[0] for name in scored])
+    parts = [without_copies(_joined(parts), shown)]
+    if recipe.synthetic:
+        drawn = data.synthetic.portraits(recipe.synthetic, size=SOURCE_SIZE, seed=7)
+        masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
+        known = np.ones((recipe.synthetic, 2), bool)
+        parts.append(Pool(drawn.images, masks, known, np.ones((recipe.synthetic, 2), int)))
+    return _joined(parts)
+
+
+def without_copies(pool: Pool, shown: np.ndarray) -> Pool:
+    """Leave out the photos that are in `shown` too, mirrored or as another shot of one scene.
+
+    Args:
+        pool: training photos.
+        shown: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3), the photos that scores are measured on.
+    """
+    prints = [fingerprint(image) for image in (*pool.images, *shown)]
+    count = len(pool.images)
+    # Of a pair the lower number comes first.
+    pairs = twins(prints, range(count, len(prints)))
+    keep = np.ones(count, bool)
+    keep[[pair.first for pair in pairs if pair.first < count]] = False
+    return Pool(*(getattr(pool, name)[keep] for name in Pool.__annotations__))
+
+
+def validation_pool(recipe: "Recipe") -> Pool:
+    """Read the val photos that pick a recipe's best epoch."""
+    return _joined([_photos(name, "val", kinds) for name, kinds in recipe.val_sets.items()])
+
+
+def _joined(parts: list[Pool]) -> Pool:
+    return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
+
+
+def _close_ups(name: str, count: int, seed: int) -> Pool:
+    """Cut `count` windows around the hair of every photo of a set that has both masks.
+
+    A window's side is 1.4 to 3 times that of the hair, never under 56 pixels nor over the photo.
+    """
+    chance = np.random.default_rng(seed)
+    pairs = zip(*(_set(name, "train", task) for task in TASKS), strict=True)
+    images, masks = [], []
+    for (image, person), (_, hair) in pairs:
+        rows, columns = np.nonzero(hair > 0.5)
+        if not len(rows):
+            continue
+        extent = max(np.ptp(rows), np.ptp(columns)) + 1
+        both = np.rint(np.stack([person, hair], axis=-1) * 255).astype(np.uint8)
+        for _ in range(count):
+            side = int(np.clip(chance.uniform(1.4, 3) * extent, 56, min(hair.shape)))
+            middle = [
+                (line.min() + line.max()) / 2 + chance.uniform(-0.15, 0.25) * side
+                for line in (rows, columns)
+            ]
+            top, left = (
+                int(np.clip(at - side / 2, 0, length - side))
+                for at, length in zip(middle, hair.shape, strict=True)
+            )
+            window = np.s_[top : top + side, left : left + side]
+            images.append(resize(image[window], (SOURCE_SIZE, SOURCE_SIZE)))
+            masks.append(resize(both[window], (SOURCE_SIZE, SOURCE_SIZE)))
+    found = len(images)
+    return Pool(
+        np.stack(images),
+        np.stack(masks),
+        np.ones((found, 2), bool),
+        np.ones((found, 2), int),
+    )
+
+
+def _set(name: str, split: str, kind: str) -> data.Dataset:
+    dataset = data.load(name, split, kind)
+    if dataset.name == "synthetic":
+        raise SeglibError(
+            f"the recipe needs the photos of {name}; set SEGLIB_DATA to the folder above it"
+        )
+    return dataset
+
+
+def _photos(
+    name: str, split: str, kinds: tuple[str, ...], teachers: dict[str, Path] | None = None
+) -> Pool:
+    masks, known = None, [kind in kinds for kind in TASKS]
+    for kind in kinds:
+        images, mask = _set(name, split, kind).arrays(SOURCE_SIZE)
+        masks = np.zeros((*mask.shape, 2), np.uint8) if masks is None else masks
+        masks[..., TASKS.index(kind)] = mask
+    for task, teacher in (teachers or {}).items():
+        if task not in kinds:
+            masks[..., TASKS.index(task)] = _taught(images, teacher)
+            known[TASKS.index(task)] = True
+    if known[0] and "person" not in kinds:
+        # Hair is part of the person, whatever the teacher says.
+        masks[..., 0] = masks.max(-1)
+    count = len(images)
+    return Pool(images, masks, np.tile(known, (count, 1)), np.ones((count, 2), int))
+
+
+def _taught(images: np.ndarray, teacher: Path) -> np.ndarray:
+    """Probabilities 0..255 by a network that takes RGB in 0..1.
+
+    A fourth input channel is the mask of the frame before and stays empty; two outputs are logits,
+    the second of them that of the thing.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(str(teacher), num_threads=1)
+    network.allocate_tensors()
+    entry, result = network.get_input_details()[0], network.get_output_details()[0]
+    masks = np.empty(images.shape[:3], np.uint8)
+    pixels = np.zeros(entry["shape"], np.float32)
+    for index, image in enumerate(images):
+        pixels[0, ..., :3] = resize(image, tuple(entry["shape"][1:3])) / np.float32(255)
+        network.set_tensor(entry["index"], pixels)
+        network.invoke()
+        mask = network.get_tensor(result["index"])[0]
+        if mask.shape[-1] == 2:
+            mask = 1 / (1 + np.exp(mask[..., :1] - mask[..., 1:]))
+        mask = mask[..., 0]
+        masks[index] = np.rint(np.clip(resize(mask, masks.shape[1:]), 0, 1) * 255)
+    return masks

@@ -1,0 +1,145 @@
+"""Train every network of the zoo on the same photos, for the same steps, and score them alike.
+
+    SEGLIB_DATA=/folder/of/sets python tests/benchmarks/zoo_training.py RESULTS.csv --models FOLDER
+
+From random weights, at 96 pixels, `--epochs` passes over the portraits of EG1800, one recipe for
+all. Each is scored as the `.tflite` it becomes, at the photos' own size, on that set's val split
+and on one set it never saw. Small networks are trained from three seeds; their spread says how far
+the others' single runs can be trusted. "linear" is the dense network as it was published, without
+activations in its decoder. Rows are written when a run ends; started again, finished runs are
+skipped. Exports are kept in FOLDER, so that `zoo_latency.py` and `seglib parity` find them.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from seglib import data
+from seglib.errors import SeglibError
+from seglib.files import atomic_path
+
+SIZE, SOURCE_SIZE, BATCH, RATE = 96, 112, 16, 3e-3
+TRAIN_SET, VAL_SETS, KIND = "eg1800", ("eg1800", "ccp_upper"), "person"
+V3 = {"encoder": "mobilenet_v3_small", "width": 1.0}
+# label: (network, options, seeds); cheap ones first, so that an early stop leaves most of them.
+RUNS = {
+    "mobile_unet": ("mobile_unet", {}, 3),
+    "add_unet": ("add_unet", {}, 3),
+    "residual_bisenet": ("residual_bisenet", {}, 3),
+    "pyramid_pooling": ("pyramid_pooling", {}, 3),
+    "residual_matting": ("residual_matting", {}, 3),
+    "mobile_unet transpose": ("mobile_unet", {"decoder": "transpose"}, 3),
+    "mobile_unet V1": ("mobile_unet", {"encoder": "mobilenet_v1"}, 3),
+    "mobile_unet V3 small": ("mobile_unet", V3, 1),
+    "esp_dense": ("esp_dense", {}, 1),
+    "transpose_unet .25 / .25": ("transpose_unet", {"width": 0.25}, 1),
+    "dilated_unet": ("dilated_unet", {}, 1),
+    "transpose_unet 1 / .25": ("transpose_unet", {}, 1),
+    "v2_unet transpose": ("v2_unet", {}, 1),
+    "shuffle_skipnet": ("shuffle_skipnet", {}, 1),
+    "dense_unet": ("dense_unet", {"full_size": True, "activations": True}, 1),
+    "dense_unet linear": ("dense_unet", {"full_size": True}, 1),
+}
+COLUMNS = (
+    *("label", "network", "seed", "set", "photos", "epochs", "params", "macs", "minutes"),
+    *("iou", "iou_low", "iou_high", "boundary_iou", "boundary_low", "boundary_high"),
+)
+
+
+def real_set(name: str, split: str) -> data.Dataset:
+    """Load a real set.
+
+    Raises:
+        SeglibError: it is not under $SEGLIB_DATA.
+    """
+    dataset = data.load(name, split, KIND)
+    if dataset.name == "synthetic":
+        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
+    return dataset
+
+
+def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
+    """Train and score one network; returns one row for each val set."""
+    import keras
+
+    from seglib import models
+    from seglib.evaluation import evaluate
+    from seglib.export import to_tflite
+    from seglib.runtime import Segmenter
+    from seglib.training import TrainConfig, fit
+
+    keras.utils.set_random_seed(seed)
+    network, choices, _ = RUNS[label]
+    model = models.build(network, size=SIZE, **choices)
+    photos, masks = real_set(TRAIN_SET, "train").arrays(SOURCE_SIZE)
+    batches = data.Batches(photos, masks, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
+    begun = time.process_time()
+    fit(model, batches, config=TrainConfig(options.epochs, RATE, seed=seed))
+    minutes = (time.process_time() - begun) / 60
+    cost = models.cost(model)
+    name = label.replace(" / ", "_").replace(" ", "_")
+    path = to_tflite(model, options.models / f"{name}.{seed}.tflite")
+    rows = []
+    for name in VAL_SETS:
+        scores = evaluate(Segmenter(path), real_set(name, "val"), progress=False)
+        iou, boundary = scores.interval("iou"), scores.interval("boundary_iou")
+        numbers = (*(iou.mean, iou.low, iou.high), *(boundary.mean, boundary.low, boundary.high))
+        facts = (label, network, seed, name, len(scores.rows), options.epochs, cost.params)
+        values = (*facts, cost.macs, f"{minutes:.1f}", *(f"{number:.4f}" for number in numbers))
+        rows.append(dict(zip(COLUMNS, map(str, values), strict=True)))
+    return rows
+
+
+def main() -> int:
+    """Do the runs that are missing; 2 where photos are missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="CSV file of results")
+    parser.add_argument("--models", type=Path, default=Path("build/zoo96"), help="exports, kept")
+    parser.add_argument("--epochs", type=int, default=10)
+    options = parser.parse_args()
+
+    # One thread: results repeat, and the machine stays usable.
+    import cv2
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    rows = []
+    if options.results.exists():
+        with open(options.results, newline="") as file:
+            rows = list(csv.DictReader(file))
+    done = {(row["label"], int(row["seed"])) for row in rows}
+    options.models.mkdir(parents=True, exist_ok=True)
+    wanted = [(label, seed) for seed in range(3) for label in RUNS if seed < RUNS[label][2]]
+    try:
+        for label, seed in wanted:
+            if (label, seed) in done:
+                continue
+            rows += run(label, seed, options)
+            with (
+                atomic_path(options.results) as temporary,
+                open(temporary, "w", newline="") as file,
+            ):
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(rows)
+            last = [(row["set"], row["iou"], row["boundary_iou"]) for row in rows[-len(VAL_SETS) :]]
+            print(label, seed, rows[-1]["minutes"], *last, flush=True)
+    except SeglibError as error:
+        print(error, file=sys.stderr)
+        return 2
+    scores = [float(row["iou"]) for row in rows if row["set"] == TRAIN_SET]
+    print(f"{len(scores)} runs, IoU {np.min(scores):.3f} to {np.max(scores):.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

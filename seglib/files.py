@@ -1,8 +1,9 @@
-"""Files that are either whole or absent: write beside the target, then rename."""
+"""Files and folders that are either whole or absent: write beside the target, then rename."""
 
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,33 +26,67 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         SeglibError: the folder cannot be written or the disk is full; `path` is as it was.
     """
     path = Path(path)
-    try:
+    with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.name, dir=path.parent)
         os.close(handle)
-    except OSError as error:
-        raise _explained(error, path) from error
-    temporary = Path(name)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder` and rename it to that on success.
+
+    Args:
+        folder: the folder to make; there must be none of that name yet.
+
+    Raises:
+        SeglibError: `folder` exists already, its place cannot be written, or the disk is full;
+            nothing is left of what was begun, and nothing that was there is changed.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise SeglibError(f"{folder} exists already; choose a new folder name")
+    with _explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".part-{folder.name}-", dir=folder.parent))
+        try:
+            yield unfinished
+            unfinished.chmod(0o777 & ~_umask())
+            os.rename(unfinished, folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _umask() -> int:
+    """Return the user's mask: temporary files are private, a result is as any new file or folder.
+
+    The system tells the mask only in exchange for another.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the system's errors into what the user can do about them."""
     try:
-        yield temporary
-        # mkstemp makes private files; a result should carry the permissions of any new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        yield
     except OSError as error:
-        raise _explained(error, path) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _explained(error: OSError, path: Path) -> SeglibError:
-    if error.errno == errno.ENOSPC:
-        return SeglibError(
-            f"the disk is full: {path} was not written and what stood there is unchanged; "
-            "free some space or choose another folder"
-        )
-    return SeglibError(f"cannot write {path} ({error.strerror or error}); choose another place")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SeglibError(
+                f"the disk is full: {path} was not written and what stood there is unchanged; "
+                "free some space or choose another folder"
+            ) from error
+        reason = error.strerror or error
+        raise SeglibError(f"cannot write {path} ({reason}); choose another place") from error
 
 
 def sha256(path: str | Path) -> str:

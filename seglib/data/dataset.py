@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seglib.data import folder as prepared
-from seglib.data._folders import new_folder
 from seglib.data.folder import KNOWN_SETS
 from seglib.data.sources.catalogue import cache_folder, source
 from seglib.errors import SeglibError
+from seglib.files import new_folder
 from seglib.images import resize, write_image, write_mask
 
 if TYPE_CHECKING:

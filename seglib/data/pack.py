@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seglib.data._folders import new_folder
 from seglib.data.dataset import Dataset
 from seglib.errors import SeglibError
+from seglib.files import new_folder
 from seglib.images import resize
 
 # Pictures decoded at a time: enough for all cores, few enough to hold full-size photos.

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seglib.data._folders import new_folder
 from seglib.data.doctor.examine import examine
 from seglib.data.doctor.place import Place, find
 from seglib.data.doctor.remedies import Change, Plan, plan
 from seglib.data.doctor.report import Report
 from seglib.data.doctor.rewrite import write_pair
 from seglib.errors import SeglibError
+from seglib.files import new_folder
 
 LOG = "mended.csv"
 

@@ -12,6 +12,7 @@ from seglib.models.factory import NetConfig, build, configure, from_config
 # Not in __all__, since `from seglib.models import *` must not hide Python's own `list`.
 from seglib.models.factory import list as list
 from seglib.models.mobile_unet import UNetConfig, mobile_unet
+from seglib.models.previous import add_previous, drop_previous, reads_previous
 from seglib.models.storage import load, load_config, save
 
 __all__ = [
@@ -19,13 +20,16 @@ __all__ = [
     "LayerCost",
     "NetConfig",
     "UNetConfig",
+    "add_previous",
     "build",
     "configure",
     "cost",
+    "drop_previous",
     "from_config",
     "load",
     "load_config",
     "load_encoder_weights",
     "mobile_unet",
+    "reads_previous",
     "save",
 ]

@@ -39,6 +39,8 @@ class UNetConfig:
         labels: name of each output channel, for example ("person",) or ("person", "hair").
         bn_momentum: share of the old moving statistics kept at each step. `keras.applications`
             uses 0.999 for MobileNet V2; trained from scratch, inference then lags far behind.
+        previous: whether the network also reads the mask of the frame before, as a second input;
+            see `seglib.models.previous`.
     """
 
     size: int = 128
@@ -49,6 +51,7 @@ class UNetConfig:
     dropout: float = 0.1
     labels: tuple[str, ...] = ("mask",)
     bn_momentum: float = 0.9
+    previous: bool = False
 
     def __post_init__(self) -> None:
         # JSON knows lists only; a config read from a file must equal the one written.
@@ -90,13 +93,26 @@ def mobile_unet(
     Returns:
         A model from "image", float32 (batch, size, size, 3) RGB in 0..255, to "mask", float32
         (batch, size, size, len(labels)), probabilities in 0..1. Rescaling to -1..1 is the first
-        layer, so no caller can feed the wrong range.
+        layer, so no caller can feed the wrong range. With `config.previous` there is a second
+        input, "previous", of the mask's shape: the mask of the frame before, in 0..1, or zeros
+        where there is none. Such a model is called with {"image": ..., "previous": ...}.
 
     Raises:
-        SeglibError: the encoder's weights cannot be had.
+        SeglibError: the encoder's weights cannot be had, or are to go into a network whose first
+            kernel they do not fit.
     """
+    if config.previous and encoder_weights is not None:
+        raise SeglibError(
+            "encoder weights fit a network of three input channels; build it without previous, "
+            "train it, and give the result to seglib.models.add_previous"
+        )
     image = keras.Input((config.size, config.size, 3), name="image", dtype="float32")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
+    inputs = image
+    if config.previous:
+        inputs = {"image": image, "previous": _previous_input(config)}
+        # Not rescaled: an empty mask is zero and so adds nothing, whatever was learnt for it.
+        x = layers.Concatenate(name="with_previous")([x, inputs["previous"]])
     *skips, x = ENCODERS[config.encoder](x, config.width, config.bn_momentum)
     for level, (skip, channels) in enumerate(
         zip(reversed(skips), config.decoder_channels, strict=True)
@@ -106,10 +122,15 @@ def mobile_unet(
     x = layers.Conv2D(len(config.labels), 1, name="logits", dtype="float32")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="to_full_size", dtype="float32")(x)
     mask = layers.Activation("sigmoid", name="mask", dtype="float32")(x)
-    model = keras.Model(image, mask, name=f"{config.encoder}_unet")
+    model = keras.Model(inputs, mask, name=f"{config.encoder}_unet")
     if encoder_weights is not None:
         load_encoder_weights(model, encoder_weights, config.encoder, config.width)
     return model
+
+
+def _previous_input(config: UNetConfig) -> KerasTensor:
+    shape = (config.size, config.size, len(config.labels))
+    return keras.Input(shape, name="previous", dtype="float32")
 
 
 def _decoder_level(

@@ -1,0 +1,159 @@
+"""How the weights for film were made: `portrait`, taught to read the mask of the frame before.
+
+    python -m seglib.pretrained.video_recipe --output runs [--seed 0] [--ship]
+
+The shipped `portrait` gets a fourth input channel, empty at first, and is tuned on the photos with
+person masks, each with a made-up mask of the frame before (`seglib.data.previous`). The best epoch
+is that of the highest IoU on val photos with an empty mask before, so nothing is lost on single
+photos. As in `seglib.pretrained.recipe`, the last bias is then moved so that 0.5 is the best cut.
+Photos come from `$SEGLIB_DATA`; a run that was stopped goes on. `--ship` writes the files that the
+library loads, with the scores of `tests/benchmarks/video_variant.py` left to `seglib/assets`.
+
+Chapter: real-time video.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+
+from seglib import data, export, models, pretrained
+from seglib.data.previous import FIRST_FRAMES, FilmBatches, PreviousConfig
+from seglib.files import atomic_path, sha256
+from seglib.models import UNetConfig
+from seglib.pretrained import pool, recipe, ship
+from seglib.training import TrainConfig, fit
+
+NAME = "portrait_video"
+START = "portrait"
+TASK = "person"
+LIMITS = [
+    "On film it needs every frame: the mask before helps where it is a frame or two old.",
+    "A mask before that is wrong is doubted and not ignored: forget it where the scene changes.",
+    *ship.LIMITS[TASK],
+]
+
+
+@dataclass(frozen=True)
+class VideoRecipe:
+    """What the weights for film are made of.
+
+    Attributes:
+        sets: photo sets and the kinds of mask taken from each.
+        repeat: how often an epoch shows the photos of a set; once where it is not named.
+        previous: the masks of the frame before.
+        train: the training; its `seed` starts all chance.
+        batch_size: photos a step.
+    """
+
+    sets: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: {name: (TASK,) for name in ("eg1800", "ccp_upper", "ccp_full")}
+    )
+    repeat: dict[str, int] = field(default_factory=lambda: {"eg1800": 2})
+    previous: PreviousConfig = PreviousConfig()
+    train: TrainConfig = TrainConfig(epochs=10, learning_rate=5e-4)
+    batch_size: int = 32
+
+    @property
+    def seed(self) -> int:
+        """The start of all chance."""
+        return self.train.seed
+
+    @property
+    def photos(self) -> recipe.Recipe:
+        """The part of it that `seglib.pretrained.pool` reads."""
+        return recipe.Recipe(
+            sets=self.sets,
+            val_sets=self.sets,
+            synthetic=0,
+            repeat={TASK: self.repeat},
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
+
+
+def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
+    """Train, or go on, and save `NAME.weights.h5` under `output`.
+
+    Raises:
+        SeglibError: the photos or the shipped weights are missing.
+    """
+    weights = pretrained.path(START, ".weights.h5")
+    start = models.load(weights)
+    model, config = models.add_previous(start, models.load_config(weights))
+    train = pool.training_pool(plan.photos)
+    val = pool.validation_pool(plan.photos).of(TASK)
+    print(f"{len(train.images)} training and {len(val.images)} validation pictures", flush=True)
+    shown, size = train.of(TASK), config.size
+    shared = {"batch_size": plan.batch_size, "size": size, "seed": plan.seed}
+    history = fit(
+        model,
+        FilmBatches(
+            shown.images,
+            shown.masks,
+            augment=data.AugmentConfig(),
+            shuffle=True,
+            previous=plan.previous,
+            **shared,
+        ),
+        FilmBatches(val.images, val.masks, previous=FIRST_FRAMES, **shared),
+        plan.train,
+        output / TASK,
+    )
+    print(json.dumps(history.best), flush=True)
+    # Where the mask before is empty the network is one of three channels: that one is calibrated.
+    single, _ = models.drop_previous(model, config)
+    cut = recipe.calibrate(single, train.most_repeated(TASK), plan.photos)
+    model.get_layer("logits").set_weights(single.get_layer("logits").get_weights())
+    print(f"the cut {cut:.2f} became 0.5")
+    models.save(model, config, output / f"{NAME}.weights.h5")
+    return model, config
+
+
+def write(plan: VideoRecipe, output: Path, folder: Path = pretrained.FOLDER) -> Path:
+    """Write the four files that ship and return the `.tflite`."""
+    weights = output / f"{NAME}.weights.h5"
+    model, config = models.load(weights), models.load_config(weights)
+    models.save(model, config, folder / f"{NAME}.weights.h5")
+    about = {"name": NAME, "task": TASK, **ship.RESEARCH}
+    about["training_data"] = [
+        f"the weights of {START} to start from, and what trained them:",
+        *ship.RESEARCH["training_data"],
+    ]
+    metadata = {**about, "labels": list(config.labels)}
+    path = export.to_tflite(model, folder / f"{NAME}.tflite", "float16", metadata=metadata)
+    content = {
+        **about,
+        "network": asdict(config),
+        "parameters": model.count_params(),
+        "tflite_sha256": sha256(path),
+        "recipe": {**asdict(plan), "seed": plan.seed},
+        "scores": ship.scores(path, TASK),
+        "limits": LIMITS,
+        "log": ship.log(output, TASK),
+    }
+    with atomic_path(folder / f"{NAME}.card.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    """Run the recipe from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True, help="folder for run and weights")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=VideoRecipe().train.epochs)
+    parser.add_argument("--ship", action="store_true", help="write the library's files from it")
+    options = parser.parse_args()
+    train = TrainConfig(options.epochs, VideoRecipe().train.learning_rate, seed=options.seed)
+    plan = VideoRecipe(train=train)
+    if not (options.output / f"{NAME}.weights.h5").exists():
+        run(plan, options.output)
+    if options.ship:
+        print(write(plan, options.output))
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from seglib.errors import SeglibError
 
 if TYPE_CHECKING:
     from seglib.data import Dataset
+    from seglib.postprocess import PostprocessConfig
 
 WEIGHTS = ".weights.h5"
 
@@ -40,6 +41,52 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     """Add `--data` and `--kind`."""
     parser.add_argument("--data", required=True, metavar="NAME|DIR", help="set name or its folder")
     parser.add_argument("--kind", help="what the masks show, such as person [the set's first]")
+
+
+def add_effect(parser: argparse.ArgumentParser) -> None:
+    """Add what a frame can become: `--background`, `--color`, `--strength` and `--preset`."""
+    parser.add_argument(
+        "--background",
+        metavar="blur|bokeh|grey|FILE",
+        help="portrait: defocus it, take its colour or replace it [the preset's, or blur]",
+    )
+    parser.add_argument(
+        "--color", type=int, nargs=3, metavar=("R", "G", "B"), help="hair: 0 to 255 [255 0 0]"
+    )
+    parser.add_argument("--strength", type=float, help="hair: 0 (nothing) to 1 (full dye) [1]")
+    parser.add_argument(
+        "--preset",
+        default="default",
+        metavar="NAME",
+        help="how the mask is cleaned and enlarged; a wrong name lists the choices [default]",
+    )
+
+
+def effect(options: argparse.Namespace) -> tuple["PostprocessConfig", Path | None]:
+    """Return the settings that `add_effect`'s options ask for, and the new background's file.
+
+    The preset's own effect stays where it suits the task and needs no picture that is not there.
+    """
+    from seglib.postprocess import preset
+
+    for name in ("background",) if options.task == "hair" else ("color", "strength"):
+        if getattr(options, name) is not None:
+            raise SeglibError(f"--{name} does not go with --task {options.task}; leave it out")
+    own = preset(options.preset).effect
+    picture = None
+    if options.task == "hair":
+        changes = {"effect": own if own in ("recolour", "multiply") else "recolour"}
+        changes |= {"color": tuple(options.color or (255, 0, 0))}
+        if options.strength is not None:
+            changes["strength"] = options.strength
+    elif options.background is None:
+        changes = {"effect": own if own in ("blur", "bokeh", "grey") else "blur"}
+    elif options.background in ("blur", "bokeh", "grey"):
+        changes = {"effect": options.background}
+    else:
+        changes = {"effect": "clone" if own == "clone" else "replace"}
+        picture = Path(options.background)
+    return preset(options.preset, **changes), picture
 
 
 def add_fields(

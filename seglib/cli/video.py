@@ -8,7 +8,6 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seglib.cli import demo
 from seglib.cli import options as shared
 from seglib.errors import SeglibError
 
@@ -59,19 +58,7 @@ def add_parser(commands: Any) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=("portrait", "hair"), default="portrait")
-    parser.add_argument(
-        "--background", metavar="blur|bokeh|grey|FILE", help="portrait: what is behind [blur]"
-    )
-    parser.add_argument(
-        "--color", type=int, nargs=3, metavar=("R", "G", "B"), help="hair: 0 to 255 [255 0 0]"
-    )
-    parser.add_argument("--strength", type=float, help="hair: 0 (nothing) to 1 (full dye) [1]")
-    parser.add_argument(
-        "--preset",
-        default="default",
-        metavar="NAME",
-        help="how the mask is cleaned and enlarged; a wrong name lists the choices [default]",
-    )
+    shared.add_effect(parser)
     parser.add_argument(
         "--smooth",
         default="motion",
@@ -144,15 +131,9 @@ class _Work:
         from seglib.images import read_image
         from seglib.video import Composer, smoother
 
-        for name in ("background",) if options.task == "hair" else ("color", "strength"):
-            if getattr(options, name) is not None:
-                raise SeglibError(f"--{name} does not go with --task {options.task}; leave it out")
         if options.frames is not None and options.frames < 1:
             raise SeglibError(f"--frames is {options.frames}; give 1 or more")
-        config = demo.config_of(options)
-        self.picture = None
-        if config.effect in ("replace", "clone"):
-            self.picture = Path(options.background)
+        config, self.picture = shared.effect(options)
         scene = None if self.picture is None else read_image(self.picture)
         self._smooth = smoother(options.smooth)
         self._compose = Composer(config, scene)

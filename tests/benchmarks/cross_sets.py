@@ -9,17 +9,15 @@ network is done; started again, what is there is skipped.
 """
 
 import argparse
-import csv
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
+from study import one_thread, read_rows, real_set, write_rows
 
 from seglib import data
 from seglib.errors import SeglibError
 from seglib.evaluation import evaluate
-from seglib.files import atomic_path
 
 SETS = {
     "person": ("eg1800", "ccp_full", "synthetic"),
@@ -32,18 +30,6 @@ COLUMNS = (
 )
 
 
-def load(name: str, split: str, task: str) -> data.Dataset:
-    """Load a set.
-
-    Raises:
-        SeglibError: it is a real one that is not under $SEGLIB_DATA.
-    """
-    dataset = data.load(name, split, task)
-    if dataset.name == "synthetic" and name != "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
-    return dataset
-
-
 def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[dict]:
     """Train one network and score it on every set; returns one row a set."""
     import keras
@@ -54,7 +40,7 @@ def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[di
 
     keras.utils.set_random_seed(seed)
     model = mobile_unet(UNetConfig(size=SIZE, width=0.35, labels=(task,)))
-    images, masks = load(home, "train", task).arrays(SOURCE_SIZE)
+    images, masks = real_set(home, "train", task).arrays(SOURCE_SIZE)
     per_epoch = options.steps // options.epochs
     # Sets differ in size; every network sees as many pictures.
     rows = np.resize(np.random.default_rng(seed).permutation(len(images)), per_epoch * BATCH)
@@ -64,7 +50,7 @@ def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[di
     fit(model, train, config=TrainConfig(epochs=options.epochs, seed=seed, bn_batches=30))
     found = []
     for name in SETS[task]:
-        dataset = load(name, "val", task)
+        dataset = real_set(name, "val", task)
         scores = evaluate(keras_segmenter(model), dataset, progress=False)
         one = scores.interval("iou")
         found.append(
@@ -84,22 +70,6 @@ def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[di
     return found
 
 
-def read(path: Path) -> list[dict]:
-    """Read the rows of finished networks."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(path: Path, rows: list[dict]) -> None:
-    """Write all rows."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def main() -> int:
     """Train what is missing; 2 where photos are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -109,17 +79,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--tasks", nargs="+", choices=SETS, default=list(SETS))
     options = parser.parse_args()
-
-    # One thread: results repeat, and the machine stays usable.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import cv2
-    import tensorflow as tf
-
-    cv2.setNumThreads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    one_thread()
     try:
-        rows = read(options.results)
+        rows = read_rows(options.results)
         done = {(row["task"], row["trained_on"], int(row["seed"])) for row in rows}
         for seed in options.seeds:
             for task in options.tasks:
@@ -128,7 +90,7 @@ def main() -> int:
                         continue
                     new = run(task, home, seed, options)
                     rows += new
-                    write(options.results, rows)
+                    write_rows(options.results, COLUMNS, rows)
                     scores = ", ".join(f"{row['scored_on']} {row['iou']}" for row in new)
                     print(f"{task} from {home}, seed {seed}: {scores}", flush=True)
     except SeglibError as error:

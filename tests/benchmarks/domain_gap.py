@@ -10,14 +10,13 @@ started again, what is there is skipped. RESULTS.json beside it holds means and 
 """
 
 import argparse
-import csv
 import functools
 import json
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
+from study import one_thread, read_rows, real_set, write_rows
 
 from seglib import data
 from seglib.errors import SeglibError
@@ -34,18 +33,6 @@ COLUMNS = ("task", "arm", "seed", "set", "iou", "boundary_iou", "settings")
 def drawn(count: int, seed: int) -> "data.synthetic.Portraits":
     """Draw the synthetic portraits of one seed, once for both tasks."""
     return data.synthetic.portraits(count, SOURCE_SIZE, seed=1000 + seed)
-
-
-def real_set(name: str, split: str, kind: str) -> data.Dataset:
-    """Load a real set.
-
-    Raises:
-        SeglibError: it is not under $SEGLIB_DATA.
-    """
-    dataset = data.load(name, split, kind)
-    if dataset.name == "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
-    return dataset
 
 
 def pictures(task: str, arm: str, seed: int, options: argparse.Namespace) -> tuple:
@@ -127,10 +114,7 @@ def read(path: Path, settings: str) -> list[dict]:
     Raises:
         SeglibError: they were made with other settings.
     """
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     others = {row["settings"] for row in rows} - {settings}
     if others:
         raise SeglibError(
@@ -141,10 +125,7 @@ def read(path: Path, settings: str) -> list[dict]:
 
 def write(path: Path, rows: list[dict]) -> None:
     """Write all rows and, beside them, their summary."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(path, COLUMNS, rows)
     with atomic_path(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(summary(rows), indent=1) + "\n")
 
@@ -160,15 +141,7 @@ def main() -> int:
     parser.add_argument("--tasks", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     options = parser.parse_args()
-
-    # One thread: results repeat, and the machine stays usable.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import cv2
-    import tensorflow as tf
-
-    cv2.setNumThreads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    one_thread()
     version = getattr(data.synthetic, "VERSION", 1)
     settings = (
         f"version {version}, {options.synthetic} synthetic, {options.real} real, "

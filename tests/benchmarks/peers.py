@@ -11,16 +11,16 @@ peer's; it does not count resizing. `home` tells whether the set's train split t
 """
 
 import argparse
-import csv
 import hashlib
 import os
 import sys
 from pathlib import Path
 
-from seglib import data, pretrained
+from study import real_set, write_rows
+
+from seglib import pretrained
 from seglib.errors import SeglibError
 from seglib.evaluation import evaluate, peers
-from seglib.files import atomic_path
 
 SETS = {
     "person": ("eg1800", "ccp_upper", "ccp_full"),
@@ -57,9 +57,7 @@ def time_ratios(models: list[str], runs: int) -> dict[str, float]:
 
 def score(task: str, name: str, models: list[str], ratios: dict[str, float]) -> list[dict]:
     """Score all networks of a task on one set; one row each."""
-    dataset = data.load(name, "val", task)
-    if dataset.name == "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
+    dataset = real_set(name, "val", task)
     rows, ours = [], None
     for model in models:
         segment = peers.load(model) if model in peers.PEERS else pretrained.load(model)
@@ -110,10 +108,7 @@ def main() -> int:
     except SeglibError as error:
         print(error, file=sys.stderr)
         return 2
-    with atomic_path(options.results) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(options.results, COLUMNS, rows)
     return 0
 
 

@@ -11,19 +11,15 @@ skipped. Exports are kept in FOLDER, so that `zoo_latency.py` and `seglib parity
 """
 
 import argparse
-import csv
-import os
 import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
+from study import one_thread, read_rows, real_set, write_rows
 
 from seglib import data
 from seglib.errors import SeglibError
-from seglib.files import atomic_path
 
 SIZE, SOURCE_SIZE, BATCH, RATE = 96, 112, 16, 3e-3
 TRAIN_SET, VAL_SETS, KIND = "eg1800", ("eg1800", "ccp_upper"), "person"
@@ -53,18 +49,6 @@ COLUMNS = (
 )
 
 
-def real_set(name: str, split: str) -> data.Dataset:
-    """Load a real set.
-
-    Raises:
-        SeglibError: it is not under $SEGLIB_DATA.
-    """
-    dataset = data.load(name, split, KIND)
-    if dataset.name == "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
-    return dataset
-
-
 def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     """Train and score one network; returns one row for each val set."""
     import keras
@@ -78,7 +62,7 @@ def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     keras.utils.set_random_seed(seed)
     network, choices, _ = RUNS[label]
     model = models.build(network, size=SIZE, **choices)
-    photos, masks = real_set(TRAIN_SET, "train").arrays(SOURCE_SIZE)
+    photos, masks = real_set(TRAIN_SET, "train", KIND).arrays(SOURCE_SIZE)
     batches = data.Batches(photos, masks, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
     begun = time.process_time()
     fit(model, batches, config=TrainConfig(options.epochs, RATE, seed=seed))
@@ -88,7 +72,7 @@ def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     path = to_tflite(model, options.models / f"{name}.{seed}.tflite")
     rows = []
     for name in VAL_SETS:
-        scores = evaluate(Segmenter(path), real_set(name, "val"), progress=False)
+        scores = evaluate(Segmenter(path), real_set(name, "val", KIND), progress=False)
         iou, boundary = scores.interval("iou"), scores.interval("boundary_iou")
         numbers = (*(iou.mean, iou.low, iou.high), *(boundary.mean, boundary.low, boundary.high))
         facts = (label, network, seed, name, len(scores.rows), options.epochs, cost.params)
@@ -104,18 +88,8 @@ def main() -> int:
     parser.add_argument("--models", type=Path, default=Path("build/zoo96"), help="exports, kept")
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
-
-    # One thread: results repeat, and the machine stays usable.
-    import cv2
-    import tensorflow as tf
-
-    cv2.setNumThreads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    rows = []
-    if options.results.exists():
-        with open(options.results, newline="") as file:
-            rows = list(csv.DictReader(file))
+    one_thread()
+    rows = read_rows(options.results)
     done = {(row["label"], int(row["seed"])) for row in rows}
     options.models.mkdir(parents=True, exist_ok=True)
     wanted = [(label, seed) for seed in range(3) for label in RUNS if seed < RUNS[label][2]]
@@ -124,13 +98,7 @@ def main() -> int:
             if (label, seed) in done:
                 continue
             rows += run(label, seed, options)
-            with (
-                atomic_path(options.results) as temporary,
-                open(temporary, "w", newline="") as file,
-            ):
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                writer.writerows(rows)
+            write_rows(options.results, COLUMNS, rows)
             last = [(row["set"], row["iou"], row["boundary_iou"]) for row in rows[-len(VAL_SETS) :]]
             print(label, seed, rows[-1]["minutes"], *last, flush=True)
     except SeglibError as error:

@@ -1,0 +1,52 @@
+"""What the studies beside this file share: real photos, one thread, and a CSV file of results."""
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from seglib import data
+from seglib.errors import SeglibError
+from seglib.files import atomic_path
+
+
+def real_set(name: str, split: str, kind: str) -> data.Dataset:
+    """Load a set whose stand-in would not do; "synthetic" is taken by its name.
+
+    Raises:
+        SeglibError: it is not under $SEGLIB_DATA.
+    """
+    dataset = data.load(name, split, kind)
+    if dataset.name == "synthetic" and name != "synthetic":
+        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
+    return dataset
+
+
+def one_thread() -> None:
+    """Hold OpenCV and TensorFlow to one thread: results repeat, and the machine stays usable.
+
+    To be called before TensorFlow does anything.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import cv2
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of an earlier run, none where there was none."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict]) -> None:
+    """Write all rows, under the names of their columns; the file appears whole."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)

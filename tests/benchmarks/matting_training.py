@@ -1,0 +1,333 @@
+"""Train the segmentation and matting network of 2019 on alphas, and score it in the unknown band.
+
+    SEGLIB_DATA=/folder/of/sets python tests/benchmarks/matting_training.py RESULTS.csv --models DIR
+
+Its alphas are those of drawn portraits, half of them composed onto what street photos show beside
+their people; photos with hard masks teach the coarse mask alone. Every seed first learns coarse
+masks at 96 pixels (`common`) and goes on from there at 128 in two ways that see the same pictures:
+with the alpha's losses (`alpha`) and without (`hard`), so that their difference is what alphas cost
+or gain. Beside them stand our own network with a feathering block that learns alone (`block`), and
+with one behind it while all its weights move (`ours`).
+
+Scores: SAD, MSE and gradient error in the band on drawn portraits before backgrounds of val photos,
+at the networks' size and at twice that size; IoU on EG1800's val photos. Blur and filter get the
+strength that is best on other pictures. Only the Apache-2.0 street photos train. A run's weights
+stay in DIR and are not trained again; a run is short, and one that is stopped begins again.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import cv2
+import numpy as np
+
+from seglib import data
+from seglib.data.synthetic import PortraitConfig, portraits
+from seglib.errors import SeglibError
+from seglib.files import atomic_path, sha256
+from seglib.images import resize
+from seglib.matting import matting_errors, unknown_band
+from seglib.matting.pictures import Pictures, before, clear_windows, with_alpha, with_masks
+from seglib.pretrained.pool import Pool, without_copies
+
+DRAWN, SOURCE, SMALL, SIDE, BATCH = 1800, 144, 96, 128, 16
+STREET, PHOTOS, OURS = ("ccp_upper", "ccp_full"), "eg1800", "portrait_open"
+TEST, TUNE = (120, 991), (60, 992)
+HEADS = PortraitConfig(empty=0, framing=(0.35, 0.5, 0.15, 0), company=0, overlay=0, grey=0)
+RUNS = {  # name: (first weights, side, passes, highest rate, weight of the alpha's loss)
+    "common": (None, SMALL, 4, 3e-3, 0.0),
+    "alpha": ("common", SIDE, 2, 1.5e-3, 1.0),
+    "hard": ("common", SIDE, 2, 1.5e-3, 0.0),
+    "block": (None, SIDE, 1, 1e-2, 1.0),
+    "ours": (None, SIDE, 2, 5e-4, 1.0),
+}
+COLUMNS = ("network", "way", "seed", "set", "pictures", "side", "setting", "score", "value")
+SCORES = ("sad", "mse", "gradient")
+
+
+@cache
+def photos(name: str, split: str) -> data.Dataset:
+    """Load a set of photos of people.
+
+    Raises:
+        SeglibError: it is not under $SEGLIB_DATA.
+    """
+    dataset = data.load(name, split, "person")
+    if dataset.name == "synthetic":
+        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
+    return dataset
+
+
+@cache
+def training_pictures() -> Pictures:
+    """Drawn portraits in drawn and in photographed places, and street photos; no val photo."""
+    arrays = [photos(name, "train").arrays(SOURCE) for name in STREET]
+    images, masks = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
+    shown = [photos(name, "val").arrays(SOURCE)[0] for name in (*STREET, PHOTOS)]
+    whole = np.ones((len(images), 1), int)
+    pool = Pool(images, masks, whole.astype(bool), whole)
+    pool = without_copies(pool, np.concatenate(shown))
+    drawn = portraits(DRAWN, SOURCE, seed=11, workers=1)
+    known = with_alpha(drawn.images, drawn.alphas)
+    places = clear_windows(photos("ccp_full", "train"))
+    print(f"{len(pool.images)} photos with masks, {len(places)} backgrounds", flush=True)
+    return known + before(known, places, seed=5) + with_masks(pool.images, pool.masks)
+
+
+@cache
+def scored(count: int, seed: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draw portraits before backgrounds of that split: images uint8, alphas 0..1, twice SIDE."""
+    places = [
+        place for name in ("ccp_full", PHOTOS) for place in clear_windows(photos(name, split))
+    ]
+    drawn = portraits(count, 2 * SIDE, seed, HEADS, workers=1)
+    made = before(with_alpha(drawn.images, drawn.alphas), places, seed)
+    return made.images, made.masks[..., 1].astype(np.float32) / 255
+
+
+def network(kind: str, side: int):
+    """Build what a run trains, with the outputs "mask" (the alpha) and "seg"."""
+    import keras
+
+    from seglib import models, pretrained
+    from seglib.models.feathering import START, feathered
+
+    if kind in ("common", "alpha", "hard"):
+        model = models.build("residual_matting", size=side, seg_output=True)
+        # Before training, the alpha is the coarse mask: all ways begin alike.
+        model.get_layer("feather_factors").bias.assign(START)
+        return model
+    coarse = models.load(pretrained.path(OURS, ".weights.h5"))
+    full = feathered(coarse, scale=1)
+    if kind == "ours":
+        coarse.trainable = True
+        for layer in coarse.layers:
+            # So short a training would leave worse statistics than it found.
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+    seg = full.get_layer("rest_of_mask").input
+    return keras.Model(full.input, {"mask": full.output, "seg": seg}, name=kind)
+
+
+def trained(kind: str, seed: int, folder: Path):
+    """Return the network of a run, trained now or before."""
+    import keras
+
+    from seglib.matting.losses import matting_losses
+    from seglib.matting.pictures import AlphaBatches
+    from seglib.training import reestimate_batchnorm
+
+    first, side, passes, rate, weight = RUNS[kind]
+    path = folder / f"{kind}.{seed}.weights.h5"
+    if path.exists():
+        model = network(kind, side)
+        model.load_weights(path)
+        return model
+    start = trained(first, seed, folder).get_weights() if first else None
+    keras.utils.set_random_seed(seed)
+    model = network(kind, side)
+    if start:
+        model.set_weights(start)
+    # A blurred picture with a sharp alpha would teach to sharpen.
+    policy = data.AugmentConfig(blur=0.0)
+    batches = AlphaBatches(
+        training_pictures(), BATCH, side, augment=policy, seed=seed, shuffle=True
+    )
+    steps = passes * len(batches)
+    plan = keras.optimizers.schedules.CosineDecay(
+        rate / 25, steps, warmup_target=rate, warmup_steps=steps // 20
+    )
+    model.compile(
+        keras.optimizers.AdamW(plan, weight_decay=1e-4),
+        matting_losses(),
+        loss_weights={"mask": weight, "seg": 0.0 if kind == "block" else 1.0},
+        jit_compile=False,
+    )
+    begun = time.process_time()
+    model.fit(batches, epochs=passes, shuffle=False, verbose=2)
+    if kind != "ours":
+        reestimate_batchnorm(model, batches, 40)
+    print(kind, seed, f"{(time.process_time() - begun) / 60:.1f} minutes of a core", flush=True)
+    with atomic_path(path) as temporary:
+        model.save_weights(temporary)
+    return model
+
+
+def single(model, output: str):
+    """Return a network with one of the outputs."""
+    import keras
+
+    return keras.Model(model.input, model.output[output])
+
+
+def at_side(images: np.ndarray, side: int) -> np.ndarray:
+    """Average pictures down (or masks up) to a side."""
+    return np.stack([resize(image, (side, side)) for image in images])
+
+
+def band_rows(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Mean errors in the band; its radius is the same share of every size."""
+    radius = truth.shape[1] // 32
+    rows = [
+        matting_errors(alpha.clip(0, 1), true, unknown_band(true, radius))
+        for alpha, true in zip(found, truth, strict=True)
+    ]
+    return {key: float(np.mean([getattr(row, key) for row in rows])) for key in SCORES}
+
+
+def fixed_ways(side: int, masks: np.ndarray, images: np.ndarray) -> dict[str, dict[str, Callable]]:
+    """Ways without weights, each with its strengths: what is made of masks of the side SIDE."""
+    from seglib.postprocess import Pipeline, guided_upsample
+
+    large = at_side(masks, side).clip(0, 1)
+    hard = (large >= 0.5).astype(np.float32)
+
+    def blur(sigma: float) -> np.ndarray:
+        return np.stack([cv2.GaussianBlur(mask, (0, 0), sigma) for mask in hard])
+
+    def guided(given: np.ndarray, radius: int) -> np.ndarray:
+        pairs = zip(given, images, strict=True)
+        return np.stack([guided_upsample(mask, image, radius) for mask, image in pairs])
+
+    small_hard, default = (masks >= 0.5).astype(np.float32), Pipeline()
+    sigmas = [side / 128 * s for s in (0.5, 0.75, 1, 1.5, 2, 3)]
+    radii = (1, 2, 3, 4, 6, 9)
+    pairs = list(zip(masks, images, strict=True))
+    return {
+        "hard": {"": lambda: hard},
+        "hard, blurred": {f"sigma {s:g}": lambda s=s: blur(s) for s in sigmas},
+        "enlarged": {"": lambda: large},
+        "hard, guided": {f"radius {r}": lambda r=r: guided(small_hard, r) for r in radii},
+        "guided": {f"radius {r}": lambda r=r: guided(masks, r) for r in radii},
+        "default": {"": lambda: np.stack([default.alpha(image, mask) for mask, image in pairs])},
+    }
+
+
+def fixed_rows() -> list[dict]:
+    """Score the ways without weights behind our network, at both sides."""
+    import seglib
+    from seglib import pretrained
+
+    segment, rows = seglib.load(OURS), []
+    name = f"{OURS} {sha256(pretrained.path(OURS))[:8]}"
+    for side in (SIDE, 2 * SIDE):
+        tables = []
+        for (count, seed), split in ((TUNE, "train"), (TEST, "val")):
+            images, alphas = scored(count, seed, split)
+            masks = np.stack([segment.raw(image) for image in images])
+            images, alphas = at_side(images, side), at_side(alphas, side).clip(0, 1)
+            tables.append((fixed_ways(side, masks, images), alphas))
+        (tune, tune_truth), (test, truth) = tables
+        for way, strengths in tune.items():
+            errors = {key: band_rows(make(), tune_truth)["mse"] for key, make in strengths.items()}
+            best = min(errors, key=errors.get)
+            errors = band_rows(test[way][best](), truth)
+            rows += band(name, way, "", side, best, errors)
+    rows += on_photos(name, "enlarged", "", segment)
+    return rows
+
+
+def band(network: str, way: str, seed, side: int, setting: str, errors: dict) -> list[dict]:
+    """Rows of band errors."""
+    facts = (network, way, str(seed), "drawn, val places", str(TEST[0]), str(side), setting)
+    return [
+        dict(zip(COLUMNS, (*facts, key, f"{value:.5f}"), strict=True))
+        for key, value in errors.items()
+    ]
+
+
+def on_photos(network: str, way: str, seed, segment: Callable) -> list[dict]:
+    """Rows of EG1800's val split."""
+    from seglib.evaluation import evaluate
+
+    means = evaluate(segment, photos(PHOTOS, "val"), progress=False).means
+    facts = (network, way, str(seed), PHOTOS, str(len(photos(PHOTOS, "val"))), str(SIDE), "")
+    return [
+        dict(zip(COLUMNS, (*facts, key, f"{means[key]:.4f}"), strict=True))
+        for key in ("iou", "boundary_iou")
+    ]
+
+
+def learnt_rows(kind: str, seed: int, folder: Path) -> list[dict]:
+    """Train one run and score its outputs at both sides."""
+    from seglib.postprocess import guided_upsample
+    from seglib.runtime import keras_segmenter
+
+    model = trained(kind, seed, folder)
+    images, alphas = scored(*TEST, "val")
+    given = at_side(images, SIDE).astype(np.float32)
+    found = model.predict(given, batch_size=BATCH, verbose=0)
+    rows = []
+    # A way that was not trained in this run is not scored: the alpha of "hard", ours untouched.
+    outputs = {"hard": ("seg",), "block": ("mask",)}.get(kind, ("seg", "mask"))
+    for output in outputs:
+        way, masks = {"seg": "coarse", "mask": "alpha"}[output], found[output][..., 0]
+        errors = band_rows(masks, at_side(alphas, SIDE).clip(0, 1))
+        rows += band(kind, way, seed, SIDE, "", errors)
+        rows += band(
+            kind, way, seed, 2 * SIDE, "enlarged", band_rows(at_side(masks, 2 * SIDE), alphas)
+        )
+        pairs = zip(masks, images, strict=True)
+        guided = np.stack([guided_upsample(mask, image, 2) for mask, image in pairs])
+        rows += band(kind, way, seed, 2 * SIDE, "guided, radius 2", band_rows(guided, alphas))
+        rows += on_photos(kind, way, seed, keras_segmenter(single(model, output)))
+    return rows
+
+
+def main() -> int:
+    """Do the runs that are missing; 2 where photos are missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="CSV file of results")
+    parser.add_argument("--models", type=Path, default=Path("build/matting"), help="weights, kept")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runs", nargs="+", choices=list(RUNS)[1:], default=list(RUNS)[1:])
+    options = parser.parse_args()
+
+    # One thread: results repeat, and the machine stays usable.
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    rows = []
+    if options.results.exists():
+        with open(options.results, newline="") as file:
+            rows = list(csv.DictReader(file))
+    done = {(row["network"], row["seed"]) for row in rows}
+    options.models.mkdir(parents=True, exist_ok=True)
+    work = [(fixed_rows, ())] if not any(seed == "" for _, seed in done) else []
+    work += [
+        (learnt_rows, (kind, seed, options.models))
+        for seed in options.seeds
+        for kind in options.runs
+        if (kind, str(seed)) not in done
+    ]
+    try:
+        for job, arguments in work:
+            new = job(*arguments)
+            rows += new
+            with (
+                atomic_path(options.results) as temporary,
+                open(temporary, "w", newline="") as file,
+            ):
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(rows)
+            for row in new:
+                print(*row.values(), flush=True)
+    except SeglibError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,191 @@
+"""Set the zoo's trained networks beside `mobile_unet`: time turn by turn, scores photo by photo.
+
+    SEGLIB_DATA=/folder/of/sets SEGLIB_PEERS=/folder/of/models python \
+        tests/benchmarks/zoo_speed.py seglib/assets/zoo_speed.csv --models FOLDER \
+        --gaps seglib/assets/zoo_gaps.csv
+
+FOLDER holds the exports of `zoo_training.py`, all of one input size. A network that has none there
+is exported with random weights, since time does not depend on them. All take turns in one process,
+in several rounds; `ratio` is the median over the rounds of the processor time divided by that of
+`mobile_unet`, `ratio_low` and `ratio_high` are the lowest and the highest round. The row
+"mobile_unet again" is the same file once more: how far it is from 1 says how far the others can be
+trusted. The shipped portrait networks and, where SEGLIB_PEERS names them, other projects' files
+take part at their own input size.
+
+With --gaps, every trained export is scored on the val sets too, and its IoU minus that of the
+`mobile_unet` of the same seed on the same photos is written with its paired bootstrap interval.
+Scored again is only what that file lacks; delete it after training anew.
+"""
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from zoo_training import RUNS, SIZE, VAL_SETS, real_set
+
+from seglib import export, pretrained
+from seglib.benchmark import compare
+from seglib.errors import SeglibError
+from seglib.evaluation import evaluate, peers
+from seglib.files import atomic_path
+from seglib.runtime import Segmenter
+
+FIRST, KIND = "mobile_unet", "person"
+SHIPPED = ("portrait", "portrait_open")
+SPEED = (
+    *("label", "group", "side", "kilobytes", "operations", "trained"),
+    *("ratio", "ratio_low", "ratio_high", "cpu_ms", "rounds", "runs"),
+)
+GAPS = (
+    *("label", "seed", "set", "photos", "gap", "gap_low", "gap_high"),
+    *("boundary_gap", "boundary_gap_low", "boundary_gap_high"),
+)
+
+
+def file_name(label: str, seed: int = 0) -> str:
+    """Return the name that `zoo_training.py` gives a network's export."""
+    return f"{label.replace(' / ', '_').replace(' ', '_')}.{seed}.tflite"
+
+
+def export_of(label: str, folder: Path, spare: Path) -> tuple[Path, bool]:
+    """Return a network's file and whether it is a trained one; exports it where there is none."""
+    from seglib import models
+
+    if (folder / file_name(label)).exists():
+        return folder / file_name(label), True
+    path = spare / file_name(label)
+    if not path.exists():
+        print(f"exporting {label} untrained", file=sys.stderr, flush=True)
+        name, options, _ = RUNS[label]
+        export.to_tflite(models.build(name, size=SIZE, **options), path)
+    return path, False
+
+
+def contestants(options: argparse.Namespace) -> list[dict]:
+    """Return a row and the file of everything that is timed, `mobile_unet` first."""
+    found = []
+    for label in RUNS:
+        path, trained = export_of(label, options.models, options.spare)
+        found.append((label, "zoo", path, trained))
+        if label == FIRST:
+            found.append((f"{label} again", "control", path, trained))
+    found += [(name, "shipped", pretrained.path(name), True) for name in SHIPPED]
+    for name in peers.available(KIND):
+        found.append((peers.PEERS[name].title, "peer", peers.path(name), True))
+    return [
+        {
+            "label": label,
+            "group": group,
+            "side": input_side(path),
+            "kilobytes": round(path.stat().st_size / 1000),
+            "operations": len(export.ops(path)),
+            "trained": "yes" if trained else "no",
+            "path": path,
+        }
+        for label, group, path, trained in found
+    ]
+
+
+def input_side(path: Path) -> str:
+    """Return "96" for a square input, "144x256" (height first) for another."""
+    shape = export.open_interpreter(path).get_input_details()[0]["shape"]
+    height, width = int(shape[1]), int(shape[2])
+    return str(height) if height == width else f"{height}x{width}"
+
+
+def speeds(options: argparse.Namespace) -> list[dict]:
+    """Time everything in rounds of turns; returns the rows of the results file."""
+    rows = contestants(options)
+    paths = [row.pop("path") for row in rows]
+    ratios, times = [], []
+    for number in range(options.rounds):
+        measured = compare(paths, options.runs).rows
+        ratios.append([one.ratio for one in measured])
+        times.append([one.cpu_ms for one in measured])
+        print(f"round {number + 1}: the same file twice {ratios[-1][1]:.3f}", file=sys.stderr)
+    for row, own, ms in zip(rows, np.transpose(ratios), np.transpose(times), strict=True):
+        row |= {
+            "ratio": f"{np.median(own):.3f}",
+            "ratio_low": f"{own.min():.3f}",
+            "ratio_high": f"{own.max():.3f}",
+            "cpu_ms": f"{np.median(ms):.2f}",
+            "rounds": options.rounds,
+            "runs": options.runs,
+        }
+    return rows
+
+
+def gaps(options: argparse.Namespace) -> None:
+    """Score the trained exports that the gaps file lacks, and write it after each."""
+    rows = read(options.gaps)
+    done = {(row["label"], int(row["seed"])) for row in rows}
+    for seed in range(3):
+        first = options.models / file_name(FIRST, seed)
+        if not first.exists():
+            continue
+        home = {}
+        for label in RUNS:
+            path = options.models / file_name(label, seed)
+            if label == FIRST or (label, seed) in done or not path.exists():
+                continue
+            for name in VAL_SETS:
+                photos = real_set(name, "val")
+                if name not in home:
+                    home[name] = evaluate(Segmenter(first), photos, progress=False)
+                scores = evaluate(Segmenter(path), photos, progress=False)
+                area = scores.against(home[name], "iou")
+                edge = scores.against(home[name], "boundary_iou")
+                numbers = (area.mean, area.low, area.high, edge.mean, edge.low, edge.high)
+                values = (label, seed, name, len(photos), *(f"{one:.4f}" for one in numbers))
+                rows.append(dict(zip(GAPS, values, strict=True)))
+            write(options.gaps, GAPS, rows)
+            print(f"{label}, seed {seed}: {rows[-len(VAL_SETS)]['gap']}", flush=True)
+
+
+def read(path: Path) -> list[dict]:
+    """Return the rows of a CSV file, none where there is no file."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
+    """Write a CSV file in one go."""
+    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> int:
+    """Time, write, and score where asked to; 2 where something is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="CSV file of times")
+    parser.add_argument("--models", type=Path, default=Path("build/zoo96"), help="trained exports")
+    parser.add_argument("--spare", type=Path, default=Path("build/zoo96-untrained"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=30, help="turns in each round")
+    parser.add_argument("--gaps", type=Path, help="CSV file of score differences")
+    options = parser.parse_args()
+    try:
+        rows = speeds(options)
+        write(options.results, SPEED, rows)
+        for row in rows:
+            print(f"{row['label']:28} {row['side']:>8} {row['ratio']} ({row['cpu_ms']} ms)")
+        if options.gaps:
+            gaps(options)
+    except SeglibError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -49,8 +49,12 @@ class Pictures:
                 f"pictures of {self.images.shape[1:]} and of {other.images.shape[1:]} make no one "
                 "set; read both at one size"
             )
-        fields = ("images", "masks", "known")
-        return Pictures(*(np.concatenate([getattr(self, f), getattr(other, f)]) for f in fields))
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Pictures(*map(np.concatenate, pairs))
+
+    def of(self, chosen: np.ndarray) -> "Pictures":
+        """Some of the pictures, by numbers or by a bool (n,)."""
+        return Pictures(*(field[chosen] for field in vars(self).values()))
 
 
 def with_alpha(images: np.ndarray, alphas: np.ndarray) -> Pictures:

@@ -4,13 +4,13 @@
 
 Its alphas are those of drawn portraits, half of them composed onto what street photos show beside
 their people; photos with hard masks teach the coarse mask alone. Every seed first learns coarse
-masks at 96 pixels (`common`) and goes on from there at 128 in two ways that see the same pictures:
+masks at 64 pixels (`common`) and goes on from there at 96 in two ways that see the same pictures:
 with the alpha's losses (`alpha`) and without (`hard`), so that their difference is what alphas cost
 or gain. Beside them stand our own network with a feathering block that learns alone (`block`), and
-with one behind it while all its weights move (`ours`).
+with one behind it while all its weights move (`ours`, on request).
 
 Scores: SAD, MSE and gradient error in the band on drawn portraits before backgrounds of val photos,
-at the networks' size and at twice that size; IoU on EG1800's val photos. Blur and filter get the
+at 96 pixels and at twice that size; IoU on EG1800's val photos. Blur and filter get the
 strength that is best on other pictures. Only the Apache-2.0 street photos train. A run's weights
 stay in DIR and are not trained again; a run is short, and one that is stopped begins again.
 """
@@ -20,7 +20,7 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -38,16 +38,16 @@ from seglib.matting import matting_errors, unknown_band
 from seglib.matting.pictures import Pictures, before, clear_windows, with_alpha, with_masks
 from seglib.pretrained.pool import Pool, without_copies
 
-DRAWN, SOURCE, SMALL, SIDE, BATCH = 1800, 144, 96, 128, 16
+DRAWN, SOURCE, SIDE, BATCH = 1200, 144, 96, 16
 STREET, PHOTOS, OURS = ("ccp_upper", "ccp_full"), "eg1800", "portrait_open"
-TEST, TUNE = (120, 991), (60, 992)
+TEST, TUNE = (100, 991), (40, 992)
 HEADS = PortraitConfig(empty=0, framing=(0.35, 0.5, 0.15, 0), company=0, overlay=0, grey=0)
 RUNS = {  # name: (first weights, side, passes, highest rate, weight of the alpha's loss)
-    "common": (None, SMALL, 4, 3e-3, 0.0),
-    "alpha": ("common", SIDE, 2, 1.5e-3, 1.0),
-    "hard": ("common", SIDE, 2, 1.5e-3, 0.0),
-    "block": (None, SIDE, 1, 1e-2, 1.0),
-    "ours": (None, SIDE, 2, 5e-4, 1.0),
+    "common": (None, 64, 4, 3e-3, 0.0),
+    "alpha": ("common", SIDE, 3, 1.5e-3, 1.0),
+    "block": (None, 128, 1, 1e-2, 1.0),
+    "hard": ("common", SIDE, 3, 1.5e-3, 0.0),
+    "ours": (None, 128, 2, 5e-4, 1.0),
 }
 COLUMNS = ("network", "way", "seed", "set", "pictures", "side", "setting", "score", "value")
 SCORES = ("sad", "mse", "gradient")
@@ -138,9 +138,10 @@ def trained(kind: str, seed: int, folder: Path):
         model.set_weights(start)
     # A blurred picture with a sharp alpha would teach to sharpen.
     policy = data.AugmentConfig(blur=0.0)
-    batches = AlphaBatches(
-        training_pictures(), BATCH, side, augment=policy, seed=seed, shuffle=True
-    )
+    pictures = training_pictures()
+    if kind == "block":
+        pictures = pictures.of(pictures.known[:, 1])
+    batches = AlphaBatches(pictures, BATCH, side, augment=policy, seed=seed, shuffle=True)
     steps = passes * len(batches)
     plan = keras.optimizers.schedules.CosineDecay(
         rate / 25, steps, warmup_target=rate, warmup_steps=steps // 20
@@ -161,19 +162,12 @@ def trained(kind: str, seed: int, folder: Path):
     return model
 
 
-def single(model, output: str):
-    """Return a network with one of the outputs."""
-    import keras
-
-    return keras.Model(model.input, model.output[output])
-
-
 def at_side(images: np.ndarray, side: int) -> np.ndarray:
     """Average pictures down (or masks up) to a side."""
     return np.stack([resize(image, (side, side)) for image in images])
 
 
-def band_rows(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def band_errors(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Mean errors in the band; its radius is the same share of every size."""
     radius = truth.shape[1] // 32
     rows = [
@@ -184,9 +178,10 @@ def band_rows(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def fixed_ways(side: int, masks: np.ndarray, images: np.ndarray) -> dict[str, dict[str, Callable]]:
-    """Ways without weights, each with its strengths: what is made of masks of the side SIDE."""
+    """Ways without weights, each with its strengths: what is made of a network's masks."""
     from seglib.postprocess import Pipeline, guided_upsample
 
+    masks = at_side(masks, min(side, masks.shape[1])).clip(0, 1)
     large = at_side(masks, side).clip(0, 1)
     hard = (large >= 0.5).astype(np.float32)
 
@@ -198,7 +193,7 @@ def fixed_ways(side: int, masks: np.ndarray, images: np.ndarray) -> dict[str, di
         return np.stack([guided_upsample(mask, image, radius) for mask, image in pairs])
 
     small_hard, default = (masks >= 0.5).astype(np.float32), Pipeline()
-    sigmas = [side / 128 * s for s in (0.5, 0.75, 1, 1.5, 2, 3)]
+    sigmas = [side / SIDE * s for s in (0.5, 0.75, 1, 1.5, 2, 3)]
     radii = (1, 2, 3, 4, 6, 9)
     pairs = list(zip(masks, images, strict=True))
     return {
@@ -227,16 +222,15 @@ def fixed_rows() -> list[dict]:
             tables.append((fixed_ways(side, masks, images), alphas))
         (tune, tune_truth), (test, truth) = tables
         for way, strengths in tune.items():
-            errors = {key: band_rows(make(), tune_truth)["mse"] for key, make in strengths.items()}
-            best = min(errors, key=errors.get)
-            errors = band_rows(test[way][best](), truth)
-            rows += band(name, way, "", side, best, errors)
-    rows += on_photos(name, "enlarged", "", segment)
-    return rows
+            errors = {key: band_errors(make(), tune_truth) for key, make in strengths.items()}
+            best = min(errors, key=lambda key: errors[key]["mse"])
+            rows += band_rows(name, way, "", side, best, band_errors(test[way][best](), truth))
+    masks = [segment.raw(image) for image, _ in photos(PHOTOS, "val")]
+    return rows + photo_rows(name, "enlarged", "", masks)
 
 
-def band(network: str, way: str, seed, side: int, setting: str, errors: dict) -> list[dict]:
-    """Rows of band errors."""
+def band_rows(network: str, way: str, seed, side: int, setting: str, errors: dict) -> list[dict]:
+    """Rows of the errors in the band."""
     facts = (network, way, str(seed), "drawn, val places", str(TEST[0]), str(side), setting)
     return [
         dict(zip(COLUMNS, (*facts, key, f"{value:.5f}"), strict=True))
@@ -244,12 +238,15 @@ def band(network: str, way: str, seed, side: int, setting: str, errors: dict) ->
     ]
 
 
-def on_photos(network: str, way: str, seed, segment: Callable) -> list[dict]:
-    """Rows of EG1800's val split."""
+def photo_rows(network: str, way: str, seed, masks: Sequence[np.ndarray]) -> list[dict]:
+    """Rows of the masks of EG1800's val photos, in order, scored at the photos' own size."""
     from seglib.evaluation import evaluate
 
-    means = evaluate(segment, photos(PHOTOS, "val"), progress=False).means
-    facts = (network, way, str(seed), PHOTOS, str(len(photos(PHOTOS, "val"))), str(SIDE), "")
+    found, dataset = iter(masks), photos(PHOTOS, "val")
+    means = evaluate(
+        lambda photo: resize(next(found), photo.shape[:2]).clip(0, 1), dataset, progress=False
+    ).means
+    facts = (network, way, str(seed), PHOTOS, str(len(dataset)), str(len(masks[0])), "")
     return [
         dict(zip(COLUMNS, (*facts, key, f"{means[key]:.4f}"), strict=True))
         for key in ("iou", "boundary_iou")
@@ -259,26 +256,28 @@ def on_photos(network: str, way: str, seed, segment: Callable) -> list[dict]:
 def learnt_rows(kind: str, seed: int, folder: Path) -> list[dict]:
     """Train one run and score its outputs at both sides."""
     from seglib.postprocess import guided_upsample
-    from seglib.runtime import keras_segmenter
 
     model = trained(kind, seed, folder)
     images, alphas = scored(*TEST, "val")
-    given = at_side(images, SIDE).astype(np.float32)
-    found = model.predict(given, batch_size=BATCH, verbose=0)
+    side = model.input_shape[1]
+    found, on = (
+        model.predict(given.astype(np.float32), batch_size=BATCH, verbose=0)
+        for given in (at_side(images, side), photos(PHOTOS, "val").arrays(side)[0])
+    )
     rows = []
     # A way that was not trained in this run is not scored: the alpha of "hard", ours untouched.
-    outputs = {"hard": ("seg",), "block": ("mask",)}.get(kind, ("seg", "mask"))
-    for output in outputs:
+    for output in {"hard": ("seg",), "block": ("mask",)}.get(kind, ("seg", "mask")):
         way, masks = {"seg": "coarse", "mask": "alpha"}[output], found[output][..., 0]
-        errors = band_rows(masks, at_side(alphas, SIDE).clip(0, 1))
-        rows += band(kind, way, seed, SIDE, "", errors)
-        rows += band(
-            kind, way, seed, 2 * SIDE, "enlarged", band_rows(at_side(masks, 2 * SIDE), alphas)
-        )
-        pairs = zip(masks, images, strict=True)
-        guided = np.stack([guided_upsample(mask, image, 2) for mask, image in pairs])
-        rows += band(kind, way, seed, 2 * SIDE, "guided, radius 2", band_rows(guided, alphas))
-        rows += on_photos(kind, way, seed, keras_segmenter(single(model, output)))
+        errors = band_errors(at_side(masks, SIDE), at_side(alphas, SIDE).clip(0, 1))
+        rows += band_rows(kind, way, seed, SIDE, "", errors)
+        large = {"enlarged": at_side(masks, 2 * SIDE)}
+        for radius in (1, 2):
+            pairs = zip(masks, images, strict=True)
+            guided = [guided_upsample(mask, image, radius) for mask, image in pairs]
+            large[f"guided, radius {radius}"] = np.stack(guided)
+        for setting, masks in large.items():
+            rows += band_rows(kind, way, seed, 2 * SIDE, setting, band_errors(masks, alphas))
+        rows += photo_rows(kind, way, seed, on[output][..., 0])
     return rows
 
 
@@ -288,7 +287,9 @@ def main() -> int:
     parser.add_argument("results", type=Path, help="CSV file of results")
     parser.add_argument("--models", type=Path, default=Path("build/matting"), help="weights, kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--runs", nargs="+", choices=list(RUNS)[1:], default=list(RUNS)[1:])
+    parser.add_argument(
+        "--runs", nargs="+", choices=list(RUNS)[1:], default=["alpha", "block", "hard"]
+    )
     options = parser.parse_args()
 
     # One thread: results repeat, and the machine stays usable.

@@ -1,0 +1,263 @@
+"""Measure what the older projects' own mistakes cost, each one repeated with a network of today.
+
+    SEGLIB_DATA=/folder/of/sets python tests/benchmarks/old_bugs.py seglib/assets/old_bugs.csv
+
+"scaling": the shipped `portrait` network fed with values as other projects scaled them, IoU on
+whole val splits; `gap` is the difference to the proper scaling on the same photos. "linear": the
+dilated network of 2018 without activations in its decoder, as it was published, and with them,
+trained alike from several seeds. "head": `mobile_unet` with other ends, exported with random
+weights; processor time turn by turn, in several rounds, beside its own end.
+
+Rows are written when they are known; started again, what is there is skipped.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from seglib import data, export, pretrained
+from seglib.errors import SeglibError
+from seglib.evaluation import evaluate
+from seglib.files import atomic_path
+from seglib.images import resize
+from seglib.runtime import Segmenter
+
+COLUMNS = (
+    *("bug", "arm", "seed", "set", "photos", "iou", "iou_low", "iou_high"),
+    *("boundary_iou", "boundary_low", "boundary_high", "gap", "gap_low", "gap_high"),
+    *("operations", "output_bytes", "ratio", "ratio_low", "ratio_high", "settings"),
+)
+SETS = ("eg1800", "ccp_upper")
+# How the linear decoder is trained: small enough to be repeated.
+SIZE, SOURCE_SIZE, BATCH, RATE, EPOCHS = 64, 80, 16, 3e-3, 5
+ROUNDS, TURNS = 5, 40
+
+
+def real_set(name: str, split: str) -> data.Dataset:
+    """Load a real set of persons.
+
+    Raises:
+        SeglibError: it is not under $SEGLIB_DATA.
+    """
+    dataset = data.load(name, split, "person")
+    if dataset.name == "synthetic":
+        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
+    return dataset
+
+
+def feeds() -> dict[str, tuple[np.ndarray, np.ndarray, bool]]:
+    """Return every scaling: value * factor + offset, and whether the channels are turned round.
+
+    The names say who fed so: the scaling of one project given to the network of another.
+    """
+    from seglib.models.zoo.parts import SCALINGS
+
+    feeds = {
+        "as trained": (*SCALINGS["symmetric"], False),
+        "0..1": (*SCALINGS["unit"], False),
+        "LFW statistics": (*SCALINGS["hair"], False),
+        "standardised, then / 255": (*SCALINGS["portrait"], False),
+        "mean off, / 255": (*SCALINGS["centred"], False),
+        "BGR": (*SCALINGS["symmetric"], True),
+        "BGR, mean off, / 255": (*SCALINGS["centred"], True),
+        "offset with the wrong sign": (1 / 127.5, 1.0, False),
+        "0..255": (1.0, 0.0, False),
+    }
+    return {name: (np.array(a), np.array(b), turned) for name, (a, b, turned) in feeds.items()}
+
+
+class Misfed:
+    """The shipped network behind another scaling: what its first convolution gets is wrong."""
+
+    def __init__(self, name: str, factor: np.ndarray, offset: np.ndarray, turned: bool) -> None:
+        self.interpreter = export.open_interpreter(pretrained.path(name))
+        self.factor, self.offset, self.turned = factor, offset, turned
+        source, target = self.interpreter.get_input_details(), self.interpreter.get_output_details()
+        self.source, self.target = source[0]["index"], target[0]["index"]
+        self.size = int(source[0]["shape"][1]), int(source[0]["shape"][2])
+
+    def __call__(self, photo: np.ndarray) -> np.ndarray:
+        """Return the mask of a photo, as a `Segmenter` would."""
+        small = resize(photo, self.size).astype(np.float32)
+        small = small[..., ::-1] if self.turned else small
+        # The network's own first layer is value / 127.5 - 1; undo it beforehand.
+        values = (small * self.factor + self.offset + 1) * 127.5
+        self.interpreter.set_tensor(self.source, values[None].astype(np.float32))
+        self.interpreter.invoke()
+        mask = self.interpreter.get_tensor(self.target)[0, ..., 0]
+        return resize(mask.astype(np.float32), photo.shape[:2]).clip(0, 1)
+
+
+def numbers(name: str, one) -> dict[str, str]:
+    """Return a mean with its interval as three columns."""
+    stem = name.removesuffix("_iou")
+    found = {name: one.mean, f"{stem}_low": one.low, f"{stem}_high": one.high}
+    return {key: f"{value:.4f}" for key, value in found.items()}
+
+
+def scaling(rows: list[dict], save) -> None:
+    """Feed the shipped network wrongly."""
+    for name in SETS:
+        photos, proper = real_set(name, "val"), None
+        for arm, feed in feeds().items():
+            if any(r["arm"] == arm and r["set"] == name for r in rows):
+                continue
+            if proper is None:
+                proper = evaluate(Segmenter(pretrained.path("portrait")), photos, progress=False)
+            scores = evaluate(Misfed("portrait", *feed), photos, progress=False)
+            row = {"bug": "scaling", "arm": arm, "set": name, "photos": len(photos)}
+            row |= numbers("iou", scores.interval("iou"))
+            row |= numbers("boundary_iou", scores.interval("boundary_iou"))
+            row |= numbers("gap", scores.against(proper, "iou"))
+            row["settings"] = "portrait, shipped"
+            save(row)
+
+
+def linear(rows: list[dict], save, seeds: int) -> None:
+    """Train the dilated network with and without activations in its decoder."""
+    import keras
+
+    from seglib import models
+    from seglib.training import TrainConfig, fit
+
+    for seed in range(seeds):
+        for arm, activations in (("linear, as published", False), ("with activations", True)):
+            if any(r["arm"] == arm and r["seed"] == str(seed) for r in rows):
+                continue
+            keras.utils.set_random_seed(seed)
+            model = models.build("dilated_unet", size=SIZE, activations=activations)
+            pairs = real_set("eg1800", "train").arrays(SOURCE_SIZE)
+            batches = data.Batches(*pairs, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
+            fit(model, batches, config=TrainConfig(EPOCHS, RATE, seed=seed))
+            with tempfile.TemporaryDirectory() as folder:
+                segment = Segmenter(export.to_tflite(model, Path(folder) / "net.tflite"))
+                found = {name: real_set(name, "val") for name in SETS}
+                found = {k: (v, evaluate(segment, v, progress=False)) for k, v in found.items()}
+            for name, (photos, scores) in found.items():
+                row = {"bug": "linear", "arm": arm, "seed": str(seed), "set": name}
+                row |= numbers("iou", scores.interval("iou"))
+                row |= numbers("boundary_iou", scores.interval("boundary_iou"))
+                row["settings"] = f"dilated_unet, {SIZE} px, {EPOCHS} epochs"
+                save(row | {"photos": len(photos)})
+
+
+def heads() -> dict:
+    """Return `mobile_unet` with its own end and with those of the older projects."""
+    import keras
+    import tensorflow as tf
+    from keras import layers, ops
+
+    from seglib import models
+
+    class ArgMax(layers.Layer):
+        """Index of the largest channel as int64, TensorFlow's default."""
+
+        def call(self, x: tf.Tensor) -> tf.Tensor:
+            return tf.argmax(x, axis=-1)[..., None]
+
+    def five_operations(x: keras.KerasTensor) -> keras.KerasTensor:
+        # What Keras made of a softmax over the last of four axes in 2020.
+        x = ops.exp(x - ops.max(x, axis=-1, keepdims=True))
+        return x / ops.sum(x, axis=-1, keepdims=True)
+
+    net = models.build("mobile_unet")
+    features = net.get_layer("dropout").output
+
+    def double(x: keras.KerasTensor) -> keras.KerasTensor:
+        return layers.UpSampling2D(2, interpolation="bilinear")(x)
+
+    def early(channels: int) -> keras.KerasTensor:
+        return double(layers.Conv2D(channels, 1)(features))
+
+    def late(channels: int) -> keras.KerasTensor:
+        return layers.Conv2D(channels, 1)(double(features))
+
+    ends = {
+        "sigmoid, one channel": layers.Activation("sigmoid")(early(1)),
+        "sigmoid, one channel, late": layers.Activation("sigmoid")(late(1)),
+        "softmax, two channels": layers.Softmax()(early(2)),
+        "softmax, two channels, late": layers.Softmax()(late(2)),
+        "softmax as five operations, late": five_operations(late(2)),
+        "argmax to int64, late": ArgMax()(late(2)),
+    }
+    return {arm: keras.Model(net.input, end) for arm, end in ends.items()}
+
+
+def ends(rows: list[dict], save) -> None:
+    """Time the network's ends; all or none, since ratios hold within one run."""
+    from seglib.benchmark import compare
+
+    if any(row["bug"] == "head" for row in rows):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {}
+        for number, (arm, model) in enumerate(heads().items()):
+            paths[arm] = Path(folder) / f"{number}.tflite"
+            # Not to_tflite: it compares probabilities, and an argmax gives none.
+            paths[arm].write_bytes(export.tflite.convert(model)[0])
+        first = next(iter(paths))
+        paths[f"{first}, again"] = paths[first]
+        turns = [compare(list(paths.values()), TURNS).rows for _ in range(ROUNDS)]
+        ratios = np.array([[row.ratio for row in one] for one in turns])
+        for (arm, path), own in zip(paths.items(), ratios.T, strict=True):
+            found = export.ops(path)
+            output = int(np.prod(found[-1].shape)) * np.dtype(found[-1].dtype).itemsize
+            row = {"bug": "head", "arm": arm, "operations": len(found), "output_bytes": output}
+            row |= {"ratio": f"{np.median(own):.3f}", "ratio_low": f"{own.min():.3f}"}
+            row |= {"ratio_high": f"{own.max():.3f}"}
+            save(row | {"settings": f"mobile_unet, 128 px, {ROUNDS} rounds of {TURNS} turns"})
+
+
+def main() -> int:
+    """Measure what is missing; 2 where photos are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--only", nargs="+", choices=("scaling", "linear", "head"))
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    import cv2
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    def read() -> list[dict]:
+        if not options.results.exists():
+            return []
+        with open(options.results, newline="") as file:
+            return list(csv.DictReader(file))
+
+    def save(row: dict) -> None:
+        # Read anew, for the three parts may run beside each other.
+        rows = [*read(), row]
+        with atomic_path(options.results) as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        print({key: value for key, value in row.items() if value != ""}, flush=True)
+
+    parts = options.only or ("head", "scaling", "linear")
+    try:
+        if "head" in parts:
+            ends(read(), save)
+        if "scaling" in parts:
+            scaling([row for row in read() if row["bug"] == "scaling"], save)
+        if "linear" in parts:
+            linear([row for row in read() if row["bug"] == "linear"], save, options.seeds)
+    except SeglibError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

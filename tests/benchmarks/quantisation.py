@@ -2,42 +2,181 @@
 
     SEGLIB_DATA=/folder/of/sets python tests/benchmarks/quantisation.py hair RESULTS.csv
 
-Rows of RESULTS.csv, one a seed where chance has a part:
-"float": the shipped network; "int8": converted after training, ranges from 100 training photos;
-"int8, few": from four; "int8, noise": from pictures that show nothing; "float, more steps": trained
---steps further; "int8, more steps": that one converted; "int8, aware": trained as many steps with
-int8's rounding in the network. All are scored as `.tflite` files at the photos' own size.
+Rows of RESULTS.csv, one a seed where chance has a part; all are scored as `.tflite` files at the
+photos' own size:
+
+"float", "float16", "dynamic": the shipped network; "int8": converted after training, ranges from
+100 training photos; "int8, four": from four; "int8, noise": from pictures that show nothing;
+"int8, dark": from photos that were divided by 255; "float, more steps": trained --steps further;
+"int8, more steps": that one converted; "int8, aware": trained as many steps with int8's rounding in
+the network. The same for a copy of equal masks whose channels differ in size: see `unequal`.
+
+Rows are written one by one; started again, those that are there are kept.
 """
 
 import argparse
-import csv
-import os
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from study import one_thread, read_rows, real_set, write_rows
 
 from seglib import data, pretrained
 from seglib.errors import SeglibError
-from seglib.files import atomic_path
+
+if TYPE_CHECKING:
+    import keras
 
 SETS = {"hair": ("figaro1k", "hair"), "portrait": ("eg1800", "person")}
-BATCH, RATE = 16, 2e-4
-COLUMNS = ("arm", "seed", "model", "set", "steps", "iou", "boundary_iou")
+BATCH, RATE, SPREAD = 16, 2e-4, 3.0
+COLUMNS = ("model", "set", "photos", "arm", "seed", "steps", "kib", "iou", "boundary_iou")
 
 
-def scores(model, name: str, precision: str, representative: np.ndarray | None, val) -> dict:
-    """Write a model as `.tflite` and return its mean scores."""
-    from seglib.evaluation import evaluate
-    from seglib.export import to_tflite
-    from seglib.runtime import Segmenter
+def unequal(model: "keras.Model", seed: int) -> "keras.Model":
+    """Return a model with the same masks, between whose channels the sizes of numbers differ.
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = to_tflite(
-            model, Path(folder) / f"{name}.tflite", precision, representative=representative
+    From a block's projection to the next block's expansion nothing cuts values off, so a channel
+    may be multiplied there by any factor if the kernels that read it divide by the same. The idea
+    is that of Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
+    Correction", who make channels alike; this goes the other way, by factors from
+    2**-SPREAD to 2**SPREAD. Residual sums get one factor for all their parts.
+    """
+    import keras
+
+    from seglib.export.folding import readers
+
+    rng = np.random.default_rng(seed)
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    read_by = readers(copy)
+    factors: dict[str, np.ndarray] = {}
+    for layer in copy.layers:
+        behind = read_by.get(layer.name, [])
+        sums = [reader for reader in behind if isinstance(reader, keras.layers.Add)]
+        if isinstance(layer, keras.layers.Add):
+            factors[layer.name] = factors[_sources(layer)[0]]
+        elif isinstance(layer, keras.layers.BatchNormalization) and all(
+            type(reader) in (keras.layers.Conv2D, keras.layers.Add) for reader in behind
+        ):
+            shared = factors.get(_sources(sums[0])[0]) if sums else None
+            own = 2.0 ** rng.uniform(-SPREAD, SPREAD, layer.gamma.shape)
+            factors[layer.name] = own if shared is None else shared
+            layer.gamma.assign(layer.gamma * factors[layer.name])
+            layer.beta.assign(layer.beta * factors[layer.name])
+        for reader in behind if layer.name in factors else ():
+            if type(reader) is keras.layers.Conv2D:
+                reader.kernel.assign(reader.kernel / factors[layer.name][:, None])
+    return copy
+
+
+def _sources(layer: "keras.Layer") -> list[str]:
+    return [tensor._keras_history.operation.name for tensor in layer.input]
+
+
+@dataclass
+class Study:
+    """One network's arms; what is in `path` is not measured again."""
+
+    model: str
+    path: Path
+    steps: int
+    rows: list[dict[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Read the photos and the rows that exist."""
+        from seglib import models
+
+        self.rows = read_rows(self.path)
+        self.set, kind = SETS[self.model]
+        self.train, self.val = (real_set(self.set, split, kind) for split in ("train", "val"))
+        self.weights = Path(pretrained.__file__).parent / f"{self.model}.weights.h5"
+        self.size = models.load_config(self.weights).size
+
+    def missing(self, *arms: str, seed: int) -> list[str]:
+        """Return those of the arms that have no row yet."""
+        done = {(row["model"], row["arm"], int(row["seed"])) for row in self.rows}
+        return [arm for arm in arms if (self.model, arm, seed) not in done]
+
+    def add(
+        self, arm: str, seed: int, model: "keras.Model",
+        precision: str, representative: np.ndarray | None = None, steps: int = 0,
+    ) -> None:  # fmt: skip
+        """Write a model as `.tflite`, score it and keep the row, unless it is there."""
+        from seglib.evaluation import evaluate
+        from seglib.export import to_tflite
+        from seglib.runtime import Segmenter
+
+        if not self.missing(arm, seed=seed):
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = to_tflite(
+                model, Path(folder) / "model.tflite", precision, representative=representative
+            )
+            scores = evaluate(Segmenter(path), self.val, progress=False)
+            kib = path.stat().st_size / 1024
+        facts: tuple[Any, ...] = (self.model, self.set, len(scores.rows), arm, seed, steps)
+        numbers = (f"{kib:.0f}", *(f"{scores.means[name]:.4f}" for name in COLUMNS[7:]))
+        self.rows.append(dict(zip(COLUMNS, map(str, (*facts, *numbers)), strict=True)))
+        write_rows(self.path, COLUMNS, self.rows)
+        print(*self.rows[-1].values(), flush=True)
+
+    def trained(self, model: "keras.Model", seed: int, aware: bool) -> "keras.Model":
+        """Train a model further, with int8's rounding (a copy) or without, and return it."""
+        from seglib.export.qat import quantisation_aware
+        from seglib.training import TrainConfig, fit
+
+        photos, masks = self.photos(seed)
+        if aware:
+            model = quantisation_aware(model, photos[:100])
+        epochs = max(1, self.steps * BATCH // len(photos))
+        # A folded network has no statistics left; the other's must fit its last weights.
+        config = TrainConfig(
+            epochs=epochs, learning_rate=RATE, bn_batches=0 if aware else 30, seed=seed
         )
-        return evaluate(Segmenter(path), val, progress=False).means
+        batches = data.Batches(photos, masks, BATCH, self.size, data.AugmentConfig(), seed, True)
+        fit(model, batches, config=config)
+        return model
+
+    def photos(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return training photos and masks, those to calibrate with at the front."""
+        photos, masks = self.train.subset(BATCH * self.steps, seed).arrays(self.size)
+        return np.asarray(photos), masks
+
+    def once(self) -> None:
+        """Score what depends on no seed."""
+        from seglib import models
+
+        model = models.load(self.weights)
+        for arm, precision in (("float", "float32"), ("float16",) * 2, ("dynamic",) * 2):
+            self.add(arm, 0, model, precision)
+
+    def seeded(self, seed: int) -> None:
+        """Score the arms of one seed."""
+        from seglib import models
+
+        photos, _ = self.photos(seed)
+        calibration = photos[:100]
+        noise = np.random.default_rng(seed).integers(0, 256, calibration.shape, np.uint8)
+        model = models.load(self.weights)
+        self.add("int8", seed, model, "int8", calibration)
+        self.add("int8, four", seed, model, "int8", photos[:4])
+        self.add("int8, noise", seed, model, "int8", noise)
+        self.add("int8, dark", seed, model, "int8", (calibration / 255).astype(np.uint8))
+        skewed = unequal(model, seed)
+        self.add("unequal: float", seed, skewed, "float32")
+        self.add("unequal: int8", seed, skewed, "int8", calibration)
+        for prefix, start in (("unequal: ", skewed), ("", model)):
+            if self.missing(f"{prefix}int8, aware", seed=seed):
+                aware = self.trained(start, seed, aware=True)
+                self.add(f"{prefix}int8, aware", seed, aware, "int8", steps=self.steps)
+            arms = f"{prefix}float, more steps", f"{prefix}int8, more steps"
+            if self.missing(*arms, seed=seed):  # comes last, since it changes the model itself
+                further = self.trained(start, seed, aware=False)
+                self.add(arms[0], seed, further, "float32", steps=self.steps)
+                self.add(arms[1], seed, further, "int8", calibration, self.steps)
 
 
 def main() -> int:
@@ -48,73 +187,16 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import cv2
-    import tensorflow as tf
-
-    cv2.setNumThreads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    one_thread()
     try:
-        rows = study(options)
+        study = Study(options.model, options.results, options.steps)
+        study.once()
+        for seed in options.seeds:
+            study.seeded(seed)
     except SeglibError as error:
         print(error, file=sys.stderr)
         return 2
-    with atomic_path(options.results) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
     return 0
-
-
-def study(options: argparse.Namespace) -> list[dict]:
-    """Make every network and score it; returns the rows."""
-    from seglib import models
-    from seglib.export.qat import quantisation_aware
-    from seglib.training import TrainConfig, fit
-
-    name, kind = SETS[options.model]
-    train, val = data.load(name, "train", kind), data.load(name, "val", kind)
-    if train.name == "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
-    weights = Path(pretrained.__file__).parent / f"{options.model}.weights.h5"
-    size = models.load_config(weights).size
-    rows = []
-
-    def add(arm: str, seed: int, model, precision: str, representative=None) -> None:
-        means = scores(model, options.model, precision, representative, val)
-        facts = {"arm": arm, "seed": seed, "model": options.model, "set": name}
-        rows.append(
-            {**facts, "steps": options.steps, **{k: f"{means[k]:.4f}" for k in COLUMNS[5:]}}
-        )
-        print(*rows[-1].values(), flush=True)
-
-    add("float", 0, models.load(weights), "float32")
-    for seed in options.seeds:
-        photos, masks = train.subset(BATCH * options.steps, seed).arrays(size)
-        photos = np.asarray(photos)
-        noise = np.random.default_rng(seed).integers(0, 256, (100, size, size, 3), np.uint8)
-        model = models.load(weights)
-        add("int8", seed, model, "int8", photos[:100])
-        add("int8, few", seed, model, "int8", photos[:4])
-        add("int8, noise", seed, model, "int8", noise)
-        epochs = max(1, options.steps * BATCH // len(photos))
-        for aware in (False, True):
-            model = models.load(weights)
-            if aware:
-                model = quantisation_aware(model, photos[:100])
-            # A folded network has no statistics left; the other's must fit its last weights.
-            config = TrainConfig(
-                epochs=epochs, learning_rate=RATE, bn_batches=0 if aware else 30, seed=seed
-            )
-            batches = data.Batches(photos, masks, BATCH, size, data.AugmentConfig(), seed, True)
-            fit(model, batches, config=config)
-            if aware:
-                add("int8, aware", seed, model, "int8")
-            else:
-                add("float, more steps", seed, model, "float32")
-                add("int8, more steps", seed, model, "int8", photos[:100])
-    return rows
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Measure what the older projects' own mistakes cost, each one repeated with a network of today.
 
-    SEGLIB_DATA=/folder/of/sets python tests/benchmarks/old_bugs.py seglib/assets/old_bugs.csv
+    SEGLIB_DATA=/folder/of/sets SEGLIB_PEERS=/folder/of/models python \
+        tests/benchmarks/old_bugs.py seglib/assets/old_bugs.csv
 
 "scaling": the shipped `portrait` network fed with values as other projects scaled them, IoU on
 whole val splits; `gap` is the difference to the proper scaling on the same photos. "linear": the
 dilated network of 2018 without activations in its decoder, as it was published, and with them,
 trained alike from several seeds. "head": `mobile_unet` with other ends, exported with random
-weights; processor time turn by turn, in several rounds, beside its own end.
+weights; processor time turn by turn, in several rounds, beside its own end; and where the published hair file of 2020 is at
+hand, the `share` of its time that its own end takes.
 
 Rows are written when they are known; started again, what is there is skipped.
 """
@@ -25,7 +27,7 @@ import numpy as np
 
 from seglib import data, export, pretrained
 from seglib.errors import SeglibError
-from seglib.evaluation import evaluate
+from seglib.evaluation import evaluate, peers
 from seglib.files import atomic_path
 from seglib.images import resize
 from seglib.runtime import Segmenter
@@ -33,7 +35,16 @@ from seglib.runtime import Segmenter
 COLUMNS = (
     *("bug", "arm", "seed", "set", "photos", "iou", "iou_low", "iou_high"),
     *("boundary_iou", "boundary_low", "boundary_high", "gap", "gap_low", "gap_high"),
-    *("operations", "output_bytes", "ratio", "ratio_low", "ratio_high", "settings"),
+    *(
+        "operations",
+        "tail",
+        "output_bytes",
+        "ratio",
+        "ratio_low",
+        "ratio_high",
+        "share",
+        "settings",
+    ),
 )
 SETS = ("eg1800", "ccp_upper")
 # How the linear decoder is trained: small enough to be repeated.
@@ -164,9 +175,10 @@ def heads() -> dict:
             return tf.argmax(x, axis=-1)[..., None]
 
     def five_operations(x: keras.KerasTensor) -> keras.KerasTensor:
-        # What Keras made of a softmax over the last of four axes in 2020.
-        x = ops.exp(x - ops.max(x, axis=-1, keepdims=True))
-        return x / ops.sum(x, axis=-1, keepdims=True)
+        # What Keras made of a softmax over the last of four axes in 2020. With keepdims=True, as it
+        # was written, the converter of today recognises a softmax and makes one operation of it.
+        x = ops.exp(x - ops.expand_dims(ops.max(x, axis=-1), -1))
+        return x / ops.expand_dims(ops.sum(x, axis=-1), -1)
 
     net = models.build("mobile_unet")
     features = net.get_layer("dropout").output
@@ -195,7 +207,7 @@ def ends(rows: list[dict], save) -> None:
     """Time the network's ends; all or none, since ratios hold within one run."""
     from seglib.benchmark import compare
 
-    if any(row["bug"] == "head" for row in rows):
+    if rows:
         return
     with tempfile.TemporaryDirectory() as folder:
         paths = {}
@@ -211,9 +223,37 @@ def ends(rows: list[dict], save) -> None:
             found = export.ops(path)
             output = int(np.prod(found[-1].shape)) * np.dtype(found[-1].dtype).itemsize
             row = {"bug": "head", "arm": arm, "operations": len(found), "output_bytes": output}
+            row["tail"] = tail([op.name for op in found])
             row |= {"ratio": f"{np.median(own):.3f}", "ratio_low": f"{own.min():.3f}"}
             row |= {"ratio_high": f"{own.max():.3f}"}
             save(row | {"settings": f"mobile_unet, 128 px, {ROUNDS} rounds of {TURNS} turns"})
+
+
+def tail(names: list[str]) -> str:
+    """Return the operations from the last resizing or convolution on, whichever comes first."""
+    resize_at = max(i for i, name in enumerate(names) if name.startswith("RESIZE"))
+    conv_at = max(i for i, name in enumerate(names) if name == "CONV_2D")
+    return " ".join(names[min(resize_at, conv_at) :])
+
+
+def published(rows: list[dict], save) -> None:
+    """Split one run of the hair file of 2020, where it is at hand, into its end and the rest."""
+    from seglib.benchmark import profile
+
+    if "seed000_hair" not in peers.available("hair") or any(row["share"] for row in rows):
+        return
+    found = profile(peers.path("seed000_hair"), 200).ops
+    last = max(i for i, op in enumerate(found) if op.kind.startswith("RESIZE"))
+    parts = {
+        "the rest": found[:last],
+        "last resize": found[last : last + 1],
+        "last convolution": found[last + 1 : last + 2],
+        "softmax": found[last + 2 :],
+    }
+    for arm, part in parts.items():
+        share = sum(op.ms for op in part) / sum(op.ms for op in found)
+        row = {"bug": "head", "arm": arm, "operations": len(part), "share": f"{share:.3f}"}
+        save(row | {"settings": "hair file of 2020, 160 px, profiled"})
 
 
 def main() -> int:
@@ -248,7 +288,8 @@ def main() -> int:
     parts = options.only or ("head", "scaling", "linear")
     try:
         if "head" in parts:
-            ends(read(), save)
+            ends([row for row in read() if row["ratio"]], save)
+            published(read(), save)
         if "scaling" in parts:
             scaling([row for row in read() if row["bug"] == "scaling"], save)
         if "linear" in parts:

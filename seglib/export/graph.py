@@ -40,27 +40,35 @@ class MissingPackage(SeglibError):
 
 @dataclass(frozen=True)
 class Graph:
-    """A model traced for export: the function, its variables and its shapes without the batch."""
+    """A model traced for export: the function, its variables and its shapes without the batch.
+
+    `previous_shape` is that of the mask of the frame before, where the model reads one.
+    """
 
     function: "tf.types.experimental.ConcreteFunction"
     module: "tf.Module"
     model: "keras.Model"
     input_shape: tuple[int, int, int]
     output_shape: tuple[int, int, int]
+    previous_shape: tuple[int, int, int] | None = None
 
 
 def trace(
     model: "keras.Model",
     flat: bool = False,
     finish: Callable[["tf.Tensor"], "tf.Tensor"] | None = None,
+    previous: bool = False,
 ) -> Graph:
     """Trace a segmentation model as `image -> {"mask": ...}` with batch 1, in inference mode.
+
+    A model that reads the mask of the frame before becomes `image, previous -> {"mask": ...}`.
 
     Args:
         model: one input (None, H, W, 3) of raw values 0..255, one output (None, H, W, C) of
             probabilities. A mixed-precision model is rebuilt in float32 with the same weights.
         flat: end with a reshape to (1, H*W*C), row by row.
         finish: what a format adds behind the mask (1, H, W, C), such as another layout.
+        previous: whether the format takes a model that reads the mask of the frame before.
 
     Raises:
         SeglibError: Keras does not run on TensorFlow, or the model has another form than this.
@@ -68,7 +76,7 @@ def trace(
     import keras
     import tensorflow as tf
 
-    input_shape, output_shape = check_model(model)
+    input_shape, output_shape = check_model(model, previous)
     if keras.backend.backend() != "tensorflow":
         raise SeglibError(
             f"Keras runs on {keras.backend.backend()}, but the converters read TensorFlow graphs; "
@@ -76,9 +84,13 @@ def trace(
             "build the model again and load its weights"
         )
     model = in_float32(model)
+    shape = output_shape if len(model.inputs) == 2 else None
 
-    def forward(image: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-        mask = tf.nest.flatten(model(image, training=False))[0]
+    def forward(*inputs: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        given = (
+            inputs[0] if shape is None else dict(zip(("image", "previous"), inputs, strict=True))
+        )
+        mask = tf.nest.flatten(model(given, training=False))[0]
         if finish is not None:
             mask = finish(mask)
         return {"mask": tf.reshape(mask, (1, math.prod(output_shape))) if flat else mask}
@@ -87,12 +99,21 @@ def trace(
     module = tf.Module()
     module.variables_of_the_model = [variable.value for variable in model.variables]
     signature = [tf.TensorSpec((1, *input_shape), tf.float32, name="image")]
+    if shape is not None:
+        signature.append(tf.TensorSpec((1, *shape), tf.float32, name="previous"))
     module.forward = tf.function(forward, input_signature=signature)
-    return Graph(module.forward.get_concrete_function(), module, model, input_shape, output_shape)
+    traced = module.forward.get_concrete_function()
+    return Graph(traced, module, model, input_shape, output_shape, shape)
 
 
-def check_model(model: "keras.Model") -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+def check_model(
+    model: "keras.Model", previous: bool = False
+) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """Return the input (H, W, 3) and output (H, W, C) shapes of a segmentation model.
+
+    Args:
+        model: what is to be exported.
+        previous: whether a second input, for the mask of the frame before, is allowed.
 
     Raises:
         SeglibError: the object is no built Keras model with one image input of a fixed size and
@@ -104,7 +125,19 @@ def check_model(model: "keras.Model") -> tuple[tuple[int, int, int], tuple[int, 
             f"only a built Keras model can be exported, not {type(model).__name__}; "
             "make one with seglib.models.mobile_unet or load its weights with seglib.models.load"
         )
-    if len(inputs) != 1 or len(outputs) != 1:
+    film = [entry.name for entry in inputs] == ["image", "previous"] and len(outputs) == 1
+    if film and not previous:
+        raise SeglibError(
+            f"the model {model.name} reads the mask of the frame before, which only .tflite files "
+            "take here; export it with seglib.export.to_tflite, or make it a network for single "
+            "pictures with seglib.models.drop_previous"
+        )
+    if film and inputs[1].shape[1:] != outputs[0].shape[1:]:
+        raise SeglibError(
+            f"the model {model.name} reads a mask of shape {inputs[1].shape[1:]} and gives one of "
+            f"{outputs[0].shape[1:]}; the mask of the frame before has to be of the same shape"
+        )
+    if not film and (len(inputs) != 1 or len(outputs) != 1):
         raise SeglibError(
             f"the model {model.name} has {len(inputs)} inputs and {len(outputs)} outputs; "
             "export a model with one image and one mask"
@@ -156,7 +189,9 @@ def facts(
 ) -> dict[str, Any]:
     """Return the part of the metadata that an export knows of itself."""
     height, width, _ = graph.input_shape
+    film = graph.previous_shape is not None
     return {
+        **({"previous_shape": list(graph.previous_shape)} if film else {}),
         "size": height if height == width else [height, width],
         "value_range": list(value_range),
         "layout": "flat" if flat else "hwc",
@@ -210,13 +245,28 @@ def problem_with(
         mean_limit: the mean absolute difference which is still taken for rounding.
         value_range: what black and white are to the model.
     """
-    expected = np.asarray(graph.model(in_range(images, value_range), training=False))
+    expected = own_masks(graph.model, in_range(images, value_range))
     if not np.isfinite(expected).all():
         return "the Keras model itself gives NaN or infinite values"
     masks = run(images)
     return difference(masks, expected) or _too_far(
         masks.reshape(expected.shape), expected, mean_limit
     )
+
+
+def own_masks(model: "keras.Model", images: np.ndarray) -> np.ndarray:
+    """Return a Keras model's masks (N, H, W, C) of images (N, H, W, 3) in its own range.
+
+    To a model that reads the mask of the frame before, the images are a film: the first one comes
+    with an empty mask, each of the others with the model's own mask of the one before.
+    """
+    if len(model.inputs) == 1:
+        return np.asarray(model(images, training=False))
+    masks = [np.zeros((1, *model.inputs[1].shape[1:]), np.float32)]
+    for image in images:
+        inputs = {"image": image[None], "previous": masks[-1]}
+        masks.append(np.asarray(model(inputs, training=False)))
+    return np.concatenate(masks[1:])
 
 
 def difference(masks: np.ndarray, expected: np.ndarray) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.export.coreml_run import Program
-from seglib.export.graph import check_model, difference, in_float32
+from seglib.export.graph import check_model, difference, in_float32, own_masks
 from seglib.export.operations import ops
 from seglib.export.ways import Way, ways
 
@@ -128,7 +128,8 @@ def parity(
     """Compare exported files with the Keras model that they were made from.
 
     Args:
-        model: the Keras model, input (None, H, W, 3) of raw values.
+        model: the Keras model, input (None, H, W, 3) of raw values. To one that reads the mask of
+            the frame before, the pictures are a film.
         files: `.tflite`, `.mlpackage`, `.mlmodel`, `.onnx`, `.ncnn.param`, `.pb` and SavedModels,
             from any converter. Each is run in one way, see `seglib.export.matrix` for all of them;
             Core ML files are executed again by `run_coreml`, on any system.
@@ -152,14 +153,17 @@ def expected_masks(model: "keras.Model", images: np.ndarray) -> np.ndarray:
     Raises:
         SeglibError: the pictures do not fit the model, or it gives NaN.
     """
-    input_shape, _ = check_model(model)
+    input_shape, _ = check_model(model, previous=True)
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.shape[1:] != input_shape or not len(images):
         raise SeglibError(
             f"parity needs uint8 pictures (N, {', '.join(map(str, input_shape))}), "
             f"not {images.dtype} of shape {images.shape}"
         )
-    expected = in_float32(model).predict(images.astype(np.float32), verbose=0)
+    if len(model.inputs) == 2:
+        expected = own_masks(in_float32(model), images.astype(np.float32))
+    else:
+        expected = in_float32(model).predict(images.astype(np.float32), verbose=0)
     if not np.isfinite(expected).all():
         raise SeglibError(f"the model {model.name} itself gives NaN; there is nothing to compare")
     return expected

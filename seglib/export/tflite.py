@@ -58,11 +58,14 @@ def to_tflite(
 ) -> Path:
     """Write a segmentation model as a `.tflite` file and check that it still does its work.
 
-    The file has the signature `image -> mask` with batch 1. It is run on two images and compared
-    with the Keras model before it takes its name, so a broken conversion leaves nothing behind.
+    The file has the signature `image -> mask` with batch 1, or `image, previous -> mask` where the
+    model reads the mask of the frame before (`seglib.models.add_previous`). It is run on two images
+    and compared with the Keras model before it takes its name, so a broken conversion leaves
+    nothing behind.
 
     Args:
-        model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities.
+        model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities; a
+            second input "previous" has the output's shape.
         path: the file to write, ending in `.tflite`.
         precision: one of `PRECISIONS`.
         flat: give the mask as (1, H*W*C), row by row, instead of (1, H, W, C).
@@ -83,7 +86,7 @@ def to_tflite(
             gives other masks than the model.
     """
     path = Path(path)
-    input_shape, _ = check_model(model)
+    input_shape, _ = check_model(model, previous=True)
     _check_options(path, precision, integer_io)
     if precision == "int8":
         representative = _check_representative(model, representative, input_shape)
@@ -104,8 +107,11 @@ def to_tflite(
 def run_tflite(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
     """Run a `.tflite` file on images as they are, without resizing, and return its raw output.
 
+    To a file that reads the mask of the frame before, the images are a film, whose first frame
+    comes with an empty mask.
+
     Args:
-        path: a model with one image input of batch 1 and one output.
+        path: a model with one image input of batch 1, or a second one "previous", and one output.
         images: uint8 (N, H, W, 3) of the model's own size.
         threads: number of CPU threads.
 
@@ -163,26 +169,38 @@ def _interpreter(
 def run_interpreter(interpreter: "Interpreter", images: np.ndarray, name: str) -> np.ndarray:
     """Run an open interpreter on uint8 images (N, H, W, 3); see `run_tflite`."""
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1:
+    film = [entry for entry in inputs if is_previous(entry)] if len(inputs) == 2 else []
+    if len(inputs) - len(film) != 1 or len(outputs) != 1:
         raise SeglibError(
             f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; give a model with one "
             "of each"
         )
-    source, target = inputs[0], outputs[0]
+    (source,) = [entry for entry in inputs if entry not in film]
+    target = outputs[0]
+    mask = np.zeros(film[0]["shape"], np.float32) if film else None
     expected = tuple(int(n) for n in source["shape"])
     if images.ndim != 4 or (1, *images.shape[1:]) != expected:
         raise SeglibError(f"{name} reads images of shape {expected}, not {images.shape[1:]}")
     masks = []
     for image in images[:, None].astype(np.float32):
         interpreter.set_tensor(source["index"], _quantised(image, source))
+        for entry in film:
+            before = _quantised(mask.reshape(entry["shape"]), entry)
+            interpreter.set_tensor(entry["index"], before)
         try:
             interpreter.invoke()
         except RuntimeError as error:
             raise SeglibError(
                 f"{name} cannot be run ({' '.join(str(error).split())[:200]}); export it again"
             ) from error
-        masks.append(_dequantised(interpreter.get_tensor(target["index"]), target)[0])
+        mask = _dequantised(interpreter.get_tensor(target["index"]), target)
+        masks.append(mask[0])
     return np.stack(masks)
+
+
+def is_previous(tensor: dict[str, Any]) -> bool:
+    """Tell whether an input tensor is the mask of the frame before, by its name."""
+    return "previous" in tensor["name"].rpartition("/")[2]
 
 
 def _quantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
@@ -218,7 +236,7 @@ def convert(
     log: list[str] = []
     try:
         with quiet() as log:
-            graph = trace(model, flat)
+            graph = trace(model, flat, previous=True)
             converter = tf.lite.TFLiteConverter.from_concrete_functions(
                 [graph.function], graph.module
             )
@@ -229,7 +247,7 @@ def convert(
             if precision == "int8":
                 # With ranges of its own the converter asks for no images, unless told the op set.
                 if representative is not None:
-                    converter.representative_dataset = lambda: _samples(representative)
+                    converter.representative_dataset = lambda: _samples(graph, representative)
                     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
                 if integer_io:
                     converter.inference_input_type = tf.int8
@@ -255,9 +273,18 @@ def _int8_weights(content: bytes) -> bytes:
     return bytes(quantizer.Quantizer(content, chosen).quantize().quantized_model)
 
 
-def _samples(images: np.ndarray) -> Iterator[list[np.ndarray]]:
-    for image in images:
-        yield [image[None].astype(np.float32)]
+def _samples(
+    graph: Graph, images: np.ndarray
+) -> Iterator[list[np.ndarray] | dict[str, np.ndarray]]:
+    for image in images[:, None].astype(np.float32):
+        if graph.previous_shape is None:
+            yield [image]
+            continue
+        # By name, since the converter has an order of its own. A first frame, and then one whose
+        # mask before is its own.
+        first = {"image": image, "previous": np.zeros((1, *graph.previous_shape), np.float32)}
+        yield first
+        yield {**first, "previous": np.asarray(graph.model(first, training=False))}
 
 
 def _problem(content: bytes, graph: Graph, images: np.ndarray, precision: str) -> str:

@@ -14,7 +14,7 @@ Chapter: real-time video.
 
 import argparse
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -51,9 +51,9 @@ class VideoRecipe:
     sets: dict[str, tuple[str, ...]] = field(
         default_factory=lambda: {name: (TASK,) for name in ("eg1800", "ccp_upper", "ccp_full")}
     )
-    repeat: dict[str, int] = field(default_factory=lambda: {"eg1800": 2})
+    repeat: dict[str, int] = field(default_factory=dict)
     previous: PreviousConfig = PreviousConfig()
-    train: TrainConfig = TrainConfig(epochs=10, learning_rate=5e-4)
+    train: TrainConfig = TrainConfig(epochs=3, learning_rate=1e-3, bn_batches=30)
     batch_size: int = 32
 
     @property
@@ -147,8 +147,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=VideoRecipe().train.epochs)
     parser.add_argument("--ship", action="store_true", help="write the library's files from it")
     options = parser.parse_args()
-    train = TrainConfig(options.epochs, VideoRecipe().train.learning_rate, seed=options.seed)
-    plan = VideoRecipe(train=train)
+    usual = VideoRecipe().train
+    plan = VideoRecipe(train=replace(usual, epochs=options.epochs, seed=options.seed))
     if not (options.output / f"{NAME}.weights.h5").exists():
         run(plan, options.output)
     if options.ship:

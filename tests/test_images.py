@@ -189,7 +189,7 @@ def test_a_truncated_file_is_refused(tmp_path, suffix):
     content = path.read_bytes()
     for share in (0.9, 0.5, 0.1):
         path.write_bytes(content[: int(len(content) * share)])
-        assert_refused(seglib.read_image, path)
+        assert "cut short" in assert_refused(seglib.read_image, path)
 
 
 def test_masks_with_colours_or_transparency_are_refused(tmp_path):

@@ -7,8 +7,8 @@
 whole val splits; `gap` is the difference to the proper scaling on the same photos. "linear": the
 dilated network of 2018 without activations in its decoder, as it was published, and with them,
 trained alike from several seeds. "head": `mobile_unet` with other ends, exported with random
-weights; processor time turn by turn, in several rounds, beside its own end; and where the published hair file of 2020 is at
-hand, the `share` of its time that its own end takes.
+weights; processor time turn by turn, in several rounds, beside its own end; and where the published
+hair file of 2020 is at hand, the `share` of its time that its own end takes.
 
 Rows are written when they are known; started again, what is there is skipped.
 """

@@ -1,4 +1,4 @@
-"""Soft edges: the band round them, their errors, and the layer that feathers a mask."""
+"""Soft edges: the band round them, their errors, the layer that feathers a mask, and training."""
 
 import cv2
 import keras
@@ -9,11 +9,22 @@ from hypothesis import strategies as st
 
 from seglib import SeglibError, data
 from seglib.export import run_tflite, to_tflite
+from seglib.losses import bce_loss
 from seglib.matting import matting_errors, unknown_band
+from seglib.matting.losses import alpha_loss, matting_losses
+from seglib.matting.pictures import (
+    AlphaBatches,
+    Pictures,
+    before,
+    clear_windows,
+    with_alpha,
+    with_masks,
+)
 from seglib.models import UNetConfig, build, mobile_unet
 from seglib.models.feathering import feathered
 
-ALPHA = data.synthetic.portraits(3, 96, seed=7).alphas[1].astype(np.float32) / 255
+DRAWN = data.synthetic.portraits(6, 96, seed=7)
+ALPHA = DRAWN.alphas[1].astype(np.float32) / 255
 
 
 def test_the_band_holds_every_soft_pixel_and_grows_with_its_radius():
@@ -102,3 +113,120 @@ def test_what_cannot_be_feathered_is_refused(pair):
         feathered(build("dense_unet", size=64))
     with pytest.raises(SeglibError, match="one mask of the same size"):
         feathered("portrait.tflite")
+
+
+def alpha_target(alpha: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Pack alphas (n, h, w), below 0 where unknown, and a picture as the loss takes them."""
+    return np.concatenate([alpha[..., None], picture], axis=-1).astype(np.float32)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_the_alpha_loss_is_the_gap_and_the_gap_times_the_brightness(truth, found, brightness):
+    target = alpha_target(np.full((2, 5, 6), truth), np.full((2, 5, 6, 3), brightness))
+    loss = float(alpha_loss(target, np.full((2, 5, 6, 1), found, np.float32)))
+    gap = abs(truth - found)
+    expected = np.hypot(gap, 1e-3) + np.hypot(gap * brightness, 1e-3)
+    assert loss == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_picture_without_an_alpha_moves_the_mask_alone():
+    picture = np.full((2, 8, 8, 3), 0.5, np.float32)
+    alpha = np.stack([np.full((8, 8), 0.25), np.full((8, 8), -1.0)])
+    target = alpha_target(alpha, picture)
+    found = np.full((2, 8, 8, 1), 0.75, np.float32)
+    only = alpha_target(alpha[:1], picture[:1])
+    assert float(alpha_loss(target, found)) == pytest.approx(float(alpha_loss(only, found[:1])))
+    moved = np.full((2, 8, 8, 1), 0.75, np.float32)
+    moved[1] = 0.1
+    assert float(alpha_loss(target, moved)) == pytest.approx(float(alpha_loss(target, found)))
+    assert float(alpha_loss(target[1:], moved[1:])) == 0
+    losses = matting_losses()
+    assert losses["mask"] is alpha_loss and losses["seg"] is bce_loss
+
+
+def test_compositing_keeps_the_true_alpha_and_changes_the_place():
+    drawn = with_alpha(DRAWN.images, DRAWN.alphas)
+    place = np.zeros((40, 60, 3), np.uint8)
+    place[:, :] = (0, 200, 0)
+    moved = before(drawn, [place], seed=2, light=(0.0, 0.0))
+    np.testing.assert_array_equal(moved.masks, drawn.masks)
+    np.testing.assert_array_equal(moved.masks[..., 1], DRAWN.alphas)
+    assert moved.known.all()
+    away = DRAWN.alphas == 0
+    np.testing.assert_array_equal(moved.images[away], np.broadcast_to((0, 200, 0), (away.sum(), 3)))
+    # Whole pixels keep the person's colour; a soft one is mixed by its alpha.
+    whole = DRAWN.alphas == 255
+    gaps = np.abs(moved.images.astype(int) - DRAWN.images)
+    assert gaps[whole].max() <= 2 < gaps[away].mean()
+
+
+def test_hard_masks_and_alphas_reach_the_network_apart():
+    drawn = with_alpha(DRAWN.images, DRAWN.alphas)
+    hard = np.where(DRAWN.alphas[:2] >= 128, 255, 0).astype(np.uint8)
+    mixed = drawn + with_masks(DRAWN.images[:2], hard)
+    assert len(mixed) == 8 and mixed.known[:, 1].tolist() == [True] * 6 + [False] * 2
+    x, y = AlphaBatches(mixed, batch_size=8, size=96)[0]
+    np.testing.assert_array_equal(x, mixed.images)
+    assert x.shape == (8, 96, 96, 3) and y["mask"].shape == (8, 96, 96, 4)
+    np.testing.assert_allclose(y["mask"][:6, ..., 0], DRAWN.alphas / 255, atol=1e-6)
+    assert (y["mask"][6:, ..., 0] == -1).all()
+    np.testing.assert_allclose(y["mask"][..., 1:] * 255, x, atol=1e-3)
+    np.testing.assert_array_equal(y["seg"][:6, ..., 0], DRAWN.alphas >= 128)
+    np.testing.assert_array_equal(y["seg"][6:, ..., 0] * 255, hard)
+
+
+@given(st.integers(0, 50))
+def test_turned_and_zoomed_targets_stay_what_they_are(seed):
+    mixed = with_alpha(DRAWN.images, DRAWN.alphas) + with_masks(DRAWN.images, DRAWN.alphas)
+    batches = AlphaBatches(
+        mixed, 12, 64, augment=data.AugmentConfig(noise=0, blur=0), seed=seed, shuffle=True
+    )
+    x, y = batches[0]
+    assert set(np.unique(y["seg"])) <= {0, 1}
+    alpha, unknown = y["mask"][..., 0], (y["mask"][..., 0] < 0).all((1, 2))
+    assert unknown.sum() == 6 and alpha[~unknown].min() >= 0 and alpha.max() <= 1
+    # Cut before the turn in one and after it in the other, they may differ along the edge.
+    assert np.mean(y["seg"][~unknown, ..., 0] != (alpha[~unknown] >= 0.5)) < 0.02
+    np.testing.assert_allclose(y["mask"][..., 1:], x / 255, atol=1e-6)
+
+
+def test_both_outputs_learn_from_a_mixed_batch():
+    keras.utils.set_random_seed(1)
+    model = build("residual_matting", size=32, seg_output=True)
+    mixed = with_alpha(DRAWN.images, DRAWN.alphas) + with_masks(DRAWN.images, DRAWN.alphas)
+    batches = AlphaBatches(mixed, 12, 32)
+    model.compile(keras.optimizers.Adam(3e-3), matting_losses(), jit_compile=False)
+    history = model.fit(batches, epochs=8, verbose=0).history
+    assert history["mask_loss"][-1] < history["mask_loss"][0]
+    assert history["seg_loss"][-1] < history["seg_loss"][0]
+
+
+def test_clear_windows_show_nobody():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (3, 60, 90, 3), np.uint8)
+    masks = np.zeros((3, 60, 90), np.uint8)
+    # In the middle, at the left edge, and everywhere.
+    masks[0, 20:, 40:50], masks[1, 5:, :60], masks[2] = 255, 255, 255
+    images[masks > 0] = 255
+    images[masks == 0] = np.minimum(images[masks == 0], 200)
+    people = data.Dataset.from_arrays(images, masks, "photos", "person")
+    windows = clear_windows(people, least=25)
+    assert [window.shape for window in windows] == [(60, 40, 3), (60, 40, 3), (60, 30, 3)]
+    assert max(window.max() for window in windows) <= 200
+    assert len(clear_windows(people, least=35)) == 2
+    empty = data.Dataset.from_arrays(images[:1], 0 * masks[:1], "photos", "person")
+    assert [window.shape for window in clear_windows(empty)] == [(60, 90, 3)]
+
+
+def test_pictures_that_do_not_fit_are_refused():
+    drawn = with_alpha(DRAWN.images, DRAWN.alphas)
+    some = drawn.of(np.arange(6) < 2)
+    assert isinstance(some, Pictures) and len(some) == 2
+    with pytest.raises(SeglibError, match="hard mask"):
+        before(with_masks(DRAWN.images, DRAWN.alphas), [DRAWN.images[0]])
+    with pytest.raises(SeglibError, match="at least one picture"):
+        before(drawn, [])
+    with pytest.raises(SeglibError, match="uint8"):
+        with_alpha(DRAWN.images, DRAWN.alphas.astype(np.float32))
+    with pytest.raises(SeglibError, match="one size"):
+        drawn + with_alpha(DRAWN.images[:, :64, :64], DRAWN.alphas[:, :64, :64])

@@ -123,8 +123,12 @@ class Study:
         write_rows(self.path, COLUMNS, self.rows)
         print(*self.rows[-1].values(), flush=True)
 
-    def trained(self, model: "keras.Model", seed: int, aware: bool) -> "keras.Model":
-        """Train a model further, with int8's rounding (a copy) or without, and return it."""
+    def trained(self, model: "keras.Model", seed: int, aware: bool) -> tuple["keras.Model", int]:
+        """Train a model further, with int8's rounding (a copy) or without.
+
+        `--steps` is brought to whole passes over the photos, at least one. Returns the model and
+        the steps.
+        """
         from seglib.export.qat import quantisation_aware
         from seglib.training import TrainConfig, fit
 
@@ -138,7 +142,7 @@ class Study:
         )
         batches = data.Batches(photos, masks, BATCH, self.size, data.AugmentConfig(), seed, True)
         fit(model, batches, config=config)
-        return model
+        return model, epochs * len(batches)
 
     def photos(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return training photos and masks, those to calibrate with at the front."""
@@ -170,13 +174,13 @@ class Study:
         self.add("unequal: int8", seed, skewed, "int8", calibration)
         for prefix, start in (("unequal: ", skewed), ("", model)):
             if self.missing(f"{prefix}int8, aware", seed=seed):
-                aware = self.trained(start, seed, aware=True)
-                self.add(f"{prefix}int8, aware", seed, aware, "int8", steps=self.steps)
+                aware, steps = self.trained(start, seed, aware=True)
+                self.add(f"{prefix}int8, aware", seed, aware, "int8", steps=steps)
             arms = f"{prefix}float, more steps", f"{prefix}int8, more steps"
             if self.missing(*arms, seed=seed):  # comes last, since it changes the model itself
-                further = self.trained(start, seed, aware=False)
-                self.add(arms[0], seed, further, "float32", steps=self.steps)
-                self.add(arms[1], seed, further, "int8", calibration, self.steps)
+                further, steps = self.trained(start, seed, aware=False)
+                self.add(arms[0], seed, further, "float32", steps=steps)
+                self.add(arms[1], seed, further, "int8", calibration, steps)
 
 
 def main() -> int:

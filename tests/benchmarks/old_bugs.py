@@ -14,7 +14,6 @@ Rows are written when they are known; started again, what is there is skipped.
 """
 
 import argparse
-import csv
 import os
 import sys
 import tempfile
@@ -24,11 +23,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from study import one_thread, read_rows, real_set, write_rows
 
 from seglib import data, export, pretrained
 from seglib.errors import SeglibError
 from seglib.evaluation import evaluate, peers
-from seglib.files import atomic_path
 from seglib.images import resize
 from seglib.runtime import Segmenter
 
@@ -50,18 +49,6 @@ SETS = ("eg1800", "ccp_upper")
 # How the linear decoder is trained: small enough to be repeated.
 SIZE, SOURCE_SIZE, BATCH, RATE, EPOCHS = 64, 80, 16, 3e-3, 5
 ROUNDS, TURNS = 5, 40
-
-
-def real_set(name: str, split: str) -> data.Dataset:
-    """Load a real set of persons.
-
-    Raises:
-        SeglibError: it is not under $SEGLIB_DATA.
-    """
-    dataset = data.load(name, split, "person")
-    if dataset.name == "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
-    return dataset
 
 
 def feeds() -> dict[str, tuple[np.ndarray, np.ndarray, bool]]:
@@ -117,7 +104,7 @@ def numbers(name: str, one) -> dict[str, str]:
 def scaling(rows: list[dict], save) -> None:
     """Feed the shipped network wrongly."""
     for name in SETS:
-        photos, proper = real_set(name, "val"), None
+        photos, proper = real_set(name, "val", "person"), None
         for arm, feed in feeds().items():
             if any(r["arm"] == arm and r["set"] == name for r in rows):
                 continue
@@ -145,12 +132,12 @@ def linear(rows: list[dict], save, seeds: int) -> None:
                 continue
             keras.utils.set_random_seed(seed)
             model = models.build("dilated_unet", size=SIZE, activations=activations)
-            pairs = real_set("eg1800", "train").arrays(SOURCE_SIZE)
+            pairs = real_set("eg1800", "train", "person").arrays(SOURCE_SIZE)
             batches = data.Batches(*pairs, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
             fit(model, batches, config=TrainConfig(EPOCHS, RATE, seed=seed))
             with tempfile.TemporaryDirectory() as folder:
                 segment = Segmenter(export.to_tflite(model, Path(folder) / "net.tflite"))
-                found = {name: real_set(name, "val") for name in SETS}
+                found = {name: real_set(name, "val", "person") for name in SETS}
                 found = {k: (v, evaluate(segment, v, progress=False)) for k, v in found.items()}
             for name, (photos, scores) in found.items():
                 row = {"bug": "linear", "arm": arm, "seed": str(seed), "set": name}
@@ -263,37 +250,26 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=("scaling", "linear", "head"))
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    import cv2
-    import tensorflow as tf
-
-    cv2.setNumThreads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-    def read() -> list[dict]:
-        if not options.results.exists():
-            return []
-        with open(options.results, newline="") as file:
-            return list(csv.DictReader(file))
+    one_thread()
 
     def save(row: dict) -> None:
         # Read anew, for the three parts may run beside each other.
-        rows = [*read(), row]
-        with atomic_path(options.results) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
-        print({key: value for key, value in row.items() if value != ""}, flush=True)
+        write_rows(options.results, COLUMNS, [*read_rows(options.results), row])
+        print(row, flush=True)
 
     parts = options.only or ("head", "scaling", "linear")
     try:
         if "head" in parts:
-            ends([row for row in read() if row["ratio"]], save)
-            published(read(), save)
+            ends([row for row in read_rows(options.results) if row["ratio"]], save)
+            published(read_rows(options.results), save)
         if "scaling" in parts:
-            scaling([row for row in read() if row["bug"] == "scaling"], save)
+            scaling([row for row in read_rows(options.results) if row["bug"] == "scaling"], save)
         if "linear" in parts:
-            linear([row for row in read() if row["bug"] == "linear"], save, options.seeds)
+            linear(
+                [row for row in read_rows(options.results) if row["bug"] == "linear"],
+                save,
+                options.seeds,
+            )
     except SeglibError as error:
         print(error, file=sys.stderr)
         return 2

@@ -18,7 +18,6 @@ Scored again is only what that file lacks; delete it after training anew.
 """
 
 import argparse
-import csv
 import os
 import sys
 from pathlib import Path
@@ -27,16 +26,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from zoo_training import RUNS, SIZE, VAL_SETS, real_set
+from study import one_thread, read_rows, real_set, write_rows
+from zoo_training import KIND, RUNS, SIZE, VAL_SETS
 
 from seglib import export, pretrained
 from seglib.benchmark import compare
 from seglib.errors import SeglibError
 from seglib.evaluation import evaluate, peers
-from seglib.files import atomic_path
 from seglib.runtime import Segmenter
 
-FIRST, KIND = "mobile_unet", "person"
+FIRST = "mobile_unet"
 SHIPPED = ("portrait", "portrait_open")
 SPEED = (
     *("label", "group", "side", "kilobytes", "operations", "trained"),
@@ -123,7 +122,7 @@ def speeds(options: argparse.Namespace) -> list[dict]:
 
 def gaps(options: argparse.Namespace) -> None:
     """Score the trained exports that the gaps file lacks, and write it after each."""
-    rows = read(options.gaps)
+    rows = read_rows(options.gaps)
     done = {(row["label"], int(row["seed"])) for row in rows}
     for seed in range(3):
         first = options.models / file_name(FIRST, seed)
@@ -135,7 +134,7 @@ def gaps(options: argparse.Namespace) -> None:
             if label == FIRST or (label, seed) in done or not path.exists():
                 continue
             for name in VAL_SETS:
-                photos = real_set(name, "val")
+                photos = real_set(name, "val", KIND)
                 if name not in home:
                     home[name] = evaluate(Segmenter(first), photos, progress=False)
                 scores = evaluate(Segmenter(path), photos, progress=False)
@@ -144,24 +143,8 @@ def gaps(options: argparse.Namespace) -> None:
                 numbers = (area.mean, area.low, area.high, edge.mean, edge.low, edge.high)
                 values = (label, seed, name, len(photos), *(f"{one:.4f}" for one in numbers))
                 rows.append(dict(zip(GAPS, values, strict=True)))
-            write(options.gaps, GAPS, rows)
+            write_rows(options.gaps, GAPS, rows)
             print(f"{label}, seed {seed}: {rows[-len(VAL_SETS)]['gap']}", flush=True)
-
-
-def read(path: Path) -> list[dict]:
-    """Return the rows of a CSV file, none where there is no file."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(path: Path, columns: tuple[str, ...], rows: list[dict]) -> None:
-    """Write a CSV file in one go."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def main() -> int:
@@ -174,9 +157,10 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=30, help="turns in each round")
     parser.add_argument("--gaps", type=Path, help="CSV file of score differences")
     options = parser.parse_args()
+    one_thread()
     try:
         rows = speeds(options)
-        write(options.results, SPEED, rows)
+        write_rows(options.results, SPEED, rows)
         for row in rows:
             print(f"{row['label']:28} {row['side']:>8} {row['ratio']} ({row['cpu_ms']} ms)")
         if options.gaps:

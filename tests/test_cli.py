@@ -13,7 +13,7 @@ from PIL import Image
 
 import seglib
 from known_models import build, red
-from seglib import data, images, pretrained
+from seglib import data, images, pretrained, project
 from seglib.cli import main
 from seglib.data import synthetic
 from seglib.postprocess import PRESETS, Pipeline, preset
@@ -255,6 +255,24 @@ def test_an_output_that_cannot_be_written(photo, model, tmp_path, monkeypatch, c
 def test_options_that_do_not_fit(photo, model, tmp_path, capsys, options, word):
     demo = ("demo", "--image", photo, "--model", model, "--output", tmp_path / "out.png")
     assert word in refused(capsys, *demo, *options)
+
+
+@pytest.mark.parametrize(
+    ("absent", "command"),
+    [
+        ("keras", ("train", "--data", "faces", "--output", "run")),
+        ("tensorflow", ("convert", "--model", "portrait", "--output", "x.tflite")),
+    ],
+)
+def test_a_missing_part_is_named_as_pip_takes_it(absent, command):
+    code = "import sys; sys.modules[sys.argv[1]] = None\n"
+    code += "from seglib.cli import main; sys.exit(main(sys.argv[2:]))"
+    call = [sys.executable, "-c", code, absent, *command]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 2
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("seglib: ") and absent in line
+    assert project.requirement("train") in line
 
 
 def test_wrong_usage_ends_with_code_2():

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import seglib
+from seglib import project
 from seglib.cli import benchmark, convert, data, demo, measure, parity, train, video
 from seglib.errors import SeglibError
 
@@ -35,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SeglibError as error:
         return _failed(error)
     except ModuleNotFoundError as error:
-        if error.name not in ("keras", "tensorflow", "coremltools"):
+        package = (error.name or "").partition(".")[0]
+        if package not in ("keras", "tensorflow"):
             raise
-        return _failed(
-            f"this command needs {error.name}; install it with: pip install {error.name}"
-        )
+        part = project.requirement("train")
+        return _failed(f'this command needs {package}; install it with: pip install "{part}"')
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has seen enough; nothing may be written any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

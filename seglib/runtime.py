@@ -6,7 +6,10 @@ has to know how the network was trained, and a wrong normalisation, which cost a
 points of IoU unnoticed (Portrait-Segmentation by anilsathyan7, measured for the book), cannot
 happen. LiteRT, the interpreter, is the one that runs on phones.
 
-Chapter: TFLite conversion.
+A file with a second input called "previous" reads the mask of the frame before; the `Segmenter`
+keeps that mask from call to call.
+
+Chapters: TFLite conversion; real-time video.
 """
 
 import threading
@@ -36,11 +39,17 @@ class Segmenter:
 
     One `Segmenter` may be shared between threads; calls then wait for each other.
 
+    Where the network reads the mask of the frame before (`remembers`), calls are taken for the
+    frames of one film, in order: each gets the mask of the call before. The first call, one with a
+    photo of another size, and the one after `reset` get an empty mask. Give each film a `Segmenter`
+    of its own, and call `reset` between photos that have nothing to do with each other.
+
     Attributes:
         path: the model file.
         info: the file's metadata, empty where it has none.
         size: (height, width) of the model's input.
         labels: a name for each output channel, empty where the file names none.
+        remembers: whether the network reads its own mask of the frame before.
     """
 
     def __init__(
@@ -54,7 +63,8 @@ class Segmenter:
 
         Args:
             path: a `.tflite` or `.onnx` file with one RGB image input (1, H, W, 3) and one output:
-                (1, h, w), (1, h, w, C) or flat (1, h*w*C), row by row; float or 8-bit integers.
+                (1, h, w), (1, h, w, C) or flat (1, h*w*C), row by row; float or 8-bit integers. A
+                `.tflite` may have a second input "previous", shaped as the output (1, h, w, C).
             threads: CPU threads. One is often the fastest for networks as small as these.
             channel: which output channel is the mask, by number or label. Needed where there are
                 several.
@@ -72,10 +82,22 @@ class Segmenter:
         self.info: dict[str, Any] = metadata or {}
         self.labels: tuple[str, ...] = tuple(self.info.get("labels", ()))
         self._lock = threading.Lock()
-        self._input = self._only(self._interpreter.get_input_details(), "inputs")
+        inputs = self._interpreter.get_input_details()
+        before = [tensor for tensor in inputs if _is_previous(tensor)] if len(inputs) == 2 else []
+        inputs = [tensor for tensor in inputs if not before or tensor is not before[0]]
+        self._input = self._only(inputs, "inputs")
         self._output = self._only(self._interpreter.get_output_details(), "outputs")
         self.size = self._input_size()
         self._output_shape = self._find_output_shape()
+        self._previous = self._only(before, "masks before") if before else None
+        self.remembers = self._previous is not None
+        if self.remembers and tuple(self._previous["shape"]) != (1, *self._output_shape):
+            raise self._unusable(
+                f"reads a mask before of shape {tuple(map(int, self._previous['shape']))} and "
+                f"gives one of {(1, *self._output_shape)}"
+            )
+        self._seen: tuple[int, ...] | None = None
+        self.reset()
         self._channel = self._find_channel(channel)
         self._low, self._high = self._find_range(value_range, metadata)
 
@@ -99,6 +121,8 @@ class Segmenter:
         image = resize(check_image(photo, "photo"), self.size).astype(np.float32)
         image = self._low + image * ((self._high - self._low) / 255)
         with self._lock:
+            if self.remembers:
+                self._recall(photo.shape)
             self._interpreter.set_tensor(
                 self._input["index"], _quantise(image[None].astype(np.float32), self._input)
             )
@@ -107,14 +131,33 @@ class Segmenter:
             except RuntimeError as error:
                 raise self._unusable(f"fails while running: {_one_line(error)}") from error
             values = _dequantise(self._interpreter.get_tensor(self._output["index"]), self._output)
-        mask = values.reshape(self._output_shape)[..., self._channel]
-        # Written so that NaN, which fails every comparison, is refused as well.
-        if not (mask.min() >= -_SLACK and mask.max() <= 1 + _SLACK):
-            raise self._unusable(
-                f"gives values from {mask.min():g} to {mask.max():g} where probabilities from 0 to "
-                "1 are expected"
-            )
+            masks = values.reshape(self._output_shape)
+            mask = masks[..., self._channel]
+            # Written so that NaN, which fails every comparison, is refused as well.
+            if not (mask.min() >= -_SLACK and mask.max() <= 1 + _SLACK):
+                raise self._unusable(
+                    f"gives values from {mask.min():g} to {mask.max():g} where probabilities from "
+                    "0 to 1 are expected"
+                )
+            if self.remembers:
+                self._before = masks.clip(0, 1)
         return mask.clip(0, 1)
+
+    def reset(self) -> None:
+        """Forget the mask of the frame before: the next call is that of a first frame.
+
+        Without such a mask (`remembers` is false) there is nothing to forget.
+        """
+        with self._lock:
+            self._before: np.ndarray | None = None
+
+    def _recall(self, shape: tuple[int, ...]) -> None:
+        """Hand the network its last mask, or an empty one where the film is another."""
+        if self._before is None or shape != self._seen:
+            self._before = np.zeros(self._output_shape, np.float32)
+        self._seen = shape
+        given = _quantise(self._before[None], self._previous)
+        self._interpreter.set_tensor(self._previous["index"], given)
 
     def __repr__(self) -> str:
         """Return the file and the input size, as a notebook shows it."""
@@ -217,6 +260,18 @@ class Segmenter:
         return SeglibError(f"{self.path} {what}; export the model with seglib.export.to_tflite")
 
 
+def forget(segment: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Let a segmenter forget the mask of the frame before, where it keeps one.
+
+    Args:
+        segment: anything that is called with a photo: a `Segmenter`, its `raw`, or a function,
+            which has nothing to forget.
+    """
+    keeper = getattr(segment, "__self__", segment)
+    if getattr(keeper, "remembers", False):
+        keeper.reset()
+
+
 def keras_segmenter(
     model: "keras.Model", channel: int | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -225,13 +280,15 @@ def keras_segmenter(
     A network can thus be scored with `seglib.evaluation.evaluate` before it is converted.
 
     Args:
-        model: from (batch, H, W, 3), 0..255, to probabilities (batch, h, w, C).
+        model: from (batch, H, W, 3), 0..255, to probabilities (batch, h, w, C). One that reads the
+            mask of the frame before gets an empty one at every call.
         channel: which output channel is the mask. Needed where there are several.
 
     Raises:
         SeglibError: there is no such channel, or it has to be chosen.
     """
-    size, count = model.input_shape[1:3], model.output_shape[-1]
+    size, count = model.inputs[0].shape[1:3], model.output_shape[-1]
+    others = {e.name: np.zeros((1, *e.shape[1:]), np.float32) for e in model.inputs[1:]}
     if (channel is None and count > 1) or not 0 <= (channel or 0) < count:
         raise SeglibError(
             f"the network has {count} output channels; choose one with channel=0 to "
@@ -240,10 +297,15 @@ def keras_segmenter(
 
     def segment(photo: np.ndarray) -> np.ndarray:
         image = resize(check_image(photo, "photo"), size).astype(np.float32)
-        mask = np.asarray(model(image[None], training=False), np.float32)[0, ..., channel or 0]
+        given = {"image": image[None], **others} if others else image[None]
+        mask = np.asarray(model(given, training=False), np.float32)[0, ..., channel or 0]
         return resize(mask, photo.shape[:2]).clip(0, 1)
 
     return segment
+
+
+def _is_previous(tensor: dict[str, Any]) -> bool:
+    return "previous" in tensor["name"].rpartition("/")[2]
 
 
 def _quantise(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from seglib import metrics
 from seglib.data.dataset import Dataset
+from seglib.runtime import forget
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def calibration(
     """
     table = np.zeros((bins, 3))
     for image, truth in tqdm(dataset, desc=f"calibration, {dataset.name}", disable=not progress):
+        forget(segment)
         table += metrics.reliability(segment(image), truth, bins)
     share, confidence, observed = (table / len(dataset)).T
     filled = np.where(share > 0, share, np.nan)

@@ -13,6 +13,7 @@ from seglib import metrics
 from seglib.data.dataset import Dataset
 from seglib.errors import SeglibError
 from seglib.evaluation.intervals import Interval, interval, paired, subjects
+from seglib.runtime import forget
 
 PERSONS = ("lfw_hair", "lfw_parts")
 """Sets whose photos are named after the persons they show, some of them several times."""
@@ -122,7 +123,8 @@ def evaluate(
     """Run anything that turns a photo into a mask over a data set and score it.
 
     Args:
-        segment: uint8 RGB (h, w, 3) -> float32 (h, w) in 0..1, such as a `Segmenter`.
+        segment: uint8 RGB (h, w, 3) -> float32 (h, w) in 0..1, such as a `Segmenter`. The mask of
+            the frame before, where it keeps one, is forgotten before each photo.
         dataset: photos and true masks.
         threshold: cut that makes pixels of probabilities.
         progress: show a bar.
@@ -132,5 +134,6 @@ def evaluate(
     for stem, (image, truth) in tqdm(
         pairs, total=len(dataset), desc=f"scoring {dataset.name}", disable=not progress
     ):
+        forget(segment)
         rows.append({"stem": stem, **metrics.scores(segment(image), truth, threshold)})
     return Scores(dataset.name, dataset.kind, tuple(rows))

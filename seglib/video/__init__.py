@@ -9,6 +9,7 @@ Chapter: real-time video.
 
 from seglib.video.capture import Camera, Capture, VideoFile
 from seglib.video.compose import Composer
+from seglib.video.cuts import CutDetector, for_film
 from seglib.video.frames import Frame, Frames, Paced, Source
 from seglib.video.loop import process
 from seglib.video.report import Report, Shown
@@ -32,6 +33,7 @@ __all__ = [
     "Capture",
     "Clip",
     "Composer",
+    "CutDetector",
     "Ema",
     "Frame",
     "Frames",
@@ -51,6 +53,7 @@ __all__ = [
     "Window",
     "ages",
     "flicker",
+    "for_film",
     "has_display",
     "lag",
     "moving_portrait",

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.video.cuts import for_film
 from seglib.video.frames import Source
 from seglib.video.handover import Channel, Desk, Line
 from seglib.video.report import Meter, Report, Shown
@@ -41,7 +42,8 @@ def process(
     """Run a stream from a source to a sink and return what happened; both are closed.
 
     Each function is called by one thread only, frame after frame in order, so it may remember the
-    one before; a network that reads its own last mask is a `segment` that keeps it.
+    one before. A `Segmenter` whose network reads the mask of the frame before keeps that mask, and
+    is told to forget it at the start and at every cut, see `seglib.video.for_film`.
 
     What stops the run: the source's end, `limit`, a sink that has had enough, an interrupt of a
     live run. What a thread raises ends all of them and is raised here. The result of a live run is
@@ -130,7 +132,7 @@ class _Run:
     ) -> None:
         self.error: BaseException | None = None
         self.meter = Meter()
-        self._source, self._segment, self._compose = source, segment, compose
+        self._source, self._segment, self._compose = source, for_film(segment), compose
         self._smooth, self._desk = smooth, desk
         self._finished = Channel(1)
         self._heard = time.monotonic()

@@ -117,7 +117,7 @@ def test_core_ml_re_executed_follows_the_rule_that_is_recorded(tmp_path):
 def test_the_gpu_follows_the_files_flags(convention, tmp_path):
     import tensorflow as tf
 
-    from seglib.export.graph import quiet
+    from seglib.export.converters import quiet
 
     path = tmp_path / "resize.tflite"
 

@@ -38,7 +38,8 @@ from seglib.export.parity import (
 from seglib.export.resample import which_convention
 from seglib.export.saved import run_graphdef, run_savedmodel, to_graphdef, to_savedmodel
 from seglib.export.targets import TARGETS, Target, benchmark_grid, to
-from seglib.export.tflite import open_interpreter, run_tflite, to_tflite
+from seglib.export.tflite import to_tflite
+from seglib.export.tflite_run import open_interpreter, run_tflite
 
 __all__ = [
     "TARGETS",

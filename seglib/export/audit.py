@@ -230,7 +230,7 @@ def _parse(path: Path) -> Any:
     except Exception as error:
         # The generated reader follows offsets blindly, so a cut file can fail in any way.
         raise SeglibError(
-            f"{path} cannot be read as a TFLite model ({type(error).__name__}); "
+            f"{path} cannot be read as a TFLite model ({error or type(error).__name__}); "
             "copy or export it again"
         ) from error
     return model

@@ -18,18 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seglib.errors import SeglibError
+from seglib.export.converters import conversion_error, quiet
 from seglib.export.coreml_convert import COMPRESSED, Form, convert
 from seglib.export.coreml_run import Program, import_coremltools
-from seglib.export.graph import (
-    Graph,
-    check_model,
-    conversion_error,
-    facts,
-    metadata_text,
-    probe_images,
-    problem_with,
-    quiet,
-)
+from seglib.export.graph import Graph, check_model, facts, metadata_text
+from seglib.export.proof import probe_images, problem_with
 
 if TYPE_CHECKING:
     import coremltools

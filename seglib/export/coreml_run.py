@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.export.converters import MissingPackage, quiet
 from seglib.export.coreml_layers import half_weights, run_layers
-from seglib.export.graph import MissingPackage, in_range, quiet
 from seglib.export.mil_kernels import KERNELS
+from seglib.export.proof import in_range
 
 
 class Program:

@@ -8,16 +8,9 @@ brought to float32 and traced once with batch 1, together with its variables.
 Chapter: TFLite conversion.
 """
 
-import contextlib
 import hashlib
 import json
-import logging
 import math
-import os
-import sys
-import tempfile
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,16 +19,11 @@ import numpy as np
 
 import seglib
 from seglib.errors import SeglibError
+from seglib.export.converters import first_line
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-_quiet_lock = threading.RLock()
-
-
-class MissingPackage(SeglibError):
-    """A format needs a package that is not installed; the message says how to install it."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +167,7 @@ def in_float32(model: "keras.Model") -> "keras.Model":
     except (TypeError, ValueError, NotImplementedError) as error:
         raise SeglibError(
             f"the model {model.name} computes in mixed precision and cannot be copied to float32 "
-            f"({_first_line(error)}); build it under the float32 policy and load its weights"
+            f"({first_line(error)}); build it under the float32 policy and load its weights"
         ) from error
     return clone
 
@@ -229,142 +217,8 @@ def weights_sha256(model: "keras.Model") -> str:
     return digest.hexdigest()
 
 
-def problem_with(
-    graph: Graph,
-    run: Callable[[np.ndarray], np.ndarray],
-    images: np.ndarray,
-    mean_limit: float,
-    value_range: tuple[float, float] = (0, 255),
-) -> str:
-    """Run an export beside its Keras model and return what is wrong, or "" where nothing is.
-
-    Args:
-        graph: the traced model.
-        run: the export, from uint8 images (N, H, W, 3) to masks (N, ...).
-        images: uint8 (N, H, W, 3).
-        mean_limit: the mean absolute difference which is still taken for rounding.
-        value_range: what black and white are to the model.
-    """
-    expected = own_masks(graph.model, in_range(images, value_range))
-    if not np.isfinite(expected).all():
-        return "the Keras model itself gives NaN or infinite values"
-    masks = run(images)
-    return difference(masks, expected) or _too_far(
-        masks.reshape(expected.shape), expected, mean_limit
-    )
-
-
-def own_masks(model: "keras.Model", images: np.ndarray) -> np.ndarray:
-    """Return a Keras model's masks (N, H, W, C) of images (N, H, W, 3) in its own range.
-
-    To a model that reads the mask of the frame before, the images are a film: the first one comes
-    with an empty mask, each of the others with the model's own mask of the one before.
-    """
-    if len(model.inputs) == 1:
-        return np.asarray(model(images, training=False))
-    masks = [np.zeros((1, *model.inputs[1].shape[1:]), np.float32)]
-    for image in images:
-        inputs = {"image": image[None], "previous": masks[-1]}
-        masks.append(np.asarray(model(inputs, training=False)))
-    return np.concatenate(masks[1:])
-
-
-def difference(masks: np.ndarray, expected: np.ndarray) -> str:
-    """Return how masks differ from the expected ones beyond any rounding, or "".
-
-    Looks for another number of values, NaN or infinity, and one value everywhere.
-    """
-    if masks.size != expected.size:
-        return f"shape {masks.shape} where the Keras model gives {expected.shape}"
-    if not np.isfinite(masks).all():
-        return "NaN or infinite values"
-    # A net that is not trained yet may be flat to within one int8 step: that is not the export's.
-    if np.ptp(masks) == 0 and np.ptp(expected) > 0.05:
-        return "the same value everywhere"
-    return ""
-
-
-def in_range(images: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
-    """Return uint8 images as float32 from `value_range[0]` (black) to `value_range[1]` (white)."""
-    low, high = value_range
-    return (images.astype(np.float32) * ((high - low) / 255) + low).astype(np.float32)
-
-
-def probe_images(input_shape: tuple[int, int, int]) -> np.ndarray:
-    """Return two uint8 images (2, H, W, 3), unlike in every direction, to try an export on."""
-    height, width, _ = input_shape
-    rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None]
-    ramp = np.stack([rows + 0 * columns, columns + 0 * rows, rows * columns], axis=-1)
-    disc = (rows - 0.3) ** 2 + (columns - 0.6) ** 2 < 0.06
-    return (np.stack([ramp, np.where(disc[..., None], 1 - ramp, ramp / 2)]) * 255).astype(np.uint8)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[list[str]]:
-    """Keep what converters print off the screen and hand it over as one text when the block ends.
-
-    The compilers behind the converters write hundreds of lines straight to the process's output,
-    past Python, so the file descriptors are turned aside. One block runs at a time; other threads'
-    output made meanwhile is kept back too.
-    """
-    lines: list[str] = []
-    with _quiet_lock, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
-        python_log = stack.enter_context(
-            open(os.dup(log.fileno()), "w", encoding="utf-8", errors="replace")
-        )
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        saved = {number: os.dup(number) for number in (1, 2)}
-        level = logging.root.manager.disable
-        try:
-            for number in saved:
-                os.dup2(log.fileno(), number)
-            logging.disable(logging.ERROR)
-            with (
-                warnings.catch_warnings(),
-                contextlib.redirect_stdout(python_log),
-                contextlib.redirect_stderr(python_log),
-            ):
-                warnings.simplefilter("ignore")
-                yield lines
-        finally:
-            logging.disable(level)
-            for number, original in saved.items():
-                os.dup2(original, number)
-                os.close(original)
-            python_log.flush()
-            log.seek(0)
-            lines.append(log.read().decode(errors="replace"))
-
-
-def _too_far(masks: np.ndarray, expected: np.ndarray, mean_limit: float) -> str:
-    mean = float(np.abs(masks - expected).mean())
-    if mean <= mean_limit:
-        return ""
-    return f"mean difference {mean:.3g} to the Keras model, allowed {mean_limit:.3g}"
-
-
-def conversion_error(
-    kind: str, model: "keras.Model", error: Exception, log: list[str]
-) -> SeglibError:
-    """Return the SeglibError for a converter which gave up, with the converter's own reason."""
-    text = "".join(log).splitlines()
-    found = [line.strip() for line in text if "error:" in line.lower()]
-    reason = (found[0][:200] if found else _first_line(error)).rstrip(".")
-    return SeglibError(
-        f"the model {model.name} could not be converted to {kind} ({reason}); use layers with "
-        "float32 weights and operations which the format knows"
-    )
-
-
 def _layers(model: "keras.Model") -> Iterator["keras.Layer"]:
     for layer in model.layers:
         yield layer
         if hasattr(layer, "layers"):
             yield from _layers(layer)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0].strip()[:200]}" if lines else type(error).__name__

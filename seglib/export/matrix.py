@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.graph import MissingPackage
+from seglib.export.converters import MissingPackage
 from seglib.export.parity import expected_masks, precision_of, row
 from seglib.export.targets import TARGETS, target_named, to
 from seglib.export.ways import Run, Unavailable, Way, time_ratios, ways

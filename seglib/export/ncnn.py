@@ -24,17 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.graph import (
-    MissingPackage,
-    conversion_error,
-    facts,
-    metadata_text,
-    probe_images,
-    problem_with,
-    quiet,
-)
+from seglib.export.converters import MissingPackage, conversion_error, quiet
+from seglib.export.graph import facts, metadata_text
 from seglib.export.ncnn_graph import clean_param, split_crops
 from seglib.export.onnx import onnx_model
+from seglib.export.proof import probe_images, problem_with
 from seglib.files import atomic_path
 
 if TYPE_CHECKING:

@@ -19,16 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.graph import (
-    Graph,
-    MissingPackage,
-    conversion_error,
-    facts,
-    metadata_text,
-    probe_images,
-    problem_with,
-    quiet,
-)
+from seglib.export.converters import MissingPackage, conversion_error, quiet
+from seglib.export.graph import Graph, facts, metadata_text
+from seglib.export.proof import probe_images, problem_with
 from seglib.export.tflite import convert
 from seglib.files import atomic_path
 

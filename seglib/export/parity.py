@@ -17,8 +17,9 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.export.coreml_run import Program
-from seglib.export.graph import check_model, difference, in_float32, own_masks
+from seglib.export.graph import check_model, in_float32
 from seglib.export.operations import ops
+from seglib.export.proof import difference, own_masks
 from seglib.export.ways import Way, ways
 
 if TYPE_CHECKING:

@@ -14,16 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.graph import (
-    Graph,
-    conversion_error,
-    facts,
-    metadata_text,
-    probe_images,
-    problem_with,
-    quiet,
-    trace,
-)
+from seglib.export.converters import conversion_error, quiet
+from seglib.export.graph import Graph, facts, metadata_text, trace
+from seglib.export.proof import probe_images, problem_with
 from seglib.files import atomic_path
 
 if TYPE_CHECKING:

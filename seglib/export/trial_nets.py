@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from seglib.errors import SeglibError
-from seglib.export.graph import quiet
+from seglib.export.converters import quiet
 
 SHAPE = (1, 16, 16, 8)
 

@@ -20,7 +20,7 @@ from seglib.export.ncnn import open_ncnn, run_ncnn, run_net
 from seglib.export.onnx import open_session, run_onnx, run_session
 from seglib.export.operations import ops
 from seglib.export.saved import run_graphdef, run_savedmodel
-from seglib.export.tflite import open_interpreter, run_interpreter
+from seglib.export.tflite_run import open_interpreter, run_interpreter
 
 Run = Callable[[np.ndarray], np.ndarray]
 

@@ -120,7 +120,7 @@ def _resize_rules(folder: Path) -> dict[str, str | None]:
     import keras
     import tensorflow as tf
 
-    from seglib.export.graph import quiet
+    from seglib.export.converters import quiet
 
     def on_gpu(**flags: bool) -> Callable:
         def resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -211,6 +211,20 @@ def test_transferred_colours_have_the_scenes_mean_and_spread():
     assert np.abs(pp.transfer_colour(photo, whole, scene, 0).astype(int) - photo).max() <= 1
 
 
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_a_transfer_is_its_formula_at_every_pixel(strength):
+    rng = np.random.default_rng(4)
+    photo = rng.integers(40, 250, (90, 120, 3), dtype=np.uint8)
+    scene = rng.integers(0, 200, (70, 80, 3), dtype=np.uint8)
+    person, goal = lab(photo).reshape(-1, 3), lab(scene).reshape(-1, 3)
+    scale = 1 + strength * (goal.std(axis=0) / person.std(axis=0) - 1)
+    centre = person.mean(axis=0) + strength * (goal.mean(axis=0) - person.mean(axis=0))
+    moved = ((lab(photo) - person.mean(axis=0)) * scale + centre).astype(np.float32)
+    expected = 255 * cv2.cvtColor(moved, cv2.COLOR_LAB2RGB).clip(0, 1)
+    found = pp.transfer_colour(photo, np.ones((90, 120)), scene, strength)
+    assert np.abs(found - expected).max() <= 0.51
+
+
 def test_replacing_with_light_lights_the_person_only():
     photo, mask = seglib.sample_photo(), disc(512, 150)
     night = np.full((512, 512, 3), (10, 15, 40), np.uint8)

@@ -73,7 +73,9 @@ def test_the_fast_way_is_the_exact_way(changes, size):
     assert config.sigma == 0 or not np.array_equal(fast, photo)
 
 
-@pytest.mark.parametrize("name", ["blur", "bokeh", "grey", "replace, all", "recolour, half"])
+@pytest.mark.parametrize(
+    "name", ["blur", "bokeh", "grey", "replace, all", "replace, transfer", "recolour, half"]
+)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 40), st.integers(0, 99))
 @settings(max_examples=15, deadline=None)
 def test_any_sizes_go_together(name, height, width, side, seed):

@@ -109,10 +109,10 @@ def transfer_colour(
     wanted = np.sqrt(_mean((scene - goal) ** 2, None))
     scale = 1 + strength * (wanted / np.maximum(spread, 1e-3) - 1)
     centre = mean + strength * (goal - mean)
+    change = np.column_stack([np.diag(scale), centre - scale * mean])
     result = np.empty_like(image)
     for rows in bands(*mask.shape):
-        lab = (to_lab(image[rows]) - mean) * scale + centre
-        result[rows] = from_lab(lab.astype(np.float32))
+        result[rows] = from_lab(cv2.transform(to_lab(image[rows]), change))
     return result
 
 
@@ -128,8 +128,8 @@ def to_lab(image: np.ndarray) -> np.ndarray:
 
 def from_lab(lab: np.ndarray) -> np.ndarray:
     """Return CIE Lab (float32) as uint8 RGB, to the nearest level. Chapter: post-processing."""
-    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
-    return np.rint(rgb.clip(0, 1) * 255).astype(np.uint8)
+    # One pass rounds and cuts what lies beyond 0 and 1.
+    return cv2.multiply(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), (255.0,) * 4, dtype=cv2.CV_8U)
 
 
 def samples(

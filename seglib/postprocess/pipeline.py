@@ -287,9 +287,13 @@ class Pipeline:
             place = np.s_[top:bottom, left:right]
             np.copyto(frame, image)
             frame[place] = self._exact_frame(image[place], alpha[place], None)
-        elif config.effect == "replace" and not config.transfer:
+        elif config.effect == "replace":
             scene = composite.cover(background, alpha.shape)
-            options = config.light, config.foreground, config.linear
+            strength = config.light
+            if config.transfer:
+                image = light.transfer_colour(image, alpha, scene, config.transfer)
+                strength = 0.0
+            options = strength, config.foreground, config.linear
             frames.replaced(workers, image, alpha, scene, *options, frame)
         else:
             np.copyto(frame, self._exact_frame(image, alpha, background))

@@ -1,7 +1,7 @@
 """What converters have in common: they print hundreds of lines, and they give up in many ways.
 
-`quiet` keeps the lines off the screen, `conversion_error` turns a failure into one sentence with its
-own reason, and `MissingPackage` says how to install what a format needs.
+`quiet` keeps the lines off the screen, `conversion_error` turns a failure into one sentence with
+the converter's reason, and `MissingPackage` says how to install what a format needs.
 
 Chapter: TFLite conversion.
 """

@@ -13,7 +13,7 @@ from seglib.errors import SeglibError
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, room: int = 0) -> Iterator[Path]:
     """Yield a temporary path in the target's folder and rename it to `path` on success.
 
     Whatever stood at `path` stays untouched until the new content is complete. The temporary name
@@ -21,6 +21,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     Args:
         path: the file to write. Its folder is made when missing.
+        room: bytes that the disk must have for it, for writers that do not survive a full one:
+            HDF5 brings the whole process down. The temporary file then comes with that many.
 
     Raises:
         SeglibError: the folder cannot be written or the disk is full; `path` is as it was.
@@ -32,6 +34,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         try:
+            _take_up(temporary, room)
             yield temporary
             temporary.chmod(0o666 & ~_umask())
             os.replace(temporary, path)
@@ -62,6 +65,16 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
             os.rename(unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _take_up(path: Path, room: int) -> None:
+    """Fill a file, with what a file system that packs cannot make smaller."""
+    if room:
+        with open(path, "wb") as file:
+            for start in range(0, room, 1 << 20):
+                file.write(os.urandom(min(1 << 20, room - start)))
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _umask() -> int:

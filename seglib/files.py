@@ -63,6 +63,9 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
             yield unfinished
             unfinished.chmod(0o777 & ~_umask())
             os.rename(unfinished, folder)
+        except SeglibError as error:
+            # Whoever reads this never heard of the temporary folder.
+            raise SeglibError(str(error).replace(str(unfinished), str(folder))) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -55,6 +55,14 @@ def test_a_folder_that_does_not_fit_leaves_nothing(disk):
     assert not list(disk.iterdir())
 
 
+def test_a_file_in_a_new_folder_is_called_by_the_name_it_was_to_have(disk):
+    with pytest.raises(SeglibError, match=f"disk is full: {disk}/set/masks/1.png was not"):
+        with new_folder(disk / "set") as folder:
+            with atomic_path(folder / "masks" / "1.png") as temporary:
+                temporary.write_bytes(bytes(300_000))
+    assert not list(disk.iterdir())
+
+
 def test_results_carry_the_permissions_of_new_files_and_folders(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()

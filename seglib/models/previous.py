@@ -40,8 +40,13 @@ def add_previous(model: keras.Model, config: UNetConfig) -> tuple[keras.Model, U
         The copy and its config.
 
     Raises:
-        SeglibError: the network reads such a mask already.
+        SeglibError: the network reads such a mask already, or is not our own.
     """
+    if not isinstance(config, UNetConfig):
+        raise SeglibError(
+            f"{config.network} has no second input; only mobile_unet can read the mask of the "
+            "frame before"
+        )
     if config.previous:
         raise SeglibError(f"{model.name} reads the mask of the frame before already; use it as is")
     config = replace(config, previous=True)

@@ -20,7 +20,8 @@ from pathlib import Path
 import keras
 
 from seglib import data, export, models, pretrained
-from seglib.data.previous import FIRST_FRAMES, FilmBatches, PreviousConfig
+from seglib.data.film import FilmBatches
+from seglib.data.previous import FIRST_FRAMES, PreviousConfig
 from seglib.files import atomic_path, sha256
 from seglib.models import UNetConfig
 from seglib.pretrained import pool, recipe, ship

@@ -14,6 +14,8 @@ import keras
 
 from seglib import data, models
 from seglib.data.batches import Batches
+from seglib.data.film import FilmBatches
+from seglib.data.previous import FIRST_FRAMES
 from seglib.errors import SeglibError
 from seglib.models import UNetConfig
 from seglib.training.devices import precision
@@ -68,10 +70,13 @@ def run(
         _fill(model, Path(experiment.weights))
     several = {"batch_size": experiment.data.batch_size, "size": network.size, "shard": shard}
     several["workers"] = experiment.data.workers
-    train = Batches(
+    cut, first = Batches, {}
+    if models.reads_previous(model):
+        cut, first = FilmBatches, {"previous": FIRST_FRAMES}
+    train = cut(
         photos, masks, augment=experiment.augment, seed=config.seed, shuffle=True, **several
     )
-    val = Batches(*val_set.arrays(network.size), **several)
+    val = cut(*val_set.arrays(network.size), **several, **first)
     print(f"{train_set.name}: {len(train_set)} photos to learn from, {len(val_set)} to check on")
     history = fit(model, train, val, config, folder, watch, notify)
     with contextlib.ExitStack() as stack:
@@ -96,8 +101,14 @@ def _dataset(wanted: DataConfig, split: str) -> data.Dataset:
 
 
 def _fill(model: keras.Model, path: Path) -> None:
-    """Fill a network from weights of one that is built alike."""
-    weights = models.load(path).get_weights()
+    """Fill a network from weights of one that is built alike.
+
+    One that reads the mask of the frame before may start from one that does not.
+    """
+    start = models.load(path)
+    if models.reads_previous(model) and not models.reads_previous(start):
+        start, _ = models.add_previous(start, models.load_config(path))
+    weights = start.get_weights()
     if [w.shape for w in weights] != [tuple(w.shape) for w in model.weights]:
         raise SeglibError(
             f"{path} holds the weights of another network than {model.name}; describe the network "

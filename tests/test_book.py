@@ -106,6 +106,7 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.pretrained.pool",
         "seglib.pretrained.recipe",
         "seglib.pretrained.ship",
+        "seglib.pretrained.video_recipe",
         "seglib.training.checkpoint",
         "seglib.training.heads",
         "seglib.training.objective",

@@ -61,6 +61,7 @@ class Recipe:
         joint: stages of the network that learns both tasks.
         tune: stage of each task's own network.
         polish: one more stage of each task's own network, or None.
+        polish_repeat: `repeat` of that stage.
         unet: the network; `size` and `labels` are set by the stages.
         seed: start of all chance.
     """
@@ -73,6 +74,7 @@ class Recipe:
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
     polish: Stage | None = None
+    polish_repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     unet: UNetConfig = UNetConfig()
     batch_size: int = 32
     seed: int = 0
@@ -87,7 +89,8 @@ RECIPES = {
         close_ups={"ccp_upper": 1},
         repeat={"person": {"eg1800": 2}, "hair": {"figaro1k": 3}},
         tune=Stage(128, 36, 2e-3),
-        polish=Stage(128, 18, 1.2e-3, ema=0.998),
+        polish=Stage(128, 4, 5e-4, ema=0.99),
+        polish_repeat={"person": {"eg1800": 3}, "hair": {"figaro1k": 6}},
     ),
     "open": Recipe(
         sets=STREET,
@@ -175,7 +178,7 @@ def run(
         model, task_config = cut(joint, config, task)
         _tuned(model, recipe, recipe.tune, train, val, task, output / task)
         if recipe.polish:
-            closer = training_pool(recipe, teachers)
+            closer = training_pool(replace(recipe, repeat=recipe.polish_repeat), teachers)
             _tuned(model, recipe, recipe.polish, closer, val, task, output / f"{task}.polish")
         models.save(model, task_config, output / f"{task}.weights.h5")
         yield task, model, task_config

@@ -29,7 +29,7 @@ import numpy as np
 from study import one_thread, read_rows, real_set, write_rows
 from zoo_training import KIND, RUNS, SIZE, VAL_SETS
 
-from seglib import export, pretrained
+from seglib import export, models, pretrained
 from seglib.benchmark import compare
 from seglib.errors import SeglibError
 from seglib.evaluation import evaluate, peers
@@ -38,7 +38,7 @@ from seglib.runtime import Segmenter
 FIRST = "mobile_unet"
 SHIPPED = ("portrait", "portrait_open")
 SPEED = (
-    *("label", "group", "side", "kilobytes", "operations", "trained"),
+    *("label", "group", "side", "params", "macs", "kilobytes", "operations", "trained"),
     *("ratio", "ratio_low", "ratio_high", "cpu_ms", "rounds", "runs"),
 )
 GAPS = (
@@ -52,43 +52,41 @@ def file_name(label: str, seed: int = 0) -> str:
     return f"{label.replace(' / ', '_').replace(' ', '_')}.{seed}.tflite"
 
 
-def export_of(label: str, folder: Path, spare: Path) -> tuple[Path, bool]:
-    """Return a network's file and whether it is a trained one; exports it where there is none."""
-    from seglib import models
-
-    if (folder / file_name(label)).exists():
-        return folder / file_name(label), True
+def export_of(label: str, folder: Path, spare: Path) -> tuple[dict, Path]:
+    """Return what is known of a network and its file; exports it untrained where there is none."""
+    name, options, _ = RUNS[label]
+    model = models.build(name, size=SIZE, **options)
+    cost = models.cost(model)
+    path = folder / file_name(label)
+    row = {"label": label, "group": "zoo", "params": cost.params, "macs": cost.macs}
+    if path.exists():
+        return row | {"trained": "yes"}, path
     path = spare / file_name(label)
     if not path.exists():
         print(f"exporting {label} untrained", file=sys.stderr, flush=True)
-        name, options, _ = RUNS[label]
-        export.to_tflite(models.build(name, size=SIZE, **options), path)
-    return path, False
+        export.to_tflite(model, path)
+    return row | {"trained": "no"}, path
 
 
-def contestants(options: argparse.Namespace) -> list[dict]:
+def contestants(options: argparse.Namespace) -> tuple[list[dict], list[Path]]:
     """Return a row and the file of everything that is timed, `mobile_unet` first."""
     found = []
     for label in RUNS:
-        path, trained = export_of(label, options.models, options.spare)
-        found.append((label, "zoo", path, trained))
+        row, path = export_of(label, options.models, options.spare)
+        found.append((row, path))
         if label == FIRST:
-            found.append((f"{label} again", "control", path, trained))
-    found += [(name, "shipped", pretrained.path(name), True) for name in SHIPPED]
+            found.append((row | {"label": f"{label} again", "group": "control"}, path))
+    for name in SHIPPED:
+        row = {"label": name, "group": "shipped", "params": pretrained.card(name)["parameters"]}
+        found.append((row, pretrained.path(name)))
     for name in peers.available(KIND):
-        found.append((peers.PEERS[name].title, "peer", peers.path(name), True))
-    return [
-        {
-            "label": label,
-            "group": group,
-            "side": input_side(path),
-            "kilobytes": round(path.stat().st_size / 1000),
-            "operations": len(export.ops(path)),
-            "trained": "yes" if trained else "no",
-            "path": path,
-        }
-        for label, group, path, trained in found
-    ]
+        found.append(({"label": peers.PEERS[name].title, "group": "peer"}, peers.path(name)))
+    for row, path in found:
+        row["side"] = input_side(path)
+        row["kilobytes"] = round(path.stat().st_size / 1000)
+        row["operations"] = len(export.ops(path))
+    rows, paths = zip(*found, strict=True)
+    return list(rows), list(paths)
 
 
 def input_side(path: Path) -> str:
@@ -100,8 +98,7 @@ def input_side(path: Path) -> str:
 
 def speeds(options: argparse.Namespace) -> list[dict]:
     """Time everything in rounds of turns; returns the rows of the results file."""
-    rows = contestants(options)
-    paths = [row.pop("path") for row in rows]
+    rows, paths = contestants(options)
     ratios, times = [], []
     for number in range(options.rounds):
         measured = compare(paths, options.runs).rows

@@ -103,6 +103,7 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.onnx_interpreter",
         "seglib.postprocess.bands",
         "seglib.postprocess.frames",
+        "seglib.postprocess.reference",
         "seglib.pretrained.pool",
         "seglib.pretrained.recipe",
         "seglib.pretrained.ship",

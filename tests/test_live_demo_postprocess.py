@@ -13,7 +13,7 @@ import seglib
 from browser_site import call
 from seglib import postprocess
 from seglib.images import resize
-from seglib.postprocess import PostprocessConfig, edges
+from seglib.postprocess import PostprocessConfig, edges, reference
 
 pytest.importorskip("playwright")
 if browser_site.chromium() is None:
@@ -150,9 +150,8 @@ def test_a_frame_is_composed_alike(site, page, size) -> None:
         alpha = call(page, "pipeline.js", "alpha", here[0], here[1], settings)
         assert np.abs(alpha - pipeline.alpha(image, mask)).max() <= LEVEL, name
         # From one alpha, so that a difference in it is not blamed on the frame.
-        exact = pipeline._exact_frame(
-            image, alpha.copy(), scene if config.effect == "replace" else None
-        )
+        wanted = scene if config.effect == "replace" else None
+        exact = reference.compose(config, image, alpha.copy(), wanted)
         reduce = site.info["foreground_reduce"]
         given = call(
             page, "pipeline.js", "frame", here[0], site.array(alpha), settings, here[2], reduce

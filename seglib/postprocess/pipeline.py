@@ -11,16 +11,7 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import check_image, check_mask, resize
-from seglib.postprocess import (
-    composite,
-    defocus,
-    edges,
-    frames,
-    hair,
-    light,
-    masks,
-    regions,
-)
+from seglib.postprocess import composite, edges, frames, hair, light, masks, reference, regions
 from seglib.postprocess.bands import WHOLE_PIXELS, Grower, Workers
 from seglib.postprocess.config import PostprocessConfig
 
@@ -159,8 +150,8 @@ class Pipeline:
         Slower; it is what the fast way is tested against. Arguments and errors are those of a call.
         """
         self._check(image, background)
-        alpha = self._exact_alpha(image, self.clean(mask))
-        return self._exact_frame(image, alpha, background)
+        alpha = reference.enlarge(self.config, image, self.clean(mask))
+        return reference.compose(self.config, image, alpha, background)
 
     def __repr__(self) -> str:
         """Return the settings that differ from the defaults."""
@@ -187,51 +178,6 @@ class Pipeline:
                     'leave it out or choose the effect "replace"'
                 )
 
-    def _exact_alpha(self, image: np.ndarray, small: np.ndarray) -> np.ndarray:
-        config = self.config
-        if config.upsample == "guided":
-            alpha = edges.guided_upsample(small, image, self._radius(small), config.eps)
-        elif config.upsample == "bilateral":
-            alpha = edges.joint_bilateral_upsample(small, image)
-        else:
-            alpha = resize(small, image.shape[:2])
-        if config.curve == "smoothstep":
-            return masks.smoothstep(alpha, config.low, config.high)
-        if config.curve == "gain":
-            return masks.soft_gain(alpha, config.gain, config.power)
-        return alpha
-
-    def _exact_frame(
-        self, image: np.ndarray, alpha: np.ndarray, background: np.ndarray | None
-    ) -> np.ndarray:
-        config = self.config
-        side = min(alpha.shape)
-        if config.effect == "blur":
-            return defocus.blur_background(image, alpha, config.sigma * side)
-        if config.effect == "bokeh":
-            return defocus.bokeh_background(image, alpha, config.sigma * side)
-        if config.effect == "grey":
-            return composite.grey_background(image, alpha)
-        if config.effect == "clone":
-            return composite.clone_background(image, alpha, background)
-        if config.effect == "multiply":
-            return hair.multiply_hair(image, alpha, config.color, config.strength)
-        if config.effect == "recolour":
-            recolour = hair.recolour_hair if config.space == "lab" else hair.recolour_hair_hsv
-            return recolour(image, alpha, config.color, config.strength, config.lift)
-        if config.transfer:
-            scene = composite.cover(background, alpha.shape)
-            front = light.transfer_colour(image, alpha, scene, config.transfer)
-            return composite.replace_background(
-                front, alpha, scene, 0.0, config.foreground, config.linear
-            )
-        return composite.replace_background(
-            image, alpha, background, config.light, config.foreground, config.linear
-        )
-
-    def _radius(self, small: np.ndarray) -> int:
-        return max(1, round(self.config.radius * min(small.shape)))
-
     def _fill_alpha(self, image: np.ndarray, small: np.ndarray, alpha: np.ndarray) -> None:
         """Write the enlarged mask, after its curve, to `alpha`, float32 H x W."""
         config = self.config
@@ -239,7 +185,8 @@ class Pipeline:
             planes = None
             if alpha.size <= WHOLE_PIXELS:
                 planes = self._workers.buffer("planes", (4, *alpha.shape), np.float32)
-            guided = edges.Guided(small, image, self._radius(small), config.eps, planes)
+            radius = reference.radius(config, small)
+            guided = edges.Guided(small, image, radius, config.eps, planes)
         elif config.upsample == "bilateral":
             grown = Grower(edges.joint_bilateral_upsample(small, image), alpha.shape)
         else:
@@ -286,7 +233,7 @@ class Pipeline:
             top, left, bottom, right = light.box(alpha)
             place = np.s_[top:bottom, left:right]
             np.copyto(frame, image)
-            frame[place] = self._exact_frame(image[place], alpha[place], None)
+            frame[place] = reference.compose(config, image[place], alpha[place], None)
         elif config.effect == "replace":
             scene = composite.cover(background, alpha.shape)
             strength = config.light
@@ -296,4 +243,4 @@ class Pipeline:
             options = strength, config.foreground, config.linear
             frames.replaced(workers, image, alpha, scene, *options, frame)
         else:
-            np.copyto(frame, self._exact_frame(image, alpha, background))
+            np.copyto(frame, reference.compose(config, image, alpha, background))

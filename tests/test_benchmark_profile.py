@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from seglib import export, pretrained
-from seglib.benchmark import _litert, benchmark, plot_profile, profile
+from seglib.benchmark import OpTime, Profile, _litert, benchmark, plot_profile, profile
 from seglib.cli import main
 from seglib.errors import SeglibError
 from seglib.export import trial_nets
@@ -33,6 +33,7 @@ def test_every_operation_of_the_file_is_there_with_its_shape(portrait):
     assert counts["Convolution (NHWC, F32) DWConv"] == named.count("DEPTHWISE_CONV_2D")
     assert counts["Resize Bilinear (NHWC)"] == named.count("RESIZE_BILINEAR")
     assert all(op.delegated for op in portrait.ops)
+    assert (portrait.pieces, portrait.own_ms) == (1, 0)
 
 
 @known
@@ -58,16 +59,27 @@ def test_what_no_delegate_takes_is_seen(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("delegated", "pieces", "own"),
+    [([], 0, 0), ([False] * 3, 0, 3), ([True, False, True, True], 2, 1), ([None, None], 0, 0),
+     ([False, True, False, False, True, False], 2, 4)],
+)  # fmt: skip
+def test_changes_of_hands_are_counted(delegated, pieces, own):
+    found = Profile("x.tflite", tuple(OpTime("ADD", 1.0, ran) for ran in delegated))
+    assert (found.pieces, found.own_ms) == (pieces, own)
+
+
 @known
 def test_the_command_prints_and_draws_it(tmp_path, capsys):
     picture = tmp_path / "profile.png"
     command = ["benchmark", "--model", "portrait", "--profile", "--runs", "3"]
     assert main([*command, "--figure", str(picture)]) == 0
-    assert "| Fully Connected" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "| Fully Connected" in shown and "runs: 1; time in what it left out: 0%" in shown
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["file"] == "portrait.tflite" and len(found["ops"]) > 80
+    assert found["file"] == "portrait.tflite" and len(found["ops"]) > 80 and found["pieces"] == 1
     assert main([*command, "--compare", "hair"]) == 2
     assert main([*command, "--figure", "profile.txt"]) == 2
 

@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,20 @@ class Profile:
     def total_ms(self) -> float:
         """The sum over all operations, in milliseconds."""
         return sum(op.ms for op in self.ops)
+
+    @property
+    def pieces(self) -> int:
+        """How many runs of operations went to a delegate; between two of them LiteRT takes over.
+
+        Each change of hands has a price. 0 where no delegate ran, or a file does not say.
+        """
+        ran = [bool(op.delegated) for op in self.ops]
+        return sum(now and not before for before, now in pairwise([False, *ran]))
+
+    @property
+    def own_ms(self) -> float:
+        """Milliseconds of the operations that no delegate took."""
+        return sum(op.ms for op in self.ops if op.delegated is False)
 
     def by_kind(self) -> dict[str, tuple[int, float]]:
         """Return for each kind how many operations it has and their milliseconds, slowest first."""

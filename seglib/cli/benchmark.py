@@ -67,7 +67,15 @@ def _profile(file: Path, options: argparse.Namespace) -> None:
     found = profile(file, options.runs, options.threads)
     if options.figure:
         _write(plot_profile(found), options.figure)
-    print(json.dumps(dataclasses.asdict(found)) if options.json else found.table())
+    if options.json:
+        print(json.dumps({**dataclasses.asdict(found), "pieces": found.pieces}))
+        return
+    print(found.table())
+    share = found.own_ms / max(found.total_ms, 1e-9)
+    print(
+        f"\n{len(found.ops)} operations; pieces that the delegate runs: {found.pieces}; "
+        f"time in what it left out: {share:.0%}"
+    )
 
 
 def _write(figure: "Figure", path: Path) -> None:

@@ -9,7 +9,9 @@ photos' own size:
 100 training photos; "int8, four": from four; "int8, noise": from pictures that show nothing;
 "int8, dark": from photos that were divided by 255; "float, more steps": trained --steps further;
 "int8, more steps": that one converted; "int8, aware": trained as many steps with int8's rounding in
-the network. The same for a copy of equal masks whose channels differ in size: see `unequal`.
+the network. All three are trained with their BatchNorms folded, so that the rounding is the one
+difference: with BatchNorm, whose statistics move, the network loses more to a short training than
+int8 costs. The same for a copy of equal masks whose channels differ in size: see `unequal`.
 
 Rows are written one by one; started again, those that are there are kept.
 """
@@ -124,25 +126,22 @@ class Study:
         print(*self.rows[-1].values(), flush=True)
 
     def trained(self, model: "keras.Model", seed: int, aware: bool) -> tuple["keras.Model", int]:
-        """Train a model further, with int8's rounding (a copy) or without.
+        """Train a folded copy of a model further, with int8's rounding or without.
 
         `--steps` is brought to whole passes over the photos, at least one. Returns the model and
         the steps.
         """
+        from seglib.export.folding import fold_batchnorm
         from seglib.export.qat import quantisation_aware
         from seglib.training import TrainConfig, fit
 
         photos, masks = self.photos(seed)
-        if aware:
-            model = quantisation_aware(model, photos[:100])
+        copy = quantisation_aware(model, photos[:100]) if aware else fold_batchnorm(model)
         epochs = max(1, self.steps * BATCH // len(photos))
-        # A folded network has no statistics left; the other's must fit its last weights.
-        config = TrainConfig(
-            epochs=epochs, learning_rate=RATE, bn_batches=0 if aware else 30, seed=seed
-        )
+        config = TrainConfig(epochs=epochs, learning_rate=RATE, bn_batches=0, seed=seed)
         batches = data.Batches(photos, masks, BATCH, self.size, data.AugmentConfig(), seed, True)
-        fit(model, batches, config=config)
-        return model, epochs * len(batches)
+        fit(copy, batches, config=config)
+        return copy, epochs * len(batches)
 
     def photos(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return training photos and masks, those to calibrate with at the front."""
@@ -177,7 +176,7 @@ class Study:
                 aware, steps = self.trained(start, seed, aware=True)
                 self.add(f"{prefix}int8, aware", seed, aware, "int8", steps=steps)
             arms = f"{prefix}float, more steps", f"{prefix}int8, more steps"
-            if self.missing(*arms, seed=seed):  # comes last, since it changes the model itself
+            if self.missing(*arms, seed=seed):
                 further, steps = self.trained(start, seed, aware=False)
                 self.add(arms[0], seed, further, "float32", steps=steps)
                 self.add(arms[1], seed, further, "int8", calibration, steps)

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Any) -> None:
     """Add `benchmark`."""
-    parser = commands.add_parser("benchmark", help="measure how long models take, turn by turn")
+    parser = commands.add_parser(
+        "benchmark",
+        help="measure how long models take, turn by turn",
+        description="Measure how long models take on this machine's processor. They take turns, so "
+        "their ratios hold on a busy machine; the milliseconds are those of this machine.",
+    )
     shared.add_model(parser, text=".tflite file or shipped name", more=False)
     parser.add_argument(
         "--compare", nargs="+", default=[], metavar="FILE", help="other models, in the same run"

@@ -12,8 +12,13 @@ from seglib.cli import options as shared
 
 def add_parser(commands: Any) -> None:
     """Add `demo`."""
-    parser = commands.add_parser("demo", help="dye the hair of a photo, or change its background")
-    parser.add_argument("--task", choices=("hair", "portrait"), required=True)
+    parser = commands.add_parser(
+        "demo",
+        help="dye the hair of a photo, or change its background",
+        description="Write a copy of a photo with its hair dyed or its background changed. "
+        "For example: seglib demo --task hair --image me.jpg --color 160 40 60 --output red.jpg",
+    )
+    shared.add_task(parser, required=True)
     parser.add_argument("--image", type=Path, required=True, metavar="FILE", help="the photo")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".jpg, .png ...")
     shared.add_effect(parser)

@@ -26,7 +26,11 @@ def add_parser(commands: Any) -> None:
 
 
 def _add_eval(commands: Any) -> None:
-    parser = commands.add_parser("eval", help="score models on a data set")
+    parser = commands.add_parser(
+        "eval",
+        help="score models on a data set",
+        description="Score models on the photos of a prepared data set, at the photos' own size.",
+    )
     shared.add_model(
         parser, text=f".tflite or {shared.WEIGHTS} file, shipped name, or peer under $SEGLIB_PEERS"
     )

@@ -43,6 +43,18 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", help="what the masks show, such as person [the set's first]")
 
 
+def add_task(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """Add `--task`; where it is not required, it is the portrait."""
+    parser.add_argument(
+        "--task",
+        choices=("portrait", "hair"),
+        required=required,
+        default=None if required else "portrait",
+        help="hair: dye it; portrait: change what is behind the person"
+        + ("" if required else " [portrait]"),
+    )
+
+
 def add_effect(parser: argparse.ArgumentParser) -> None:
     """Add what a frame can become: `--background`, `--color`, `--strength` and `--preset`."""
     parser.add_argument(

@@ -24,6 +24,8 @@ def add_parser(commands: Any, complete: bool = True) -> None:
     parser = commands.add_parser(
         "train",
         help="train a network; the same command goes on after a stop",
+        description="Train a network on a prepared data set. The run's folder holds checkpoints, "
+        "the log and the best weights; the same command goes on after a stop.",
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="an experiment, YAML")

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Any) -> None:
     """Add `webcam` and `video`."""
-    webcam = commands.add_parser("webcam", help="a camera, with its background or hair changed")
+    webcam = commands.add_parser(
+        "webcam",
+        help="a camera, with its background or hair changed",
+        description="Show or record a camera with its background or hair changed; every frame is "
+        "shown with its own mask.",
+    )
     webcam.add_argument("--camera", type=int, default=0, metavar="N", help="which one [0]")
     webcam.add_argument(
         "--size", type=int, nargs=2, metavar=("W", "H"), help="what to ask the camera for"
@@ -43,7 +48,11 @@ def add_parser(commands: Any) -> None:
     )
     _add_common(webcam)
     webcam.set_defaults(run=_webcam)
-    video = commands.add_parser("video", help="the same for a video file or a folder of pictures")
+    video = commands.add_parser(
+        "video",
+        help="the same for a video file or a folder of pictures",
+        description="Change the background or the hair in a video file or a folder of pictures.",
+    )
     video.add_argument("--input", required=True, metavar="FILE|DIR", help="video or pictures")
     video.add_argument("--output", type=Path, metavar="FILE", help=".mp4, .avi ...; without sound")
     video.add_argument("--fps", type=float, default=30.0, help="rate of a folder of pictures [30]")
@@ -57,7 +66,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", choices=("portrait", "hair"), default="portrait")
+    shared.add_task(parser)
     shared.add_effect(parser)
     parser.add_argument(
         "--smooth",

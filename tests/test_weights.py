@@ -12,14 +12,14 @@ from seglib.metadata import read_metadata
 from seglib.pretrained import recipe, ship
 from seglib.pretrained.pool import SOURCE_SIZE, Pool, validation_pool, without_copies
 
-NAMES = ("hair", "hair_open", "portrait", "portrait_open")
+NAMES = ("hair", "hair_open", "portrait", "portrait_open", "portrait_video")
 FIELDS = {
     "name", "task", "licence", "terms", "training_data", "network", "parameters", "recipe",
     "scores", "limits", "log", "tflite_sha256",
 }  # fmt: skip
 
 
-def test_four_models_ship():
+def test_five_models_ship():
     assert pretrained.list_models() == list(NAMES)
 
 

@@ -31,8 +31,8 @@ NAME = "portrait_video"
 START = "portrait"
 TASK = "person"
 LIMITS = [
-    "On film it needs every frame: the mask before helps where it is a frame or two old.",
-    "A mask before that is wrong is doubted and not ignored: forget it where the scene changes.",
+    "Made for the frames of one film, in order; between photos that are none, call reset().",
+    "The first frame after a cut still suffers from the mask before it; seglib.video resets there.",
     *ship.LIMITS[TASK],
 ]
 

@@ -79,8 +79,8 @@ def _photos(options: argparse.Namespace, labels: tuple[str, ...], model: Any) ->
     """Return photos, their masks (None where they do not fit the model) and others to calibrate."""
     from seglib.data import synthetic
 
-    size, shape = model.input_shape[1], model.output_shape[1:]
-    if model.input_shape[1] != model.input_shape[2]:
+    (_, size, width, _), shape = model.inputs[0].shape, model.output_shape[1:]
+    if size != width:
         raise SeglibError(f"parity shows square pictures; {options.model} takes other ones")
     if options.data:
         chosen = shared.dataset(options.data, options.split, options.kind)

@@ -46,7 +46,8 @@ def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float =
     """Compile a `.tflite` for the GPU alone and, with images, run it there.
 
     Args:
-        path: the model; one input, one output.
+        path: the model; one input, one output; to one that also reads the mask of the frame before
+            the images are a film.
         images: float32 or uint8 (N, H, W, 3), handed over as they are.
         timeout: seconds.
 
@@ -130,7 +131,14 @@ def _child(path: str, given: str, found: str) -> None:
         print("fully accelerated:", model.is_fully_accelerated(), flush=True)
         if not Path(given).exists():
             return
-        (entry,), (result,) = model.create_input_buffers(0), model.create_output_buffers(0)
+        entries, (result,) = model.create_input_buffers(0), model.create_output_buffers(0)
+        entry, before = entries[0], None
+        if len(entries) == 2:
+            # In the file's own order.
+            names = next(iter(model.get_signature_list().values()))["inputs"]
+            entry, before = (entries[names.index(name)] for name in ("image", "previous"))
+            shape = before.get_tensor_details()["shape"]
+            before.write(np.zeros(shape, np.float32))
         details = result.get_tensor_details()
         count = int(np.prod(details["shape"])) if "shape" in details else None
         # Class numbers come as integers; read as floats they would be near zero.
@@ -138,8 +146,10 @@ def _child(path: str, given: str, found: str) -> None:
         masks = []
         for image in np.load(given):
             entry.write(np.ascontiguousarray(image[None]))
-            model.run_by_index(0, [entry], [result])
+            model.run_by_index(0, entries, [result])
             masks.append(np.array(result.read(count, dtype)).astype(np.float32))
+            if before is not None:
+                before.write(masks[-1].reshape(shape))
         np.save(found, np.stack(masks))
 
 

@@ -31,3 +31,19 @@ def build(function, path: Path, metadata=None, shape=(1, H, W, 3), integer: bool
 def red(image):
     """Return the red channel in 0..1."""
     return tf.nn.conv2d(image, tf.constant([[[[1 / 255], [0.0], [0.0]]]]), 1, "SAME")
+
+
+def build_film(path: Path, shape: tuple[int, int, int, int] = (1, H, W, 1)) -> Path:
+    """Write image, previous -> the mean of the red channel and the middle of the mask before."""
+
+    def film(image, previous):
+        return {"mask": red(image) / 2 + tf.reduce_mean(previous) / 2}
+
+    signature = [tf.TensorSpec((1, H, W, 3), name="image"), tf.TensorSpec(shape, name="previous")]
+    module = tf.Module()
+    module.film = tf.function(film, input_signature=signature)
+    traced = module.film.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], module)
+    path.write_bytes(converter.convert())
+    write_metadata(path, {"value_range": [0, 255]})
+    return path

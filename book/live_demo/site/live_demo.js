@@ -1,12 +1,13 @@
 // The element <live-demo>: it loads when the reader says so, and hands pictures through.
 
+import { Controls } from "./controls.js";
 import { NOTHING_HERE, sayWhatIsMissing, sayWhatItCosts } from "./cost.js";
-import { measure, report } from "./measure.js";
-import { EFFECTS, PANEL, SLIDERS, SWITCHES, snippet } from "./panel.js";
+import { copyText, measure, report } from "./measure.js";
+import { PANEL } from "./panel.js";
 import { alpha, frame, showMask } from "./pipeline.js";
 import { Engine } from "./segmenter.js";
 import { Camera, readFile } from "./sources.js";
-import { Stage, fromHex, plainPicture, toHex } from "./stage.js";
+import { Stage, fromHex, plainPicture } from "./stage.js";
 import { NO_GPU, explain, size } from "./words.js";
 
 const BASE = new URL("./", import.meta.url);
@@ -85,9 +86,7 @@ class LiveDemo extends HTMLElement {
         bar.value = share;
       });
       this.gpuName = await this.engine.gpu();
-      this.configs = structuredClone(this.info.defaults);
-      this.model = "portrait";
-      this.network = await this.engine.network(this.model, "wasm");
+      this.network = await this.engine.network("portrait", "wasm");
       await this.open(() => readFile(this.engine.sample), "sample");
     } catch (error) {
       this.fail(error);
@@ -97,8 +96,8 @@ class LiveDemo extends HTMLElement {
     }
     this.find(".start").hidden = true;
     this.find(".work").hidden = false;
+    this.controls = new Controls(this.root, this.info.defaults, () => this.draw());
     this.listen();
-    this.settle();
     // Beside the picture, where a phone shows it while the settings are scrolled.
     this.find(".view").append(this.find(".status"));
     this.say("Ready. From here on this page asks for nothing more.");
@@ -111,8 +110,12 @@ class LiveDemo extends HTMLElement {
     this.find("[data-do=sample]").focus({ preventScroll: true });
   }
 
+  get model() {
+    return this.controls.model;
+  }
+
   get config() {
-    return this.configs[this.model];
+    return this.controls.config;
   }
 
   listen() {
@@ -122,11 +125,6 @@ class LiveDemo extends HTMLElement {
     press("photo", () => this.field("photo").click());
     press("scene", () => this.field("background").click());
     press("camera", () => (this.camera.running ? this.cameraStopped() : this.startCamera()));
-    press("reset", () => {
-      this.configs[this.model] = structuredClone(this.info.defaults[this.model]);
-      this.settle();
-      this.draw();
-    });
     press("measure", () => this.measure());
     press("copy", () => this.copy());
     on("photo", "change", ({ target }) => {
@@ -141,56 +139,13 @@ class LiveDemo extends HTMLElement {
     });
     on("model", "change", ({ target }) => this.change(target.value, this.field("accelerator").value));
     on("accelerator", "change", ({ target }) => this.change(this.model, target.value));
-    on("effect", "change", ({ target }) => this.set("effect", target.value));
     on("view", "change", () => this.draw());
     on("mirror", "change", () => this.draw());
     on("rear", "change", () => this.camera.running && this.startCamera());
-    on("color", "input", ({ target }) => this.set("color", fromHex(target.value)));
     on("scene", "input", () => {
       this.scene = null;
       this.draw();
     });
-    for (const { key } of SLIDERS) {
-      on(key, "input", ({ target }) => this.set(key, target.valueAsNumber));
-    }
-    for (const { key, off, on: value } of SWITCHES) {
-      on(key, "change", ({ target }) => {
-        const usual = value ?? this.info.defaults[this.model][key];
-        this.set(key, target.checked ? usual : off);
-      });
-    }
-  }
-
-  set(key, value) {
-    const { config } = this;
-    config[key] = value;
-    // The curve needs a lower edge below its upper one: the other slider gives way.
-    if (key === "low") config.high = Math.max(config.high, value + 0.05);
-    if (key === "high") config.low = Math.min(config.low, value - 0.05);
-    this.settle();
-    this.draw();
-  }
-
-  /** Bring the controls in line with the settings. */
-  settle() {
-    const { config } = this;
-    const effect = this.field("effect");
-    effect.replaceChildren(...EFFECTS[this.model].map(([value, text]) => new Option(text, value)));
-    effect.value = config.effect;
-    this.field("model").value = this.model;
-    this.field("color").value = toHex(config.color);
-    for (const { key, show } of SLIDERS) {
-      this.field(key).value = config[key];
-      const text = show(config[key]);
-      this.find(`output[for=${key}]`).textContent = text;
-      this.field(key).setAttribute("aria-valuetext", text);
-    }
-    for (const { key, off } of SWITCHES) this.field(key).checked = config[key] !== off;
-    this.root.querySelectorAll("[data-effect]").forEach((part) => {
-      const wanted = part.dataset.effect;
-      part.hidden = Boolean(wanted) && wanted !== config.effect;
-    });
-    this.find(".python").textContent = snippet(config, this.info.defaults.portrait);
   }
 
   /** Change the network or what it runs on; on failure the old one goes on. */
@@ -200,7 +155,7 @@ class LiveDemo extends HTMLElement {
         const network = await this.engine.network(model, accelerator);
         this.network.delete();
         this.network = network;
-        this.model = model;
+        this.controls.model = model;
         this.mask = null;
         const gpu = accelerator === "webgpu";
         this.say(
@@ -210,7 +165,7 @@ class LiveDemo extends HTMLElement {
         );
       } finally {
         this.field("accelerator").value = this.network.accelerator;
-        this.settle();
+        this.controls.settle();
       }
     }).then(() => this.draw());
   }
@@ -347,15 +302,12 @@ class LiveDemo extends HTMLElement {
   }
 
   async copy() {
-    const text = this.find("textarea");
-    try {
-      await navigator.clipboard.writeText(text.value);
-      this.say("Copied.");
-    } catch {
-      text.focus();
-      text.select();
-      this.say("The browser does not let the page copy. The text is selected: copy it yourself.");
-    }
+    const copied = await copyText(this.find("textarea"));
+    this.say(
+      copied
+        ? "Copied."
+        : "The browser does not let the page copy. The text is selected: copy it yourself.",
+    );
   }
 }
 

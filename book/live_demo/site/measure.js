@@ -105,3 +105,15 @@ export function report(engine, name, gpu, image, rows) {
   );
   return lines.join("\n");
 }
+
+/** Put the text on the clipboard; where the browser does not allow it, select it and return false. */
+export async function copyText(area) {
+  try {
+    await navigator.clipboard.writeText(area.value);
+    return true;
+  } catch {
+    area.focus();
+    area.select();
+    return false;
+  }
+}

@@ -10,8 +10,8 @@ photos' own size:
 "int8, dark": from photos that were divided by 255; "float, more steps": trained --steps further;
 "int8, more steps": that one converted; "int8, aware": trained as many steps with int8's rounding in
 the network. All three are trained with their BatchNorms folded, so that the rounding is the one
-difference: with BatchNorm, whose statistics move, the network loses more to a short training than
-int8 costs. The same for a copy of equal masks whose channels differ in size: see `unequal`.
+difference between them. The same for a copy of equal masks whose channels differ in size: see
+`unequal`.
 
 Rows are written one by one; started again, those that are there are kept.
 """

@@ -1,6 +1,7 @@
 """Files and folders appear whole or not at all, on a disk that is really full."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,33 @@ def test_results_carry_the_permissions_of_new_files_and_folders(tmp_path):
         pass
     for usual, new in (("file", "new.txt"), ("folder", "new")):
         assert (tmp_path / usual).stat().st_mode == (tmp_path / new).stat().st_mode
+
+
+def test_a_full_disk_costs_neither_the_old_weights_nor_the_process(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user cannot mount a small disk")
+    # In a process of its own: HDF5 would take this one down.
+    code = """
+import sys
+from pathlib import Path
+import seglib
+from seglib import models
+config = models.UNetConfig(size=32, width=0.1, decoder_channels=(8, 8, 8, 8))
+model, path = models.from_config(config), Path(sys.argv[1], "a.weights.h5")
+old = models.save(model, config, path).read_bytes()
+Path(sys.argv[1], "filler").write_bytes(bytes(4 * 2**20 - len(old) - 100_000))
+try:
+    models.save(model, config, path)
+except seglib.SeglibError as error:
+    assert "disk is full" in str(error), error
+    sys.exit(7 if path.read_bytes() == old else 8)
+"""
+    try:
+        done = subprocess.run([sys.executable, "-c", code, disk], capture_output=True, text=True)
+        assert done.returncode == 7, done.stderr[-2000:]
+        assert sorted(file.name for file in disk.iterdir()) == ["a.json", "a.weights.h5", "filler"]
+    finally:
+        subprocess.run(["umount", disk], check=True)

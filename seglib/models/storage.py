@@ -7,6 +7,7 @@ Chapter: training on Colab.
 """
 
 import json
+import math
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +31,15 @@ def config_path(weights: str | Path) -> Path:
     return weights.with_name(weights.name.removesuffix(SUFFIX) + ".json")
 
 
+def room(model: keras.Model) -> int:
+    """Return how many bytes a file of the model's weights takes at most.
+
+    Those of the numbers, and for each array what HDF5 writes about it: measured, 1 to 4 KB.
+    """
+    sizes = [math.prod(variable.shape) * 4 for variable in model.variables]
+    return sum(sizes) + 8192 * len(sizes)
+
+
 def save(model: keras.Model, config: UNetConfig | NetConfig, path: str | Path) -> Path:
     """Write `NAME.weights.h5` and `NAME.json`; each is replaced whole or not at all.
 
@@ -44,7 +54,7 @@ def save(model: keras.Model, config: UNetConfig | NetConfig, path: str | Path) -
     # A compiled model would store its optimizer too, twice the size of the weights.
     bare = from_config(config)
     bare.set_weights(model.get_weights())
-    with atomic_path(path) as temporary:
+    with atomic_path(path, room(bare)) as temporary:
         bare.save_weights(temporary, overwrite=True)
     return path
 

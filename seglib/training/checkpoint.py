@@ -124,14 +124,14 @@ def read(
 
 
 @contextmanager
-def one_writes(path: Path, writes: bool) -> Iterator[Path]:
+def one_writes(path: Path, writes: bool, room: int = 0) -> Iterator[Path]:
     """Yield where to write a file: beside its place, or where it is thrown away.
 
     Keras on JAX brings weights together from all processes when it saves, so each of them has to
-    save, though only one file is wanted.
+    save, though only one file is wanted. `room` is that of `atomic_path`.
     """
     if writes:
-        with atomic_path(path) as temporary:
+        with atomic_path(path, room) as temporary:
             yield temporary
     else:
         with tempfile.TemporaryDirectory() as elsewhere:

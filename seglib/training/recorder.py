@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from seglib.data.batches import Batches
+from seglib.models import storage
 from seglib.training import checkpoint, schedules
 from seglib.training.config import TrainConfig
 from seglib.training.logs import TensorBoard, score, write_csv
@@ -165,7 +166,8 @@ class Recorder(keras.callbacks.Callback):
             return
         self.best_weights = checkpoint.values(self.network.weights)
         if self.folder is not None:
-            with checkpoint.one_writes(self.folder / BEST, self.writes) as temporary:
+            room = storage.room(self.network)
+            with checkpoint.one_writes(self.folder / BEST, self.writes, room) as temporary:
                 self.network.save_weights(temporary, overwrite=True)
 
     def _save(self, sums: list, position: dict) -> None:

@@ -1,7 +1,7 @@
 """The training pictures of the shipped weights, in memory, with the masks that are known.
 
 Photo sets hold persons, hair or both; a teacher's probabilities stand in for a mask that a set
-lacks. Street photos show small heads, so a recipe may add close-ups cut out of them.
+lacks.
 
 Chapter: training on Colab.
 """
@@ -88,8 +88,6 @@ def training_pool(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> 
     for name, kinds in recipe.sets.items():
         parts.append(_photos(name, "train", kinds, teachers))
         parts[-1].repeat *= [recipe.repeat.get(task, {}).get(name, 1) for task in TASKS]
-    for name, count in recipe.close_ups.items():
-        parts.append(_close_ups(name, count, recipe.seed))
     scored = sorted({*recipe.sets, *recipe.val_sets})
     shown = np.concatenate([data.load(name, "val").arrays(SOURCE_SIZE)[0] for name in scored])
     parts = [without_copies(_joined(parts), shown)]
@@ -124,42 +122,6 @@ def validation_pool(recipe: "Recipe") -> Pool:
 
 def _joined(parts: list[Pool]) -> Pool:
     return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
-
-
-def _close_ups(name: str, count: int, seed: int) -> Pool:
-    """Cut `count` windows around the hair of every photo of a set that has both masks.
-
-    A window's side is 1.4 to 3 times that of the hair, never under 56 pixels nor over the photo.
-    """
-    chance = np.random.default_rng(seed)
-    pairs = zip(*(_set(name, "train", task) for task in TASKS), strict=True)
-    images, masks = [], []
-    for (image, person), (_, hair) in pairs:
-        rows, columns = np.nonzero(hair > 0.5)
-        if not len(rows):
-            continue
-        extent = max(np.ptp(rows), np.ptp(columns)) + 1
-        both = np.rint(np.stack([person, hair], axis=-1) * 255).astype(np.uint8)
-        for _ in range(count):
-            side = int(np.clip(chance.uniform(1.4, 3) * extent, 56, min(hair.shape)))
-            middle = [
-                (line.min() + line.max()) / 2 + chance.uniform(-0.15, 0.25) * side
-                for line in (rows, columns)
-            ]
-            top, left = (
-                int(np.clip(at - side / 2, 0, length - side))
-                for at, length in zip(middle, hair.shape, strict=True)
-            )
-            window = np.s_[top : top + side, left : left + side]
-            images.append(resize(image[window], (SOURCE_SIZE, SOURCE_SIZE)))
-            masks.append(resize(both[window], (SOURCE_SIZE, SOURCE_SIZE)))
-    found = len(images)
-    return Pool(
-        np.stack(images),
-        np.stack(masks),
-        np.ones((found, 2), bool),
-        np.ones((found, 2), int),
-    )
 
 
 def _set(name: str, split: str, kind: str) -> data.Dataset:

@@ -7,9 +7,8 @@ One network learns persons and hair together, at 96 pixels first, where a step i
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
 cut into one network per task, and each is tuned on its own task, during which the sets with the
 most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
-the training pictures of those sets. `all` uses every photo set (research and teaching) and ends
-with a stage that keeps a running mean of the weights; `open` uses only the Apache-2.0 street
-photos, close-ups cut out of them, and synthetic portraits. Training photos that a val split shows
+the training pictures of those sets. `all` uses every photo set (research and teaching); `open`
+only the Apache-2.0 street photos and synthetic portraits. Training photos that a val split shows
 as well (Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by the verdict of
 `seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage can be stopped and started
 again.
@@ -35,15 +34,11 @@ from seglib.training import TrainConfig, fit
 
 @dataclass(frozen=True)
 class Stage:
-    """One call of `fit`: input size in pixels, passes over the data, highest rate, mean of weights.
-
-    `ema` is the momentum of the running mean of the weights that is kept; 0 keeps the weights.
-    """
+    """One call of `fit`: input size in pixels, passes over the data, highest learning rate."""
 
     size: int
     epochs: int
     learning_rate: float
-    ema: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,14 +49,10 @@ class Recipe:
         sets: photo sets and the kinds of mask taken from each.
         val_sets: sets whose val split picks the best epoch.
         synthetic: synthetic portraits added to the training photos.
-        close_ups: sets with both masks and how many windows around the hair are cut from a photo;
-            they join at the last stage where there is a `polish`, else from the start.
         repeat: per task, how often an epoch of tuning shows the photos of a set; once where it is
             not named.
         joint: stages of the network that learns both tasks.
         tune: stage of each task's own network.
-        polish: one more stage of each task's own network, or None.
-        polish_repeat: `repeat` of that stage.
         unet: the network; `size` and `labels` are set by the stages.
         seed: start of all chance.
     """
@@ -69,12 +60,9 @@ class Recipe:
     sets: dict[str, tuple[str, ...]]
     val_sets: dict[str, tuple[str, ...]]
     synthetic: int
-    close_ups: dict[str, int] = field(default_factory=dict)
     repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
-    polish: Stage | None = None
-    polish_repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     unet: UNetConfig = UNetConfig()
     batch_size: int = 32
     seed: int = 0
@@ -86,19 +74,15 @@ RECIPES = {
         sets={"eg1800": ("person",), "figaro1k": ("hair",), "lfw_hair": ("hair",), **STREET},
         val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
         synthetic=0,
-        close_ups={"ccp_upper": 1},
         repeat={"person": {"eg1800": 2}, "hair": {"figaro1k": 3}},
         tune=Stage(128, 36, 2e-3),
-        polish=Stage(128, 4, 5e-4, ema=0.99),
-        polish_repeat={"person": {"eg1800": 3}, "hair": {"figaro1k": 6}},
     ),
     "open": Recipe(
         sets=STREET,
         val_sets=STREET,
-        synthetic=3000,
-        close_ups={"ccp_upper": 2},
-        joint=(Stage(96, 16, 3e-3), Stage(128, 12, 2e-3)),
-        tune=Stage(128, 8, 1e-3, ema=0.995),
+        synthetic=2500,
+        joint=(Stage(96, 14, 3e-3), Stage(128, 10, 2e-3)),
+        tune=Stage(128, 4, 5e-4),
     ),
 }
 
@@ -159,8 +143,7 @@ def run(
     output = output / variant
     teachers = teachers or {}
     person = {task: path for task, path in teachers.items() if task == "person"}
-    early = replace(recipe, close_ups={}) if recipe.polish else recipe
-    train, val = training_pool(early, person), validation_pool(recipe)
+    train, val = training_pool(recipe, person), validation_pool(recipe)
     print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
     keras.utils.set_random_seed(recipe.seed)
     joint = None
@@ -173,35 +156,22 @@ def run(
         joint = model
     models.save(joint, config, output / "joint.weights.h5")
     if teachers != person:
-        train = training_pool(early, teachers)
+        train = training_pool(recipe, teachers)
     for task in tasks:
         model, task_config = cut(joint, config, task)
-        _tuned(model, recipe, recipe.tune, train, val, task, output / task)
-        if recipe.polish:
-            closer = training_pool(replace(recipe, repeat=recipe.polish_repeat), teachers)
-            _tuned(model, recipe, recipe.polish, closer, val, task, output / f"{task}.polish")
+        pool = train.of(task)
+        _stage(model, recipe, recipe.tune, pool, val.of(task), output / task)
+        print(
+            f"{task}: the cut {calibrate(model, train.most_repeated(task), recipe):.2f} became 0.5"
+        )
         models.save(model, task_config, output / f"{task}.weights.h5")
         yield task, model, task_config
-
-
-def _tuned(
-    model: keras.Model,
-    recipe: Recipe,
-    stage: Stage,
-    train: Pool,
-    val: Pool,
-    task: str,
-    folder: Path,
-) -> None:
-    _stage(model, recipe, stage, train.of(task), val.of(task), folder)
-    cut_at = calibrate(model, train.most_repeated(task), recipe)
-    print(f"{folder.name}: the cut {cut_at:.2f} became 0.5")
 
 
 def _stage(
     model: keras.Model, recipe: Recipe, stage: Stage, train: Pool, val: Pool, folder: Path
 ) -> None:
-    config = TrainConfig(stage.epochs, stage.learning_rate, seed=recipe.seed, ema=stage.ema)
+    config = TrainConfig(stage.epochs, stage.learning_rate, seed=recipe.seed)
     history = fit(
         model,
         train.batches(recipe, stage.size, train=True),

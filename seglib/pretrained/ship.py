@@ -105,7 +105,6 @@ def scores(path: Path, task: str) -> dict[str, dict[str, float]]:
 def log(runs: Path, task: str) -> dict[str, list[dict[str, float]]]:
     """Read the history of every stage that led to a model."""
     stages = [*sorted(folder.name for folder in runs.glob("joint[0-9]")), task]
-    stages += [folder.name for folder in runs.glob(f"{task}.polish")]
     logs = {}
     for stage in stages:
         with open(runs / stage / "history.csv", newline="") as file:

@@ -7,7 +7,7 @@ all. Each is scored as the `.tflite` it becomes, at the photos' own size, on tha
 and on one set it never saw. Small networks are trained from three seeds; their spread says how far
 the others' single runs can be trusted. "linear" is the dense network as it was published, without
 activations in its decoder. Rows are written when a run ends; started again, finished runs are
-skipped. Exports are kept in FOLDER, so that `zoo_latency.py` and `seglib parity` find them.
+skipped. Weights and exports are kept in FOLDER, where `zoo_speed.py` and `seglib parity` find them.
 """
 
 import argparse
@@ -69,6 +69,11 @@ def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     minutes = (time.process_time() - begun) / 60
     cost = models.cost(model)
     name = label.replace(" / ", "_").replace(" ", "_")
+    models.save(
+        model,
+        models.configure(network, size=SIZE, **choices),
+        options.models / f"{name}.{seed}.weights.h5",
+    )
     path = to_tflite(model, options.models / f"{name}.{seed}.tflite")
     rows = []
     for name in VAL_SETS:

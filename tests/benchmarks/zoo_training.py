@@ -33,7 +33,7 @@ RUNS = {
     "residual_matting": ("residual_matting", {}, 3),
     "mobile_unet transpose": ("mobile_unet", {"decoder": "transpose"}, 3),
     "mobile_unet V1": ("mobile_unet", {"encoder": "mobilenet_v1"}, 3),
-    "mobile_unet V3 small": ("mobile_unet", V3, 1),
+    "mobile_unet V3 small": ("mobile_unet", V3, 3),
     "esp_dense": ("esp_dense", {}, 1),
     "transpose_unet .25 / .25": ("transpose_unet", {"width": 0.25}, 1),
     "dilated_unet": ("dilated_unet", {}, 1),
@@ -97,7 +97,7 @@ def main() -> int:
     rows = read_rows(options.results)
     done = {(row["label"], int(row["seed"])) for row in rows}
     options.models.mkdir(parents=True, exist_ok=True)
-    wanted = [(label, seed) for seed in range(3) for label in RUNS if seed < RUNS[label][2]]
+    wanted = [(label, seed) for label in RUNS for seed in range(RUNS[label][2])]
     try:
         for label, seed in wanted:
             if (label, seed) in done:

@@ -14,18 +14,15 @@ Chapters: TFLite conversion; real-time video.
 
 import threading
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import check_image, resize
 from seglib.metadata import check_tflite, read_metadata
-
-if TYPE_CHECKING:
-    import keras
+from seglib.runtime.tensors import dequantise, is_previous, one_line, quantise
 
 # Room for rounding in float16 and int8 files; a file that gives logits is far outside.
 _SLACK = 0.05
@@ -83,7 +80,7 @@ class Segmenter:
         self.labels: tuple[str, ...] = tuple(self.info.get("labels", ()))
         self._lock = threading.Lock()
         inputs = self._interpreter.get_input_details()
-        before = [tensor for tensor in inputs if _is_previous(tensor)] if len(inputs) == 2 else []
+        before = [tensor for tensor in inputs if is_previous(tensor)] if len(inputs) == 2 else []
         inputs = [tensor for tensor in inputs if not before or tensor is not before[0]]
         self._input = self._only(inputs, "inputs")
         self._output = self._only(self._interpreter.get_output_details(), "outputs")
@@ -124,13 +121,13 @@ class Segmenter:
             if self.remembers:
                 self._recall(photo.shape)
             self._interpreter.set_tensor(
-                self._input["index"], _quantise(image[None].astype(np.float32), self._input)
+                self._input["index"], quantise(image[None].astype(np.float32), self._input)
             )
             try:
                 self._interpreter.invoke()
             except RuntimeError as error:
-                raise self._unusable(f"fails while running: {_one_line(error)}") from error
-            values = _dequantise(self._interpreter.get_tensor(self._output["index"]), self._output)
+                raise self._unusable(f"fails while running: {one_line(error)}") from error
+            values = dequantise(self._interpreter.get_tensor(self._output["index"]), self._output)
             masks = values.reshape(self._output_shape)
             mask = masks[..., self._channel]
             # Written so that NaN, which fails every comparison, is refused as well.
@@ -156,7 +153,7 @@ class Segmenter:
         if self._before is None or shape != self._seen:
             self._before = np.zeros(self._output_shape, np.float32)
         self._seen = shape
-        given = _quantise(self._before[None], self._previous)
+        given = quantise(self._before[None], self._previous)
         self._interpreter.set_tensor(self._previous["index"], given)
 
     def __repr__(self) -> str:
@@ -167,7 +164,7 @@ class Segmenter:
     def _open(self, threads: int) -> tuple[Any, dict[str, Any] | None]:
         """Return the interpreter of the file's format, and the file's metadata."""
         if self.path.suffix == ".onnx":
-            from seglib.onnx_interpreter import OnnxInterpreter
+            from seglib.runtime.onnx_interpreter import OnnxInterpreter
 
             interpreter = OnnxInterpreter(self.path, threads)
             return interpreter, interpreter.metadata
@@ -188,7 +185,7 @@ class Segmenter:
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise SeglibError(
-                f"{self.path} is damaged, cut short or not for LiteRT ({_one_line(error)}); "
+                f"{self.path} is damaged, cut short or not for LiteRT ({one_line(error)}); "
                 "copy or export it again"
             ) from error
         return interpreter
@@ -258,72 +255,3 @@ class Segmenter:
 
     def _unusable(self, what: str) -> SeglibError:
         return SeglibError(f"{self.path} {what}; export the model with seglib.export.to_tflite")
-
-
-def forget(segment: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Let a segmenter forget the mask of the frame before, where it keeps one.
-
-    Args:
-        segment: anything that is called with a photo: a `Segmenter`, its `raw`, or a function,
-            which has nothing to forget.
-    """
-    keeper = getattr(segment, "__self__", segment)
-    if getattr(keeper, "remembers", False):
-        keeper.reset()
-
-
-def keras_segmenter(
-    model: "keras.Model", channel: int | None = None
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from photo to mask that runs a Keras model as a `Segmenter` runs a file.
-
-    A network can thus be scored with `seglib.evaluation.evaluate` before it is converted.
-
-    Args:
-        model: from (batch, H, W, 3), 0..255, to probabilities (batch, h, w, C). One that reads the
-            mask of the frame before gets an empty one at every call.
-        channel: which output channel is the mask. Needed where there are several.
-
-    Raises:
-        SeglibError: there is no such channel, or it has to be chosen.
-    """
-    size, count = model.inputs[0].shape[1:3], model.output_shape[-1]
-    others = {e.name: np.zeros((1, *e.shape[1:]), np.float32) for e in model.inputs[1:]}
-    if (channel is None and count > 1) or not 0 <= (channel or 0) < count:
-        raise SeglibError(
-            f"the network has {count} output channels; choose one with channel=0 to "
-            f"{count - 1} (--channel on the command line)"
-        )
-
-    def segment(photo: np.ndarray) -> np.ndarray:
-        image = resize(check_image(photo, "photo"), size).astype(np.float32)
-        given = {"image": image[None], **others} if others else image[None]
-        mask = np.asarray(model(given, training=False), np.float32)[0, ..., channel or 0]
-        return resize(mask, photo.shape[:2]).clip(0, 1)
-
-    return segment
-
-
-def _is_previous(tensor: dict[str, Any]) -> bool:
-    return "previous" in tensor["name"].rpartition("/")[2]
-
-
-def _quantise(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
-    """Turn real values into what an input tensor holds: value = scale * (integer - zero)."""
-    dtype = np.dtype(tensor["dtype"])
-    if dtype == np.float32:
-        return values
-    scale, zero = tensor["quantization"]
-    limits = np.iinfo(dtype)
-    return np.rint(values / (scale or 1) + zero).clip(limits.min, limits.max).astype(dtype)
-
-
-def _dequantise(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
-    if values.dtype == np.float32:
-        return values
-    scale, zero = tensor["quantization"]
-    return (values.astype(np.float32) - zero) * np.float32(scale or 1)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]

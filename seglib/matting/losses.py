@@ -17,7 +17,7 @@ ROUNDING = 1e-6
 
 
 def alpha_loss(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
-    """Return the mean over known pixels of |a - b| and of |a - b| times the picture.
+    """Return how far two alphas are apart, plainly and times the picture, over the known pixels.
 
     The second term is called composed after Deep Image Matting (Xu et al., 2017), where it compares
     the pictures that two alphas compose of a known person and a known background. The project of

@@ -47,7 +47,7 @@ def test_open_weights_name_open_data_only(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_gives_the_masks_of_its_keras_weights(name):
     model = models.load(pretrained.path(name, ".weights.h5"))
-    size = model.input_shape[1]
+    size = model.inputs[0].shape[1]
     photo = seglib.sample_photo()
     views = np.stack([images.resize(v, (size, size)) for v in (photo, photo[:256], photo[:, ::-1])])
     report = export.parity(model, [pretrained.path(name)], views)

@@ -59,7 +59,8 @@ def supervised(model: keras.Model, coarse: bool, auxiliary: bool) -> tuple[keras
     Raises:
         SeglibError: the network has no such maps.
     """
-    labels, side, full = model.output_shape[-1], model.output_shape[1], model.input_shape[1]
+    labels, side = model.output_shape[-1], model.output_shape[1]
+    full = model.inputs[0].shape[1]
     last = [layer for layer in model.layers if layer.weights][-1]
     source = last.input[0] if isinstance(last.input, list) else last.input
     masks = [model.output]

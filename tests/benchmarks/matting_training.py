@@ -16,7 +16,6 @@ stay in DIR and are not trained again; a run is short, and one that is stopped b
 """
 
 import argparse
-import csv
 import os
 import sys
 import time
@@ -28,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
 import numpy as np
+from study import one_thread, read_rows, real_set, write_rows
 
 from seglib import data
 from seglib.data.synthetic import PortraitConfig, portraits
@@ -55,15 +55,8 @@ SCORES = ("sad", "mse", "gradient")
 
 @cache
 def photos(name: str, split: str) -> data.Dataset:
-    """Load a set of photos of people.
-
-    Raises:
-        SeglibError: it is not under $SEGLIB_DATA.
-    """
-    dataset = data.load(name, split, "person")
-    if dataset.name == "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
-    return dataset
+    """Load a set of photos of people, once."""
+    return real_set(name, split, "person")
 
 
 @cache
@@ -292,16 +285,8 @@ def main() -> int:
     )
     options = parser.parse_args()
 
-    # One thread: results repeat, and the machine stays usable.
-    import tensorflow as tf
-
-    cv2.setNumThreads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    rows = []
-    if options.results.exists():
-        with open(options.results, newline="") as file:
-            rows = list(csv.DictReader(file))
+    one_thread()
+    rows = read_rows(options.results)
     done = {(row["network"], row["seed"]) for row in rows}
     options.models.mkdir(parents=True, exist_ok=True)
     work = [(fixed_rows, ())] if not any(seed == "" for _, seed in done) else []
@@ -315,13 +300,7 @@ def main() -> int:
         for job, arguments in work:
             new = job(*arguments)
             rows += new
-            with (
-                atomic_path(options.results) as temporary,
-                open(temporary, "w", newline="") as file,
-            ):
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                writer.writerows(rows)
+            write_rows(options.results, COLUMNS, rows)
             for row in new:
                 print(*row.values(), flush=True)
     except SeglibError as error:

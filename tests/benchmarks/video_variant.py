@@ -18,17 +18,16 @@ Clips of other seeds are of other photos, with another motion and noise.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+from study import real_set, write_rows
 
 from seglib import Segmenter, data, metrics, pretrained, video
-from seglib.errors import SeglibError
 from seglib.evaluation import evaluate
-from seglib.files import atomic_path, sha256
+from seglib.files import sha256
 from seglib.images import resize
 
 COLUMNS = (
@@ -211,6 +210,11 @@ def detected(films: list[tuple], kind: str, seed: int) -> Iterator[dict]:
         yield {**shared, "share": float(np.mean(share))}
 
 
+def as_text(row: dict) -> dict:
+    """Round a row's fractions to four places."""
+    return {key: f"{v:.4f}" if isinstance(v, float) else v for key, v in row.items()}
+
+
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -221,9 +225,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     model = options.model or pretrained.path("portrait_video")
-    photos = data.load(SET, "val", "person")
-    if photos.name != SET:
-        raise SeglibError(f"the photos of {SET} are missing; set SEGLIB_DATA to their folder")
+    photos = real_set(SET, "val", "person")
     rows = [{"part": "photos", **row} for row in single_photos(model, photos)]
     for seed in options.seeds:
         compared = ways(model)
@@ -233,16 +235,8 @@ def main() -> None:
             rows += [{"part": "detector", **row} for row in detected(films, kind, seed)]
             if kind == "pan":
                 rows += [{"part": "cut", **row} for row in after_cuts(compared, films, seed)]
-    digest = sha256(model)[:12]
-    with atomic_path(options.output) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for row in rows:
-            numbers = {
-                key: f"{value:.4f}" if isinstance(value, float) else value
-                for key, value in row.items()
-            }
-            writer.writerow({**numbers, "sha256": digest})
+    shared = {"sha256": sha256(model)[:12]}
+    write_rows(options.output, COLUMNS, [{**as_text(row), **shared} for row in rows])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
 """The weights that ship: complete, described, equal to their Keras twins, and good on photos."""
 
+import os
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import seglib
 from seglib import data, export, images, models, pretrained
@@ -10,7 +15,14 @@ from seglib.evaluation import evaluate
 from seglib.files import sha256
 from seglib.metadata import read_metadata
 from seglib.pretrained import recipe, ship
-from seglib.pretrained.pool import SOURCE_SIZE, Pool, validation_pool, without_copies
+from seglib.pretrained.pool import (
+    SOURCE_SIZE,
+    Pool,
+    close_up,
+    training_pool,
+    validation_pool,
+    without_copies,
+)
 
 NAMES = ("hair", "hair_open", "portrait", "portrait_open", "portrait_video")
 FIELDS = {
@@ -154,3 +166,54 @@ def test_training_leaves_out_what_scores_are_measured_on():
     assert left.masks[:, 0, 0, 0].tolist() == [0, 2, 4]
     assert left.repeat.tolist() == [[0, 1], [4, 5], [8, 9]]
     np.testing.assert_array_equal(left.images, drawn[[0, 2, 4]])
+
+
+@given(
+    st.tuples(st.integers(1, 120), st.integers(1, 120)),
+    st.tuples(st.integers(0, 200), st.integers(0, 100)),
+    st.integers(0, 9),
+)
+def test_a_close_up_is_a_square_that_shows_the_hair(extent, corner, seed):
+    hair = np.zeros((320, 220), np.float32)
+    top, left = corner
+    hair[top : top + extent[0], left : left + extent[1]] = 1
+    rows, columns = close_up(hair, np.random.default_rng(seed))
+    side = rows.stop - rows.start
+    assert side == columns.stop - columns.start
+    assert min(1.4 * max(extent), 220) - 1 <= side <= max(3 * max(extent), 56)
+    assert rows.start >= 0 and rows.stop <= 320 and columns.start >= 0 and columns.stop <= 220
+    # The window may lie a quarter of its side off the middle, so some hair can be cut off.
+    assert hair[rows, columns].sum() >= 0.4 * hair.sum()
+
+
+@pytest.mark.skipif("SEGLIB_DATA" not in os.environ, reason="needs the photos")
+def test_close_ups_join_the_training_photos_with_both_masks():
+    plan = recipe.Recipe({"ccp_upper": recipe.TASKS}, {}, 0)
+    without, with_ = (
+        training_pool(replace(plan, close_ups=close_ups)) for close_ups in ({}, {"ccp_upper": 1})
+    )
+    new = slice(len(without.images), None)
+    assert 0.9 * len(without.images) < len(with_.images[new]) <= len(without.images)
+    assert with_.known[new].all()
+    hair = [pool.masks[..., 1].mean() for pool in (without, with_)]
+    assert hair[1] > 1.5 * hair[0]
+
+
+def test_a_stage_with_fixed_norm_leaves_statistics_alone_and_changes_kernels(tmp_path):
+    config = models.UNetConfig(
+        size=32, encoder="mobilenet_v1", width=0.1, decoder_channels=(8, 8, 8, 8), labels=("hair",)
+    )
+    model = models.mobile_unet(config)
+    before = {weight.path: np.array(weight) for weight in model.weights}
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    masks = np.uint8(255) * (pictures[..., :1] > 128)
+    pool = Pool(pictures, masks, np.ones((4, 1), bool), np.ones((4, 1), int))
+    stage = recipe.Stage(32, 1, 1e-2, fixed_norm=True, augment=recipe.LIGHT)
+    recipe.train_stage(model, recipe.Recipe({}, {}, 0, batch_size=2), stage, pool, pool, tmp_path)
+    changed = {
+        weight.path.rsplit("/", 1)[-1]
+        for weight in model.weights
+        if not np.array_equal(before[weight.path], np.array(weight))
+    }
+    assert "kernel" in changed
+    assert not changed & {"gamma", "beta", "moving_mean", "moving_variance"}

@@ -1,7 +1,7 @@
 """The training pictures of the shipped weights, in memory, with the masks that are known.
 
 Photo sets hold persons, hair or both; a teacher's probabilities stand in for a mask that a set
-lacks.
+lacks. Street photos show small heads, so a recipe may add close-ups cut out of them.
 
 Chapter: training on Colab.
 """
@@ -66,12 +66,12 @@ class Pool:
             np.ones((int(keep.sum()), 1), int),
         )
 
-    def batches(self, recipe: "Recipe", size: int, train: bool) -> Batches:
-        """Cut into batches, augmented and shuffled for training."""
-        config = data.AugmentConfig() if train else None
-        return Batches(
-            self.images, self.masks, recipe.batch_size, size, config, recipe.seed, train, self.known
-        )
+    def batches(
+        self, recipe: "Recipe", size: int, augment: data.AugmentConfig | None = None
+    ) -> Batches:
+        """Cut into batches; shuffled for training where they are augmented."""
+        shared = (recipe.batch_size, size, augment, recipe.seed, augment is not None)
+        return Batches(self.images, self.masks, *shared, self.known)
 
 
 def training_pool(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> Pool:
@@ -88,6 +88,8 @@ def training_pool(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> 
     for name, kinds in recipe.sets.items():
         parts.append(_photos(name, "train", kinds, teachers))
         parts[-1].repeat *= [recipe.repeat.get(task, {}).get(name, 1) for task in TASKS]
+    for name, count in recipe.close_ups.items():
+        parts.append(_close_ups(name, count, recipe.seed))
     scored = sorted({*recipe.sets, *recipe.val_sets})
     shown = np.concatenate([data.load(name, "val").arrays(SOURCE_SIZE)[0] for name in scored])
     parts = [without_copies(_joined(parts), shown)]
@@ -122,6 +124,40 @@ def validation_pool(recipe: "Recipe") -> Pool:
 
 def _joined(parts: list[Pool]) -> Pool:
     return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
+
+
+def close_up(hair: np.ndarray, chance: np.random.Generator) -> tuple[slice, slice]:
+    """Return a square window around the hair: rows and columns of the photo.
+
+    Its side is 1.4 to 3 times that of the hair, but at least 56 pixels and at most the photo.
+
+    Args:
+        hair: float32 (h, w) in 0..1; some pixel exceeds 0.5.
+        chance: draws side and place.
+    """
+    lines = np.nonzero(hair > 0.5)
+    extent = max(np.ptp(line) for line in lines) + 1
+    side = int(np.clip(chance.uniform(1.4, 3) * extent, 56, min(hair.shape)))
+    window = []
+    for line, length in zip(lines, hair.shape, strict=True):
+        middle = (line.min() + line.max()) / 2 + chance.uniform(-0.15, 0.25) * side
+        start = int(np.clip(middle - side / 2, 0, length - side))
+        window.append(slice(start, start + side))
+    return tuple(window)
+
+
+def _close_ups(name: str, count: int, seed: int) -> Pool:
+    """Cut `count` windows around the hair of every photo of a set that has both masks."""
+    chance = np.random.default_rng(seed)
+    images, masks = [], []
+    for (image, person), (_, hair) in zip(*(_set(name, "train", t) for t in TASKS), strict=True):
+        both = np.rint(np.stack([person, hair], axis=-1) * 255).astype(np.uint8)
+        for _ in range(count if (hair > 0.5).any() else 0):
+            window = close_up(hair, chance)
+            images.append(resize(image[window], (SOURCE_SIZE, SOURCE_SIZE)))
+            masks.append(resize(both[window], (SOURCE_SIZE, SOURCE_SIZE)))
+    shape = (len(images), len(TASKS))
+    return Pool(np.stack(images), np.stack(masks), np.ones(shape, bool), np.ones(shape, int))
 
 
 def _set(name: str, split: str, kind: str) -> data.Dataset:

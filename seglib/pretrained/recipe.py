@@ -7,11 +7,12 @@ One network learns persons and hair together, at 96 pixels first, where a step i
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
 cut into one network per task, and each is tuned on its own task, during which the sets with the
 most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
-the training pictures of those sets. `all` uses every photo set (research and teaching); `open`
-only the Apache-2.0 street photos and synthetic portraits. Training photos that a val split shows
-as well (Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by the verdict of
-`seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage can be stopped and started
-again.
+the training pictures of those sets. `all` uses every photo set (research and teaching); its hair
+network ends with a stage on photos that are changed less, so that it gets used to photos as they
+are. `open` uses only the Apache-2.0 street photos, close-ups cut out of them, and synthetic
+portraits. Training photos that a val split shows as well (Figaro1k's Frame00249 is the mirror image
+of Frame00250) are left out, by the verdict of `seglib.data.duplicates`. Photos come from
+`$SEGLIB_DATA`; every stage can be stopped and started again.
 
 Chapter: training on Colab.
 """
@@ -25,20 +26,49 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seglib import models
+from seglib import data, models
 from seglib.data.batches import Batches
 from seglib.models import UNetConfig, mobile_unet
 from seglib.pretrained.pool import TASKS, Pool, training_pool, validation_pool
 from seglib.training import TrainConfig, fit
 
+LIGHT = data.AugmentConfig(
+    rotate=8,
+    zoom=(0.9, 1.2),
+    stretch=0.05,
+    shear=0.03,
+    shift=0.06,
+    contrast=0.15,
+    gamma=0.2,
+    saturation=0.25,
+    tint=0.05,
+    grey=0.04,
+    blur=0.05,
+    noise=0.1,
+)
+"""About a third of the usual changes, for a last stage."""
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One call of `fit`: input size in pixels, passes over the data, highest learning rate."""
+    """One call of `fit`.
+
+    Attributes:
+        size: input size in pixels.
+        epochs: passes over the data.
+        learning_rate: the highest rate.
+        ema: momentum of the running mean of the weights that is kept; 0 keeps the weights.
+        fixed_norm: keep every BatchNorm as it is and use its statistics in training, too, so that
+            the network is trained as it will run. For small changes at the end.
+        augment: how far the photos are changed.
+    """
 
     size: int
     epochs: int
     learning_rate: float
+    ema: float = 0.0
+    fixed_norm: bool = False
+    augment: data.AugmentConfig = data.AugmentConfig()
 
 
 @dataclass(frozen=True)
@@ -49,10 +79,14 @@ class Recipe:
         sets: photo sets and the kinds of mask taken from each.
         val_sets: sets whose val split picks the best epoch.
         synthetic: synthetic portraits added to the training photos.
+        close_ups: sets with both masks and how many windows around the hair are cut from a photo;
+            they join at the last stage where there is a `polish`, else from the start.
         repeat: per task, how often an epoch of tuning shows the photos of a set; once where it is
             not named.
         joint: stages of the network that learns both tasks.
         tune: stage of each task's own network.
+        polish: per task, one more stage of its own network.
+        polish_repeat: `repeat` of that stage.
         unet: the network; `size` and `labels` are set by the stages.
         seed: start of all chance.
     """
@@ -60,9 +94,12 @@ class Recipe:
     sets: dict[str, tuple[str, ...]]
     val_sets: dict[str, tuple[str, ...]]
     synthetic: int
+    close_ups: dict[str, int] = field(default_factory=dict)
     repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
+    polish: dict[str, Stage] = field(default_factory=dict)
+    polish_repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     unet: UNetConfig = UNetConfig()
     batch_size: int = 32
     seed: int = 0
@@ -74,15 +111,19 @@ RECIPES = {
         sets={"eg1800": ("person",), "figaro1k": ("hair",), "lfw_hair": ("hair",), **STREET},
         val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
         synthetic=0,
+        close_ups={"ccp_upper": 1},
         repeat={"person": {"eg1800": 2}, "hair": {"figaro1k": 3}},
         tune=Stage(128, 36, 2e-3),
+        polish={"hair": Stage(128, 8, 1.5e-3, ema=0.998, fixed_norm=True, augment=LIGHT)},
+        polish_repeat={"hair": {"figaro1k": 6}},
     ),
     "open": Recipe(
         sets=STREET,
         val_sets=STREET,
-        synthetic=2500,
-        joint=(Stage(96, 14, 3e-3), Stage(128, 10, 2e-3)),
-        tune=Stage(128, 4, 5e-4),
+        synthetic=3000,
+        close_ups={"ccp_upper": 2},
+        joint=(Stage(96, 16, 3e-3), Stage(128, 12, 2e-3)),
+        tune=Stage(128, 8, 1e-3, ema=0.995),
     ),
 }
 
@@ -143,7 +184,8 @@ def run(
     output = output / variant
     teachers = teachers or {}
     person = {task: path for task, path in teachers.items() if task == "person"}
-    train, val = training_pool(recipe, person), validation_pool(recipe)
+    early = replace(recipe, close_ups={}) if recipe.polish else recipe
+    train, val = training_pool(early, person), validation_pool(recipe)
     print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
     keras.utils.set_random_seed(recipe.seed)
     joint = None
@@ -152,30 +194,55 @@ def run(
         model = mobile_unet(config)
         if joint is not None:
             model.set_weights(joint.get_weights())
-        _stage(model, recipe, stage, train, val, output / f"joint{number}")
+        train_stage(model, recipe, stage, train, val, output / f"joint{number}")
         joint = model
     models.save(joint, config, output / "joint.weights.h5")
     if teachers != person:
-        train = training_pool(recipe, teachers)
+        train = training_pool(early, teachers)
     for task in tasks:
         model, task_config = cut(joint, config, task)
-        pool = train.of(task)
-        _stage(model, recipe, recipe.tune, pool, val.of(task), output / task)
-        print(
-            f"{task}: the cut {calibrate(model, train.most_repeated(task), recipe):.2f} became 0.5"
-        )
+        _tuned(model, recipe, recipe.tune, train, val, task, output / task)
+        if task in recipe.polish:
+            models.save(model, task_config, output / f"{task}.tuned.weights.h5")
+            closer = training_pool(replace(recipe, repeat=recipe.polish_repeat), teachers)
+            folder = output / f"{task}.polish"
+            _tuned(model, recipe, recipe.polish[task], closer, val, task, folder)
         models.save(model, task_config, output / f"{task}.weights.h5")
         yield task, model, task_config
 
 
-def _stage(
+def _tuned(
+    model: keras.Model,
+    recipe: Recipe,
+    stage: Stage,
+    train: Pool,
+    val: Pool,
+    task: str,
+    folder: Path,
+) -> None:
+    train_stage(model, recipe, stage, train.of(task), val.of(task), folder)
+    cut_at = calibrate(model, train.most_repeated(task), recipe)
+    print(f"{folder.name}: the cut {cut_at:.2f} became 0.5")
+
+
+def train_stage(
     model: keras.Model, recipe: Recipe, stage: Stage, train: Pool, val: Pool, folder: Path
 ) -> None:
-    config = TrainConfig(stage.epochs, stage.learning_rate, seed=recipe.seed)
+    """Train a model for one stage, or go on where that was stopped."""
+    norms = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
+    for norm in norms:
+        norm.trainable = not stage.fixed_norm
+    config = TrainConfig(
+        stage.epochs,
+        stage.learning_rate,
+        bn_batches=0 if stage.fixed_norm else TrainConfig.bn_batches,
+        seed=recipe.seed,
+        ema=stage.ema,
+    )
     history = fit(
         model,
-        train.batches(recipe, stage.size, train=True),
-        val.batches(recipe, stage.size, train=False),
+        train.batches(recipe, stage.size, stage.augment),
+        val.batches(recipe, stage.size),
         config,
         folder,
     )

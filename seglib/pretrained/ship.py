@@ -68,12 +68,29 @@ def ship(runs: Path, variant: str, task: str, folder: Path = FOLDER) -> Path:
         folder: where the files go.
     """
     name = NAMES[task] + ("_open" if variant == "open" else "")
-    weights = runs / variant / f"{task}.weights.h5"
-    model, config = models.load(weights), models.load_config(weights)
-    models.save(model, config, folder / f"{name}.weights.h5")
     about = {"name": name, "task": task, **(OPEN if variant == "open" else RESEARCH)}
     if (variant, task) == ("all", "hair"):
         about["training_data"] = [*about["training_data"], HAIR_TEACHER]
+    story = {
+        "recipe": asdict(RECIPES[variant]),
+        "limits": LIMITS[task],
+        "log": log(runs / variant, task),
+    }
+    return write(runs / variant / f"{task}.weights.h5", about, story, folder)
+
+
+def write(weights: Path, about: dict, story: dict, folder: Path = FOLDER) -> Path:
+    """Write `.tflite`, Keras weights, config and card; return the `.tflite`.
+
+    Args:
+        weights: the trained network.
+        about: name, task, licence, terms and training data: what the `.tflite` says of itself.
+        story: recipe, limits and log, which the card says besides.
+        folder: where the files go.
+    """
+    name, task = about["name"], about["task"]
+    model, config = models.load(weights), models.load_config(weights)
+    models.save(model, config, folder / f"{name}.weights.h5")
     metadata = {**about, "labels": list(config.labels)}
     path = export.to_tflite(model, folder / f"{name}.tflite", "float16", metadata=metadata)
     content = {
@@ -81,10 +98,10 @@ def ship(runs: Path, variant: str, task: str, folder: Path = FOLDER) -> Path:
         "network": asdict(config),
         "parameters": model.count_params(),
         "tflite_sha256": sha256(path),
-        "recipe": asdict(RECIPES[variant]),
+        "recipe": story["recipe"],
         "scores": scores(path, task),
-        "limits": LIMITS[task],
-        "log": log(runs / variant, task),
+        "limits": story["limits"],
+        "log": story["log"],
     }
     with atomic_path(folder / f"{name}.card.json") as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -105,6 +122,7 @@ def scores(path: Path, task: str) -> dict[str, dict[str, float]]:
 def log(runs: Path, task: str) -> dict[str, list[dict[str, float]]]:
     """Read the history of every stage that led to a model."""
     stages = [*sorted(folder.name for folder in runs.glob("joint[0-9]")), task]
+    stages += [folder.name for folder in runs.glob(f"{task}.polish")]
     logs = {}
     for stage in stages:
         with open(runs / stage / "history.csv", newline="") as file:

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import keras
 
-from seglib import data, export, models, pretrained
+from seglib import data, models, pretrained
 from seglib.data.film import FilmBatches
 from seglib.data.previous import FIRST_FRAMES, PreviousConfig
-from seglib.files import atomic_path, sha256
 from seglib.models import UNetConfig
 from seglib.pretrained import pool, recipe, ship
 from seglib.training import TrainConfig, fit
@@ -115,29 +114,17 @@ def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
 
 def write(plan: VideoRecipe, output: Path, folder: Path = pretrained.FOLDER) -> Path:
     """Write the four files that ship and return the `.tflite`."""
-    weights = output / f"{NAME}.weights.h5"
-    model, config = models.load(weights), models.load_config(weights)
-    models.save(model, config, folder / f"{NAME}.weights.h5")
     about = {"name": NAME, "task": TASK, **ship.RESEARCH}
     about["training_data"] = [
         f"the weights of {START} to start from, and what trained them:",
         *ship.RESEARCH["training_data"],
     ]
-    metadata = {**about, "labels": list(config.labels)}
-    path = export.to_tflite(model, folder / f"{NAME}.tflite", "float16", metadata=metadata)
-    content = {
-        **about,
-        "network": asdict(config),
-        "parameters": model.count_params(),
-        "tflite_sha256": sha256(path),
+    story = {
         "recipe": {**asdict(plan), "seed": plan.seed},
-        "scores": ship.scores(path, TASK),
         "limits": LIMITS,
         "log": ship.log(output, TASK),
     }
-    with atomic_path(folder / f"{NAME}.card.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return path
+    return ship.write(output / f"{NAME}.weights.h5", about, story, folder)
 
 
 def main() -> None:

@@ -208,7 +208,7 @@ def test_a_stage_with_fixed_norm_leaves_statistics_alone_and_changes_kernels(tmp
     pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     masks = np.uint8(255) * (pictures[..., :1] > 128)
     pool = Pool(pictures, masks, np.ones((4, 1), bool), np.ones((4, 1), int))
-    stage = recipe.Stage(32, 1, 1e-2, fixed_norm=True, augment=recipe.LIGHT)
+    stage = recipe.Stage(32, 1, 1e-2, fixed_norm=True, augment=recipe.FLIPS)
     recipe.train_stage(model, recipe.Recipe({}, {}, 0, batch_size=2), stage, pool, pool, tmp_path)
     changed = {
         weight.path.rsplit("/", 1)[-1]

@@ -7,12 +7,12 @@ One network learns persons and hair together, at 96 pixels first, where a step i
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
 cut into one network per task, and each is tuned on its own task, during which the sets with the
 most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
-the training pictures of those sets. `all` uses every photo set (research and teaching); its hair
-network ends with a stage on photos that are changed less, so that it gets used to photos as they
-are. `open` uses only the Apache-2.0 street photos, close-ups cut out of them, and synthetic
-portraits. Training photos that a val split shows as well (Figaro1k's Frame00249 is the mirror image
-of Frame00250) are left out, by the verdict of `seglib.data.duplicates`. Photos come from
-`$SEGLIB_DATA`; every stage can be stopped and started again.
+the training pictures of those sets. A short last stage shows photos as they are, but for flips.
+`all` uses every photo set (research and teaching); `open` only the Apache-2.0 street photos,
+close-ups cut out of them, and synthetic portraits. Training photos that a val split shows as well
+(Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by the verdict of
+`seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage can be stopped and started
+again.
 
 Chapter: training on Colab.
 """
@@ -20,7 +20,7 @@ Chapter: training on Colab.
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import keras
@@ -32,21 +32,9 @@ from seglib.models import UNetConfig, mobile_unet
 from seglib.pretrained.pool import TASKS, Pool, training_pool, validation_pool
 from seglib.training import TrainConfig, fit
 
-LIGHT = data.AugmentConfig(
-    rotate=8,
-    zoom=(0.9, 1.2),
-    stretch=0.05,
-    shear=0.03,
-    shift=0.06,
-    contrast=0.15,
-    gamma=0.2,
-    saturation=0.25,
-    tint=0.05,
-    grey=0.04,
-    blur=0.05,
-    noise=0.1,
-)
-"""About a third of the usual changes, for a last stage."""
+_OFF = {f.name: 0.0 for f in fields(data.AugmentConfig) if isinstance(f.default, float)}
+FLIPS = data.AugmentConfig(**{**_OFF, "flip": 0.5, "zoom": (1.0, 1.0)})
+"""Photos as they are, half of them mirrored."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +67,14 @@ class Recipe:
         sets: photo sets and the kinds of mask taken from each.
         val_sets: sets whose val split picks the best epoch.
         synthetic: synthetic portraits added to the training photos.
-        close_ups: sets with both masks and how many windows around the hair are cut from a photo;
-            they join at the last stage where there is a `polish`, else from the start.
+        close_ups: sets with both masks and how many windows around the hair are cut from a photo.
         repeat: per task, how often an epoch of tuning shows the photos of a set; once where it is
             not named.
         joint: stages of the network that learns both tasks.
         tune: stage of each task's own network.
-        polish: per task, one more stage of its own network.
-        polish_repeat: `repeat` of that stage.
+        polish: a last stage of each task's own network.
+        polish_close_ups: close-ups that join there.
+        polish_repeat: `repeat` of that stage, where it differs.
         unet: the network; `size` and `labels` are set by the stages.
         seed: start of all chance.
     """
@@ -98,11 +86,17 @@ class Recipe:
     repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
-    polish: dict[str, Stage] = field(default_factory=dict)
+    polish: Stage = Stage(128, 3, 1e-3, ema=0.995, fixed_norm=True, augment=FLIPS)
+    polish_close_ups: dict[str, int] = field(default_factory=dict)
     polish_repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     unet: UNetConfig = UNetConfig()
     batch_size: int = 32
     seed: int = 0
+
+    def last(self) -> "Recipe":
+        """Return the recipe by whose pictures the last stage trains."""
+        close_ups = {**self.close_ups, **self.polish_close_ups}
+        return replace(self, close_ups=close_ups, repeat={**self.repeat, **self.polish_repeat})
 
 
 STREET = {"ccp_upper": TASKS, "ccp_full": TASKS}
@@ -111,11 +105,10 @@ RECIPES = {
         sets={"eg1800": ("person",), "figaro1k": ("hair",), "lfw_hair": ("hair",), **STREET},
         val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
         synthetic=0,
-        close_ups={"ccp_upper": 1},
         repeat={"person": {"eg1800": 2}, "hair": {"figaro1k": 3}},
         tune=Stage(128, 36, 2e-3),
-        polish={"hair": Stage(128, 8, 1.5e-3, ema=0.998, fixed_norm=True, augment=LIGHT)},
-        polish_repeat={"hair": {"figaro1k": 6}},
+        polish_close_ups={"ccp_upper": 1},
+        polish_repeat={"person": {"eg1800": 3}, "hair": {"figaro1k": 6}},
     ),
     "open": Recipe(
         sets=STREET,
@@ -184,8 +177,7 @@ def run(
     output = output / variant
     teachers = teachers or {}
     person = {task: path for task, path in teachers.items() if task == "person"}
-    early = replace(recipe, close_ups={}) if recipe.polish else recipe
-    train, val = training_pool(early, person), validation_pool(recipe)
+    train, val = training_pool(recipe, person), validation_pool(recipe)
     print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
     keras.utils.set_random_seed(recipe.seed)
     joint = None
@@ -198,15 +190,13 @@ def run(
         joint = model
     models.save(joint, config, output / "joint.weights.h5")
     if teachers != person:
-        train = training_pool(early, teachers)
+        train = training_pool(recipe, teachers)
+    last = training_pool(recipe.last(), teachers)
     for task in tasks:
         model, task_config = cut(joint, config, task)
         _tuned(model, recipe, recipe.tune, train, val, task, output / task)
-        if task in recipe.polish:
-            models.save(model, task_config, output / f"{task}.tuned.weights.h5")
-            closer = training_pool(replace(recipe, repeat=recipe.polish_repeat), teachers)
-            folder = output / f"{task}.polish"
-            _tuned(model, recipe, recipe.polish[task], closer, val, task, folder)
+        models.save(model, task_config, output / f"{task}.tuned.weights.h5")
+        _tuned(model, recipe, recipe.polish, last, val, task, output / f"{task}.polish")
         models.save(model, task_config, output / f"{task}.weights.h5")
         yield task, model, task_config
 
@@ -225,13 +215,18 @@ def _tuned(
     print(f"{folder.name}: the cut {cut_at:.2f} became 0.5")
 
 
+def set_norm(model: keras.Model, fixed: bool) -> None:
+    """Fix every BatchNorm, so that it keeps and uses its statistics in training, or free it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = not fixed
+
+
 def train_stage(
     model: keras.Model, recipe: Recipe, stage: Stage, train: Pool, val: Pool, folder: Path
 ) -> None:
     """Train a model for one stage, or go on where that was stopped."""
-    norms = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
-    for norm in norms:
-        norm.trainable = not stage.fixed_norm
+    set_norm(model, fixed=stage.fixed_norm)
     config = TrainConfig(
         stage.epochs,
         stage.learning_rate,

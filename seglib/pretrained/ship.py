@@ -122,6 +122,7 @@ def scores(path: Path, task: str) -> dict[str, dict[str, float]]:
 def log(runs: Path, task: str) -> dict[str, list[dict[str, float]]]:
     """Read the history of every stage that led to a model."""
     stages = [*sorted(folder.name for folder in runs.glob("joint[0-9]")), task]
+    # The network for video has no last stage of its own.
     stages += [folder.name for folder in runs.glob(f"{task}.polish")]
     logs = {}
     for stage in stages:

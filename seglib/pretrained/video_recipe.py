@@ -3,11 +3,12 @@
     python -m seglib.pretrained.video_recipe --output runs [--seed 0] [--ship]
 
 The shipped `portrait` gets a fourth input channel, empty at first, and is tuned on the photos with
-person masks, each with a made-up mask of the frame before (`seglib.data.previous`). The best epoch
-is that of the highest IoU on val photos with an empty mask before, so nothing is lost on single
-photos. As in `seglib.pretrained.recipe`, the last bias is then moved so that 0.5 is the best cut.
-Photos come from `$SEGLIB_DATA`; a run that was stopped goes on. `--ship` writes the files that the
-library loads, with the scores of `tests/benchmarks/video_variant.py` left to `seglib/assets`.
+person masks, each with a made-up mask of the frame before (`seglib.data.previous`); its BatchNorm
+stays as it is, as in the last stage of `seglib.pretrained.recipe`. The best epoch is that of the
+highest IoU on val photos with an empty mask before, so nothing is lost on single photos. As in that
+recipe, the last bias is then moved so that 0.5 is the best cut. Photos come from `$SEGLIB_DATA`; a
+run that was stopped goes on. `--ship` writes the files that the library loads, with the scores of
+`tests/benchmarks/video_variant.py` left to `seglib/assets`.
 
 Chapter: real-time video.
 """
@@ -45,6 +46,7 @@ class VideoRecipe:
         repeat: how often an epoch shows the photos of a set; once where it is not named.
         previous: the masks of the frame before.
         train: the training; its `seed` starts all chance.
+        augment: how far the photos are changed.
         batch_size: photos a step.
     """
 
@@ -53,7 +55,8 @@ class VideoRecipe:
     )
     repeat: dict[str, int] = field(default_factory=dict)
     previous: PreviousConfig = PreviousConfig()
-    train: TrainConfig = TrainConfig(epochs=3, learning_rate=1e-3, bn_batches=30)
+    train: TrainConfig = TrainConfig(epochs=3, learning_rate=1e-3, bn_batches=0, ema=0.99)
+    augment: data.AugmentConfig = recipe.FLIPS
     batch_size: int = 32
 
     @property
@@ -86,6 +89,7 @@ def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
     train = pool.training_pool(plan.photos)
     val = pool.validation_pool(plan.photos).of(TASK)
     print(f"{len(train.images)} training and {len(val.images)} validation pictures", flush=True)
+    recipe.set_norm(model, fixed=True)
     shown, size = train.of(TASK), config.size
     shared = {"batch_size": plan.batch_size, "size": size, "seed": plan.seed}
     history = fit(
@@ -93,7 +97,7 @@ def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
         FilmBatches(
             shown.images,
             shown.masks,
-            augment=data.AugmentConfig(),
+            augment=plan.augment,
             shuffle=True,
             previous=plan.previous,
             **shared,

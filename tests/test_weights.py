@@ -1,6 +1,5 @@
 """The weights that ship: complete, described, equal to their Keras twins, and good on photos."""
 
-import os
 from dataclasses import replace
 
 import keras
@@ -186,8 +185,8 @@ def test_a_close_up_is_a_square_that_shows_the_hair(extent, corner, seed):
     assert hair[rows, columns].sum() >= 0.4 * hair.sum()
 
 
-@pytest.mark.skipif("SEGLIB_DATA" not in os.environ, reason="needs the photos")
-def test_close_ups_join_the_training_photos_with_both_masks():
+def test_close_ups_join_the_training_photos_with_both_masks(real_data, monkeypatch):
+    monkeypatch.setenv("SEGLIB_DATA", str(real_data))
     plan = recipe.Recipe({"ccp_upper": recipe.TASKS}, {}, 0)
     without, with_ = (
         training_pool(replace(plan, close_ups=close_ups)) for close_ups in ({}, {"ccp_upper": 1})

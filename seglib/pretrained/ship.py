@@ -49,6 +49,7 @@ LIMITS = {
         "One mask for everybody in the frame; passers-by may be marked or missed.",
         "Edges are drawn at 128 pixels and then enlarged: single hairs and fingers are lost.",
         "Hats and bags count as the person in part of the training data.",
+        "Photos that are very noisy, turned, or cropped to a part of a face score much lower.",
     ],
     "hair": [
         "Small heads, as in street photos, score lowest.",

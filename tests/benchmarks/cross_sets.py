@@ -9,14 +9,12 @@ network is done; started again, what is there is skipped.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data
-from seglib.errors import SeglibError
 from seglib.evaluation import evaluate
 
 SETS = {
@@ -70,6 +68,7 @@ def run(task: str, home: str, seed: int, options: argparse.Namespace) -> list[di
     return found
 
 
+@plain_errors
 def main() -> int:
     """Train what is missing; 2 where photos are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -80,22 +79,18 @@ def main() -> int:
     parser.add_argument("--tasks", nargs="+", choices=SETS, default=list(SETS))
     options = parser.parse_args()
     one_thread()
-    try:
-        rows = read_rows(options.results)
-        done = {(row["task"], row["trained_on"], int(row["seed"])) for row in rows}
-        for seed in options.seeds:
-            for task in options.tasks:
-                for home in SETS[task]:
-                    if (task, home, seed) in done:
-                        continue
-                    new = run(task, home, seed, options)
-                    rows += new
-                    write_rows(options.results, COLUMNS, rows)
-                    scores = ", ".join(f"{row['scored_on']} {row['iou']}" for row in new)
-                    print(f"{task} from {home}, seed {seed}: {scores}", flush=True)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    rows = read_rows(options.results)
+    done = {(row["task"], row["trained_on"], int(row["seed"])) for row in rows}
+    for seed in options.seeds:
+        for task in options.tasks:
+            for home in SETS[task]:
+                if (task, home, seed) in done:
+                    continue
+                new = run(task, home, seed, options)
+                rows += new
+                write_rows(options.results, COLUMNS, rows)
+                scores = ", ".join(f"{row['scored_on']} {row['iou']}" for row in new)
+                print(f"{task} from {home}, seed {seed}: {scores}", flush=True)
     return 0
 
 

@@ -12,11 +12,10 @@ started again, what is there is skipped. RESULTS.json beside it holds means and 
 import argparse
 import functools
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data
 from seglib.errors import SeglibError
@@ -130,6 +129,7 @@ def write(path: Path, rows: list[dict]) -> None:
         temporary.write_text(json.dumps(summary(rows), indent=1) + "\n")
 
 
+@plain_errors
 def main() -> int:
     """Do the runs that are missing and print the summary; 2 where something is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -147,28 +147,24 @@ def main() -> int:
         f"version {version}, {options.synthetic} synthetic, {options.real} real, "
         f"{options.epochs} epochs"
     )
-    try:
-        rows = read(options.results, settings)
-        done = {(row["task"], row["arm"], int(row["seed"])) for row in rows}
-        for seed in options.seeds:
-            for arm in options.arms:
-                for task in options.tasks:
-                    if (task, arm, seed) in done:
-                        continue
-                    new = run(task, arm, seed, options)
-                    rows += [{**row, "settings": settings} for row in new]
-                    write(options.results, rows)
-                    print(
-                        *(
-                            f"{r['task']} {r['arm']} seed {r['seed']}: {r['set']} {r['iou']}"
-                            for r in new
-                        ),
-                        sep="\n",
-                        flush=True,
-                    )
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    rows = read(options.results, settings)
+    done = {(row["task"], row["arm"], int(row["seed"])) for row in rows}
+    for seed in options.seeds:
+        for arm in options.arms:
+            for task in options.tasks:
+                if (task, arm, seed) in done:
+                    continue
+                new = run(task, arm, seed, options)
+                rows += [{**row, "settings": settings} for row in new]
+                write(options.results, rows)
+                print(
+                    *(
+                        f"{r['task']} {r['arm']} seed {r['seed']}: {r['set']} {r['iou']}"
+                        for r in new
+                    ),
+                    sep="\n",
+                    flush=True,
+                )
     for row in summary(rows):
         print(row)
     return 0

@@ -13,9 +13,10 @@ import dataclasses
 import sys
 
 import numpy as np
+from study import plain_errors, real_set
 
 import seglib
-from seglib import data, metrics, postprocess
+from seglib import metrics, postprocess
 from seglib.errors import SeglibError
 from seglib.images import resize
 from seglib.postprocess import Pipeline, PostprocessConfig, preset
@@ -93,9 +94,7 @@ def measure(name: str, kind: str, model: str, count: int | None) -> dict[str, np
     Raises:
         SeglibError: the photos are not under $SEGLIB_DATA.
     """
-    dataset = data.load(name, "val", kind)
-    if dataset.name == "synthetic":
-        raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
+    dataset = real_set(name, "val", kind)
     if count is not None:
         dataset = dataset.subset(count, seed=8)
     segmenter = seglib.load(model)
@@ -180,23 +179,20 @@ def _outline(size: int, rng: np.random.Generator) -> np.ndarray:
     return (inside * size / 12 + 0.5).clip(0, 1).astype(np.float32)
 
 
+@plain_errors
 def main() -> int:
     """Print the tables and return 0, 1 (a default step does harm) or 2 (not measured)."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, help="photos per set [all]")
     options = parser.parse_args()
     bad = []
-    try:
-        for name, kind, model in SETS:
-            rows = measure(name, kind, model, options.count)
-            photos = len(next(iter(rows.values())))
-            print(f"\n**{kind}**: {photos} photos of {name}, network {model}\n")
-            print(table(rows), flush=True)
-            bad += [f"{kind}, {step}" for step in harmful(rows)]
-        print(f"\n{foreground(8)}")
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    for name, kind, model in SETS:
+        rows = measure(name, kind, model, options.count)
+        photos = len(next(iter(rows.values())))
+        print(f"\n**{kind}**: {photos} photos of {name}, network {model}\n")
+        print(table(rows), flush=True)
+        bad += [f"{kind}, {step}" for step in harmful(rows)]
+    print(f"\n{foreground(8)}")
     if bad:
         print(f"these steps of the default lower boundary IoU: {'; '.join(bad)}", file=sys.stderr)
     return 1 if bad else 0

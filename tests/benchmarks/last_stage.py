@@ -12,15 +12,13 @@ are skipped.
 """
 
 import argparse
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data, models
-from seglib.errors import SeglibError
 from seglib.evaluation import evaluate, peers
 from seglib.pretrained import pool, recipe
 from seglib.runtime import Segmenter
@@ -79,6 +77,7 @@ def run(start: Path, arm: str, seed: int, shown: pool.Pool, val: pool.Pool) -> l
     return rows
 
 
+@plain_errors
 def main() -> int:
     """Do the runs that are missing; 2 where photos or teachers are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -93,18 +92,14 @@ def main() -> int:
     # Without chance, one run says it all.
     wanted = [pair for pair in wanted if pair[0] != "before" or pair[1] == options.seeds[0]]
     wanted = [(arm, seed) for arm, seed in wanted if (arm, str(seed)) not in done]
-    try:
-        if wanted:
-            plan = recipe.RECIPES["all"].last()
-            teachers = {task: peers.path(name) for task, name in TEACHERS.items()}
-            shown, val = pool.training_pool(plan, teachers), pool.validation_pool(plan)
-        for arm, seed in wanted:
-            rows += run(options.start, arm, seed, shown, val)
-            write_rows(options.results, COLUMNS, rows)
-            print(arm, seed, [row["iou"] for row in rows[-len(SETS) :]], flush=True)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    if wanted:
+        plan = recipe.RECIPES["all"].last()
+        teachers = {task: peers.path(name) for task, name in TEACHERS.items()}
+        shown, val = pool.training_pool(plan, teachers), pool.validation_pool(plan)
+    for arm, seed in wanted:
+        rows += run(options.start, arm, seed, shown, val)
+        write_rows(options.results, COLUMNS, rows)
+        print(arm, seed, [row["iou"] for row in rows[-len(SETS) :]], flush=True)
     return 0
 
 

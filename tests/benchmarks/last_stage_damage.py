@@ -8,20 +8,19 @@ Both are scored on EG1800's val photos, undamaged and hurt in every way of `eval
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-from study import one_thread, real_set, write_rows
+from study import one_thread, plain_errors, real_set, write_rows
 
 from seglib import export, models, pretrained
-from seglib.errors import SeglibError
 from seglib.evaluation import robustness
 from seglib.runtime import Segmenter
 
 COLUMNS = ("kind", "level", "photos", "before", "shipped", "gap", "gap_low", "gap_high")
 
 
+@plain_errors
 def main() -> int:
     """Score both and write the table; 2 where photos are missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -29,15 +28,11 @@ def main() -> int:
     parser.add_argument("results", type=Path, help="CSV file to write")
     options = parser.parse_args()
     one_thread()
-    try:
-        photos = real_set("eg1800", "val", "person")
-        with tempfile.TemporaryDirectory() as folder:
-            path = export.to_tflite(models.load(options.start), Path(folder) / "before.tflite")
-            before = robustness(Segmenter(path), photos)
-        shipped = robustness(Segmenter(pretrained.path("portrait")), photos)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    photos = real_set("eg1800", "val", "person")
+    with tempfile.TemporaryDirectory() as folder:
+        path = export.to_tflite(models.load(options.start), Path(folder) / "before.tflite")
+        before = robustness(Segmenter(path), photos)
+    shipped = robustness(Segmenter(pretrained.path("portrait")), photos)
     rows = []
     for old, new in zip(before, shipped, strict=True):
         gap = new.scores.against(old.scores)

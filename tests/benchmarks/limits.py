@@ -16,15 +16,13 @@ Rows are written when they are known; started again, what is there is skipped.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data, metrics, models, pretrained
-from seglib.errors import SeglibError
 from seglib.evaluation import Scores, evaluate
 from seglib.files import sha256
 from seglib.images import resize
@@ -83,6 +81,7 @@ def tuned(name: str, task: str, home: str, seed: int):
     return keras_segmenter(model)
 
 
+@plain_errors
 def main() -> int:
     """Measure what is missing; 2 where photos are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,28 +106,24 @@ def main() -> int:
         key = (name, home, kind, str(seed))
         return any(key == (r["network"], r["set"], r["kind"], r["seed"]) for r in rows)
 
-    try:
-        for name in options.networks:
-            task, homes = NETWORKS[name]
-            segmenter = Segmenter(pretrained.path(name))
-            side = pretrained.card(name)["network"]["size"]
-            for home in homes:
-                photos = real_set(home, "val", task)
-                seen = real_set(home, "train", task).subset(len(photos), seed=0)
-                if not known(name, home, "shipped"):
-                    save(name, "shipped", "", evaluate(segmenter, photos, progress=False))
-                if not known(name, home, "seen"):
-                    save(name, "seen", "", evaluate(segmenter, seen, progress=False))
-                for kind, change in (("size", size_alone), ("edge", edge_moved)):
-                    if not known(name, home, kind):
-                        save(name, kind, "", of_truth(photos, change, side))
-                for seed in options.seeds:
-                    if not known(name, home, "own", seed):
-                        found = evaluate(tuned(name, task, home, seed), photos, progress=False)
-                        save(name, "own", seed, found, f"{STEPS} steps of {BATCH}, rate {RATE:g}")
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    for name in options.networks:
+        task, homes = NETWORKS[name]
+        segmenter = Segmenter(pretrained.path(name))
+        side = pretrained.card(name)["network"]["size"]
+        for home in homes:
+            photos = real_set(home, "val", task)
+            seen = real_set(home, "train", task).subset(len(photos), seed=0)
+            if not known(name, home, "shipped"):
+                save(name, "shipped", "", evaluate(segmenter, photos, progress=False))
+            if not known(name, home, "seen"):
+                save(name, "seen", "", evaluate(segmenter, seen, progress=False))
+            for kind, change in (("size", size_alone), ("edge", edge_moved)):
+                if not known(name, home, kind):
+                    save(name, kind, "", of_truth(photos, change, side))
+            for seed in options.seeds:
+                if not known(name, home, "own", seed):
+                    found = evaluate(tuned(name, task, home, seed), photos, progress=False)
+                    save(name, "own", seed, found, f"{STEPS} steps of {BATCH}, rate {RATE:g}")
     return 0
 
 

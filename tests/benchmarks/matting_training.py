@@ -17,7 +17,6 @@ stay in DIR and are not trained again; a run is short, and one that is stopped b
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -27,11 +26,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data
 from seglib.data.synthetic import PortraitConfig, portraits
-from seglib.errors import SeglibError
 from seglib.files import atomic_path, sha256
 from seglib.images import resize
 from seglib.matting import matting_errors, unknown_band
@@ -274,6 +272,7 @@ def learnt_rows(kind: str, seed: int, folder: Path) -> list[dict]:
     return rows
 
 
+@plain_errors
 def main() -> int:
     """Do the runs that are missing; 2 where photos are missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -296,16 +295,12 @@ def main() -> int:
         for kind in options.runs
         if (kind, str(seed)) not in done
     ]
-    try:
-        for job, arguments in work:
-            new = job(*arguments)
-            rows += new
-            write_rows(options.results, COLUMNS, rows)
-            for row in new:
-                print(*row.values(), flush=True)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    for job, arguments in work:
+        new = job(*arguments)
+        rows += new
+        write_rows(options.results, COLUMNS, rows)
+        for row in new:
+            print(*row.values(), flush=True)
     return 0
 
 

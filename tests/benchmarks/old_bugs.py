@@ -15,7 +15,6 @@ Rows are written when they are known; started again, what is there is skipped.
 
 import argparse
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -23,10 +22,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data, export, pretrained
-from seglib.errors import SeglibError
 from seglib.evaluation import evaluate, peers
 from seglib.images import resize
 from seglib.runtime import Segmenter
@@ -243,6 +241,7 @@ def published(rows: list[dict], save) -> None:
         save(row | {"settings": "hair file of 2020, 160 px, profiled"})
 
 
+@plain_errors
 def main() -> int:
     """Measure what is missing; 2 where photos are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -258,21 +257,17 @@ def main() -> int:
         print(row, flush=True)
 
     parts = options.only or ("head", "scaling", "linear")
-    try:
-        if "head" in parts:
-            ends([row for row in read_rows(options.results) if row["ratio"]], save)
-            published(read_rows(options.results), save)
-        if "scaling" in parts:
-            scaling([row for row in read_rows(options.results) if row["bug"] == "scaling"], save)
-        if "linear" in parts:
-            linear(
-                [row for row in read_rows(options.results) if row["bug"] == "linear"],
-                save,
-                options.seeds,
-            )
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    if "head" in parts:
+        ends([row for row in read_rows(options.results) if row["ratio"]], save)
+        published(read_rows(options.results), save)
+    if "scaling" in parts:
+        scaling([row for row in read_rows(options.results) if row["bug"] == "scaling"], save)
+    if "linear" in parts:
+        linear(
+            [row for row in read_rows(options.results) if row["bug"] == "linear"],
+            save,
+            options.seeds,
+        )
     return 0
 
 

@@ -16,7 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from study import real_set, write_rows
+from study import plain_errors, real_set, write_rows
 
 from seglib import pretrained
 from seglib.errors import SeglibError
@@ -88,6 +88,7 @@ def score(task: str, name: str, models: list[str], ratios: dict[str, float]) -> 
     return rows
 
 
+@plain_errors
 def main() -> int:
     """Score everything and write the file; 2 where photos or peers are missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -95,19 +96,15 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100, help="turns of the time measurement")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        rows = []
-        for task, sets in SETS.items():
-            there = peers.available(task)
-            if not there:
-                raise SeglibError(f"SEGLIB_PEERS names no folder with a peer for {task}")
-            models = [*OURS[task], *there]
-            ratios = time_ratios(models, options.runs)
-            for name in sets:
-                rows += score(task, name, models, ratios)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    rows = []
+    for task, sets in SETS.items():
+        there = peers.available(task)
+        if not there:
+            raise SeglibError(f"SEGLIB_PEERS names no folder with a peer for {task}")
+        models = [*OURS[task], *there]
+        ratios = time_ratios(models, options.runs)
+        for name in sets:
+            rows += score(task, name, models, ratios)
     write_rows(options.results, COLUMNS, rows)
     return 0
 

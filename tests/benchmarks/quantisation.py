@@ -17,17 +17,15 @@ Rows are written one by one; started again, those that are there are kept.
 """
 
 import argparse
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data, pretrained
-from seglib.errors import SeglibError
 
 if TYPE_CHECKING:
     import keras
@@ -182,6 +180,7 @@ class Study:
                 self.add(arms[1], seed, further, "int8", calibration, steps)
 
 
+@plain_errors
 def main() -> int:
     """Write the rows; 2 where something is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -191,14 +190,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
     one_thread()
-    try:
-        study = Study(options.model, options.results, options.steps)
-        study.once()
-        for seed in options.seeds:
-            study.seeded(seed)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    study = Study(options.model, options.results, options.steps)
+    study.once()
+    for seed in options.seeds:
+        study.seeded(seed)
     return 0
 
 

@@ -1,8 +1,10 @@
-"""What the studies beside this file share: real photos, one thread, and a CSV file of results."""
+"""What the studies beside this file share: real photos, plain errors, results in a CSV file."""
 
 import csv
+import functools
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seglib import data
@@ -20,6 +22,20 @@ def real_set(name: str, split: str, kind: str) -> data.Dataset:
     if dataset.name == "synthetic" and name != "synthetic":
         raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
     return dataset
+
+
+def plain_errors(main: Callable[[], int]) -> Callable[[], int]:
+    """Let a study end with one line and 2 where something that it needs is missing."""
+
+    @functools.wraps(main)
+    def told() -> int:
+        try:
+            return main()
+        except SeglibError as error:
+            print(error, file=sys.stderr)
+            return 2
+
+    return told
 
 
 def one_thread() -> None:

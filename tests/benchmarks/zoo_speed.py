@@ -26,12 +26,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 from zoo_training import KIND, RUNS, SIZE, VAL_SETS
 
 from seglib import export, models, pretrained
 from seglib.benchmark import compare
-from seglib.errors import SeglibError
 from seglib.evaluation import evaluate, peers
 from seglib.runtime import Segmenter
 
@@ -144,6 +143,7 @@ def gaps(options: argparse.Namespace) -> None:
             print(f"{label}, seed {seed}: {rows[-len(VAL_SETS)]['gap']}", flush=True)
 
 
+@plain_errors
 def main() -> int:
     """Time, write, and score where asked to; 2 where something is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -155,16 +155,12 @@ def main() -> int:
     parser.add_argument("--gaps", type=Path, help="CSV file of score differences")
     options = parser.parse_args()
     one_thread()
-    try:
-        rows = speeds(options)
-        write_rows(options.results, SPEED, rows)
-        for row in rows:
-            print(f"{row['label']:28} {row['side']:>8} {row['ratio']} ({row['cpu_ms']} ms)")
-        if options.gaps:
-            gaps(options)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    rows = speeds(options)
+    write_rows(options.results, SPEED, rows)
+    for row in rows:
+        print(f"{row['label']:28} {row['side']:>8} {row['ratio']} ({row['cpu_ms']} ms)")
+    if options.gaps:
+        gaps(options)
     return 0
 
 

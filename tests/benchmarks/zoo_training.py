@@ -11,15 +11,13 @@ skipped. Weights and exports are kept in FOLDER, where `zoo_speed.py` and `segli
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from study import one_thread, read_rows, real_set, write_rows
+from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data
-from seglib.errors import SeglibError
 
 SIZE, SOURCE_SIZE, BATCH, RATE = 96, 112, 16, 3e-3
 TRAIN_SET, VAL_SETS, KIND = "eg1800", ("eg1800", "ccp_upper"), "person"
@@ -87,6 +85,7 @@ def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     return rows
 
 
+@plain_errors
 def main() -> int:
     """Do the runs that are missing; 2 where photos are missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -100,17 +99,13 @@ def main() -> int:
     options.models.mkdir(parents=True, exist_ok=True)
     seeds = range(max(count for *_, count in RUNS.values()))
     wanted = [(label, seed) for seed in seeds for label in RUNS if seed < RUNS[label][2]]
-    try:
-        for label, seed in wanted:
-            if (label, seed) in done:
-                continue
-            rows += run(label, seed, options)
-            write_rows(options.results, COLUMNS, rows)
-            last = [(row["set"], row["iou"], row["boundary_iou"]) for row in rows[-len(VAL_SETS) :]]
-            print(label, seed, rows[-1]["minutes"], *last, flush=True)
-    except SeglibError as error:
-        print(error, file=sys.stderr)
-        return 2
+    for label, seed in wanted:
+        if (label, seed) in done:
+            continue
+        rows += run(label, seed, options)
+        write_rows(options.results, COLUMNS, rows)
+        last = [(row["set"], row["iou"], row["boundary_iou"]) for row in rows[-len(VAL_SETS) :]]
+        print(label, seed, rows[-1]["minutes"], *last, flush=True)
     scores = [float(row["iou"]) for row in rows if row["set"] == TRAIN_SET]
     print(f"{len(scores)} runs, IoU {np.min(scores):.3f} to {np.max(scores):.3f}")
     return 0

@@ -76,17 +76,36 @@ def separable(
 
 
 def inverted_residual(
-    x: KerasTensor, channels: int, name: str, momentum: float, stride: int = 1, expand: int = 6
+    x: KerasTensor,
+    channels: int,
+    name: str,
+    momentum: float,
+    stride: int = 1,
+    expand: int = 6,
+    kernel: int = 3,
+    inner: float = 1.0,
 ) -> tuple[KerasTensor, KerasTensor]:
-    """Expand 1x1, depthwise 3x3, project 1x1: MobileNet V2's block (Sandler et al., 2018).
+    """Expand 1x1, depthwise, project 1x1: MobileNet V2's block (Sandler et al., 2018).
+
+    Args:
+        x: (batch, height, width, channels).
+        channels: of the output.
+        name: start of the layers' names.
+        momentum: of every BatchNorm.
+        stride: of the depthwise convolution.
+        expand: how many times as wide the block is inside; 1 leaves the first convolution out.
+        kernel: side of the depthwise kernel.
+        inner: share of the expanded channels that the block has; rounded to a multiple of 8.
 
     Returns:
         (block output, the expanded features before the stride: what a decoder takes as a skip).
     """
     inputs, expanded = x, x
     if expand > 1:
-        x = expanded = conv(x, expand * x.shape[-1], f"{name}_expand", momentum)
-    x = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
+        width = expand * x.shape[-1]
+        width = width if inner == 1 else round_channels(width * inner)
+        x = expanded = conv(x, width, f"{name}_expand", momentum)
+    x = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
     x = normalise(x, f"{name}_dw", momentum)
     x = conv(x, channels, f"{name}_project", momentum, act=False)
     if stride == 1 and inputs.shape[-1] == channels:

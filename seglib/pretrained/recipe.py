@@ -9,8 +9,9 @@ cut into one network per task, and each is tuned on its own task, during which t
 most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
 the training pictures of those sets. A short last stage shows photos as they are, but for flips.
 `all` uses every photo set (research and teaching); `open` only the Apache-2.0 street photos,
-close-ups cut out of them, and synthetic portraits. Training photos that a val split shows as well
-(Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by the verdict of
+close-ups cut out of them, and synthetic portraits. `imagenet` is `all` with an encoder that starts
+from ImageNet and a third of the passes; it does not ship. Training photos that a val split shows as
+well (Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by the verdict of
 `seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage can be stopped and started
 again.
 
@@ -76,6 +77,7 @@ class Recipe:
         polish_close_ups: close-ups that join there.
         polish_repeat: `repeat` of that stage, where it differs.
         unet: the network; `size` and `labels` are set by the stages.
+        encoder_weights: where its encoder starts, as `seglib.models.mobile_unet` takes it.
         seed: start of all chance.
     """
 
@@ -90,6 +92,7 @@ class Recipe:
     polish_close_ups: dict[str, int] = field(default_factory=dict)
     polish_repeat: dict[str, dict[str, int]] = field(default_factory=dict)
     unet: UNetConfig = UNetConfig()
+    encoder_weights: str | None = None
     batch_size: int = 32
     seed: int = 0
 
@@ -99,6 +102,8 @@ class Recipe:
         return replace(self, close_ups=close_ups, repeat={**self.repeat, **self.polish_repeat})
 
 
+LITE = UNetConfig(encoder="efficientnet_lite0_short", width=0.6, decoder_channels=(96, 64, 32, 16))
+"""About as fast as the default network, with an encoder whose ImageNet weights are to be had."""
 STREET = {"ccp_upper": TASKS, "ccp_full": TASKS}
 RECIPES = {
     "all": Recipe(
@@ -119,6 +124,13 @@ RECIPES = {
         tune=Stage(128, 8, 1e-3, ema=0.995),
     ),
 }
+RECIPES["imagenet"] = replace(
+    RECIPES["all"],
+    joint=(Stage(96, 6, 3e-3),),
+    tune=Stage(128, 12, 2e-3),
+    unet=LITE,
+    encoder_weights="imagenet",
+)
 
 
 def cut(joint: keras.Model, config: UNetConfig, task: str) -> tuple[keras.Model, UNetConfig]:
@@ -183,7 +195,7 @@ def run(
     joint = None
     for number, stage in enumerate(recipe.joint):
         config = replace(recipe.unet, size=stage.size, labels=TASKS)
-        model = mobile_unet(config)
+        model = mobile_unet(config, recipe.encoder_weights if joint is None else None)
         if joint is not None:
             model.set_weights(joint.get_weights())
         train_stage(model, recipe, stage, train, val, output / f"joint{number}")
@@ -192,6 +204,7 @@ def run(
     if teachers != person:
         train = training_pool(recipe, teachers)
     last = training_pool(recipe.last(), teachers)
+    config = replace(config, size=recipe.tune.size)
     for task in tasks:
         model, task_config = cut(joint, config, task)
         _tuned(model, recipe, recipe.tune, train, val, task, output / task)

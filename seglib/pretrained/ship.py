@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, help="the recipe's output folder")
     runs = parser.parse_args().runs
-    for variant in RECIPES:
+    for variant in ("all", "open"):
         for task in NAMES:
             if (runs / variant / f"{task}.weights.h5").exists():
                 print(ship(runs, variant, task))

@@ -11,11 +11,15 @@ For each set with masks of a task, IoU on the val split at the photos' own size 
 - size: the true masks themselves, reduced to the network's side and enlarged again.
 - edge: the true masks with an edge that lies one pixel of the network's further out. What such a
   small step costs tells how well two people who draw the mask would have to agree.
+- other: the network's masks against those of MediaPipe's, and `label` the latter against the true
+  ones. Two networks that learnt from different photos and agree with each other better than
+  with the labels tell of doubtful labels. Needs SEGLIB_PEERS; left out without.
 
 Rows are written when they are known; started again, what is there is skipped.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -23,7 +27,7 @@ import numpy as np
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data, metrics, models, pretrained
-from seglib.evaluation import Scores, evaluate
+from seglib.evaluation import Scores, evaluate, peers
 from seglib.files import sha256
 from seglib.images import resize
 from seglib.pretrained.recipe import FLIPS, set_norm
@@ -33,6 +37,7 @@ NETWORKS = {
     "portrait": ("person", ("eg1800", "ccp_upper", "ccp_full")),
     "hair": ("hair", ("figaro1k", "lfw_hair", "ccp_upper")),
 }
+OTHERS = {"person": "mp_selfie", "hair": "mp_hair"}
 SOURCE_SIZE, BATCH, RATE, STEPS, EPOCHS = 160, 16, 3e-4, 240, 2
 COLUMNS = (
     *("network", "task", "set", "kind", "seed", "photos", "iou", "iou_low", "iou_high"),
@@ -58,6 +63,15 @@ def of_truth(dataset: data.Dataset, change, side: int) -> Scores:
     rows = [
         {"stem": stem, **metrics.scores(change(truth, side), truth)}
         for stem, (_, truth) in zip(dataset.stems, dataset, strict=True)
+    ]
+    return Scores(dataset.name, dataset.kind, tuple(rows))
+
+
+def between(one: Callable, other: Callable, dataset: data.Dataset) -> Scores:
+    """Score the masks of one network as if those of another, cut at 0.5, were true."""
+    rows = [
+        {"stem": stem, **metrics.scores(one(image), np.float32(other(image) >= 0.5))}
+        for stem, (image, _) in zip(dataset.stems, dataset, strict=True)
     ]
     return Scores(dataset.name, dataset.kind, tuple(rows))
 
@@ -120,6 +134,12 @@ def main() -> int:
             for kind, change in (("size", size_alone), ("edge", edge_moved)):
                 if not known(name, home, kind):
                     save(name, kind, "", of_truth(photos, change, side))
+            if OTHERS[task] in peers.available(task):
+                other = peers.load(OTHERS[task])
+                if not known(name, home, "other"):
+                    save(name, "other", "", between(segmenter, other, photos))
+                if not known(name, home, "label"):
+                    save(name, "label", "", evaluate(other, photos, progress=False))
             for seed in options.seeds:
                 if not known(name, home, "own", seed):
                     found = evaluate(tuned(name, task, home, seed), photos, progress=False)

@@ -8,6 +8,8 @@ and on one set it never saw. Small networks are trained from three seeds; their 
 the others' single runs can be trusted. "linear" is the dense network as it was published, without
 activations in its decoder. Rows are written when a run ends; started again, finished runs are
 skipped. Weights and exports are kept in FOLDER, where `zoo_speed.py` and `seglib parity` find them.
+With `--encoder-weights imagenet`, or a file of such weights, those networks are trained alike whose
+encoder takes them; their results belong into a file of their own, since their budget is larger.
 """
 
 import argparse
@@ -18,10 +20,14 @@ import numpy as np
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data
+from seglib.pretrained.recipe import LITE as LITE_UNET
 
 SIZE, SOURCE_SIZE, BATCH, RATE = 96, 112, 16, 3e-3
 TRAIN_SET, VAL_SETS, KIND = "eg1800", ("eg1800", "ccp_upper"), "person"
 V3 = {"encoder": "mobilenet_v3_small", "width": 1.0}
+LITE = {"width": LITE_UNET.width, "decoder_channels": LITE_UNET.decoder_channels}
+LITE_SHORT = {"encoder": "efficientnet_lite0_short", **LITE}
+LITE_WHOLE = {"encoder": "efficientnet_lite0", **LITE, "width": 1.0}
 # label: (network, options, seeds); cheap ones first. Every network gets its first seed before any
 # gets its second, so that an early stop leaves a table of most of them.
 RUNS = {
@@ -33,6 +39,8 @@ RUNS = {
     "mobile_unet transpose": ("mobile_unet", {"decoder": "transpose"}, 3),
     "mobile_unet V1": ("mobile_unet", {"encoder": "mobilenet_v1"}, 3),
     "mobile_unet V3 small": ("mobile_unet", V3, 3),
+    "mobile_unet Lite0 short": ("mobile_unet", LITE_SHORT, 3),
+    "mobile_unet Lite0 whole": ("mobile_unet", LITE_WHOLE, 1),
     "esp_dense": ("esp_dense", {}, 1),
     "transpose_unet .25 / .25": ("transpose_unet", {"width": 0.25}, 1),
     "dilated_unet": ("dilated_unet", {}, 1),
@@ -42,10 +50,19 @@ RUNS = {
     "dense_unet": ("dense_unet", {"full_size": True, "activations": True}, 1),
     "dense_unet linear": ("dense_unet", {"full_size": True}, 1),
 }
+# Those for whose encoder the package index has weights.
+FROM_IMAGENET = {
+    label: RUNS[label] for label in ("mobile_unet Lite0 short", "mobile_unet Lite0 whole")
+}
 COLUMNS = (
     *("label", "network", "seed", "set", "photos", "epochs", "params", "macs", "minutes"),
     *("iou", "iou_low", "iou_high", "boundary_iou", "boundary_low", "boundary_high"),
 )
+
+
+def chosen(options: argparse.Namespace) -> dict[str, tuple[str, dict, int]]:
+    """Return the networks that take part."""
+    return FROM_IMAGENET if options.encoder_weights else RUNS
 
 
 def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
@@ -59,8 +76,8 @@ def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     from seglib.training import TrainConfig, fit
 
     keras.utils.set_random_seed(seed)
-    network, choices, _ = RUNS[label]
-    model = models.build(network, size=SIZE, **choices)
+    network, choices, _ = chosen(options)[label]
+    model = models.build(network, size=SIZE, encoder_weights=options.encoder_weights, **choices)
     photos, masks = real_set(TRAIN_SET, "train", KIND).arrays(SOURCE_SIZE)
     batches = data.Batches(photos, masks, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
     begun = time.process_time()
@@ -68,6 +85,7 @@ def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     minutes = (time.process_time() - begun) / 60
     cost = models.cost(model)
     name = label.replace(" / ", "_").replace(" ", "_")
+    name += ".imagenet" if options.encoder_weights else ""
     models.save(
         model,
         models.configure(network, size=SIZE, **choices),
@@ -92,13 +110,17 @@ def main() -> int:
     parser.add_argument("results", type=Path, help="CSV file of results")
     parser.add_argument("--models", type=Path, default=Path("build/zoo96"), help="exports, kept")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--encoder-weights", help="imagenet or a file: where encoders start")
+    parser.add_argument("--labels", nargs="+", choices=RUNS, help="only these [all]")
     options = parser.parse_args()
     one_thread()
     rows = read_rows(options.results)
     done = {(row["label"], int(row["seed"])) for row in rows}
     options.models.mkdir(parents=True, exist_ok=True)
-    seeds = range(max(count for *_, count in RUNS.values()))
-    wanted = [(label, seed) for seed in seeds for label in RUNS if seed < RUNS[label][2]]
+    counts = {label: count for label, (*_, count) in chosen(options).items()}
+    counts = {label: counts[label] for label in options.labels or counts}
+    seeds = range(max(counts.values()))
+    wanted = [(label, seed) for seed in seeds for label in counts if seed < counts[label]]
     for label, seed in wanted:
         if (label, seed) in done:
             continue

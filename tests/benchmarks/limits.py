@@ -12,8 +12,9 @@ For each set with masks of a task, IoU on the val split at the photos' own size 
 - edge: the true masks with an edge that lies one pixel of the network's further out. What such a
   small step costs tells how well two people who draw the mask would have to agree.
 - other: the network's masks against those of MediaPipe's, and `label` the latter against the true
-  ones. Two networks that learnt from different photos and agree with each other better than
-  with the labels tell of doubtful labels. Needs SEGLIB_PEERS; left out without.
+  ones. Two networks that agree with each other better than with the labels hint at doubtful
+  labels, though ours took some masks of its training photos from the other. Needs SEGLIB_PEERS;
+  left out without.
 
 Rows are written when they are known; started again, what is there is skipped.
 """

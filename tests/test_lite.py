@@ -539,6 +539,20 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch):
     assert socket.getdefaulttimeout() is None
 
 
+def test_keras_own_downloads_are_given_up_as_well(monkeypatch):
+    waited = []
+
+    def fail(**_):
+        waited.append(socket.getdefaulttimeout())
+        raise Exception("timed out")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", fail)
+    with pytest.raises(SeglibError, match=r"cannot be had \(timed out\)"):
+        models.build("mobile_unet", size=32, encoder_weights="imagenet")
+    assert waited == [lite_weights.SECONDS]
+    assert socket.getdefaulttimeout() is None
+
+
 def test_the_published_weights_give_the_published_networks_map():
     try:
         model = models.build(

@@ -102,8 +102,7 @@ def inverted_residual(
     """
     inputs, expanded = x, x
     if expand > 1:
-        width = expand * x.shape[-1]
-        width = width if inner == 1 else round_channels(width * inner)
+        width = round_channels(expand * x.shape[-1] * inner)
         x = expanded = conv(x, width, f"{name}_expand", momentum)
     x = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_dw")(x)
     x = normalise(x, f"{name}_dw", momentum)

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 
 from seglib.errors import SeglibError
-from seglib.models.lite_weights import lite0_weights
+from seglib.models.lite_weights import lite0_weights, patience
 
 _APPLICATIONS = {
     "mobilenet_v1": "MobileNet",
@@ -103,7 +103,8 @@ def _load(source: str | Path, encoder: str, width: float) -> keras.Model:
                 f"{', '.join(map(str, PUBLISHED_WIDTHS[encoder]))}, or train from scratch"
             )
         try:
-            return make(weights="imagenet", **options)
+            with patience():
+                return make(weights="imagenet", **options)
         except Exception as error:  # Keras raises a bare Exception where a download fails
             raise SeglibError(
                 f"the ImageNet weights of {encoder} cannot be had ({_first_line(error)}); connect "

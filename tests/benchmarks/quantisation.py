@@ -42,11 +42,19 @@ def unequal(model: "keras.Model", seed: int) -> "keras.Model":
     may be multiplied there by any factor if the kernels that read it divide by the same. The idea
     is that of Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
     Correction", who make channels alike; this goes the other way, by factors from
-    2**-SPREAD to 2**SPREAD. Residual sums get one factor for all their parts.
+    2**-SPREAD to 2**SPREAD. Residual sums get one factor for all their parts. A map that anything
+    else reads, as the decoder's first doubling does with some encoders' last map, stays as it is.
     """
     import keras
 
     from seglib.export.folding import readers
+
+    def free(layer: keras.Layer) -> bool:
+        return all(
+            type(reader) is keras.layers.Conv2D
+            or (isinstance(reader, keras.layers.Add) and free(reader))
+            for reader in read_by.get(layer.name, [])
+        )
 
     rng = np.random.default_rng(seed)
     copy = keras.models.clone_model(model)
@@ -56,12 +64,13 @@ def unequal(model: "keras.Model", seed: int) -> "keras.Model":
     for layer in copy.layers:
         behind = read_by.get(layer.name, [])
         sums = [reader for reader in behind if isinstance(reader, keras.layers.Add)]
+        first = _sources(sums[0])[0] if sums else layer.name
+        if not free(layer) or (first != layer.name and first not in factors):
+            continue
         if isinstance(layer, keras.layers.Add):
             factors[layer.name] = factors[_sources(layer)[0]]
-        elif isinstance(layer, keras.layers.BatchNormalization) and all(
-            type(reader) in (keras.layers.Conv2D, keras.layers.Add) for reader in behind
-        ):
-            shared = factors.get(_sources(sums[0])[0]) if sums else None
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            shared = factors.get(first)
             own = 2.0 ** rng.uniform(-SPREAD, SPREAD, layer.gamma.shape)
             factors[layer.name] = own if shared is None else shared
             layer.gamma.assign(layer.gamma * factors[layer.name])

@@ -198,6 +198,15 @@ def test_close_ups_join_the_training_photos_with_both_masks(real_data, monkeypat
     assert hair[1] > 1.5 * hair[0]
 
 
+def test_a_blend_lies_between_the_weights_before_and_after():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    before, after = ([np.full((3, 2), n), np.full(2, -n)] for n in (1.0, 2.0))
+    model.set_weights(after)
+    recipe.blend(model, before, 0.6)
+    np.testing.assert_allclose(model.get_weights()[0], 1.6)
+    np.testing.assert_allclose(model.get_weights()[1], -1.6)
+
+
 def test_a_stage_with_fixed_norm_leaves_statistics_alone_and_changes_kernels(tmp_path):
     config = models.UNetConfig(
         size=32, encoder="mobilenet_v1", width=0.1, decoder_channels=(8, 8, 8, 8), labels=("hair",)

@@ -1,19 +1,20 @@
 """How the shipped weights were made; run again, it makes them again.
 
-    python -m seglib.pretrained.recipe all  --output runs --teachers mp_selfie.tflite mp_hair.tflite
+    python -m seglib.pretrained.recipe all --output runs --teachers mp_selfie.tflite mp_hair.tflite
     python -m seglib.pretrained.recipe open --output runs
 
 One network learns persons and hair together, at 96 pixels first, where a step is cheap, and then
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
 cut into one network per task, and each is tuned on its own task, during which the sets with the
 most careful masks are seen more often, and its last bias is set so that 0.5 is the best cut on
-the training pictures of those sets. A short last stage shows photos as they are, but for flips.
-`all` uses every photo set (research and teaching); `open` only the Apache-2.0 street photos,
-close-ups cut out of them, and synthetic portraits. `imagenet` is `all` with an encoder that starts
-from ImageNet and a third of the passes; it does not ship. Training photos that a val split shows as
-well (Figaro1k's Frame00249 is the mirror image of Frame00250) are left out, by the verdict of
-`seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage can be stopped and started
-again.
+the training pictures of those sets. A short last stage shows photos as they are, but for flips;
+what ships may lie between the weights before and after it.
+`all` uses every photo set (research and teaching) and an encoder that starts from ImageNet; `open`
+starts from nothing and uses only the Apache-2.0 street photos, close-ups cut out of them, and
+synthetic portraits. `scratch` is `all` from nothing, with more passes; it does not ship. Training
+photos that a val split shows as well (Figaro1k's Frame00249 is the mirror image of Frame00250) are
+left out, by the verdict of `seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage
+can be stopped and started again.
 
 Chapter: training on Colab.
 """
@@ -76,6 +77,9 @@ class Recipe:
         polish: a last stage of each task's own network.
         polish_close_ups: close-ups that join there.
         polish_repeat: `repeat` of that stage, where it differs.
+        blend: share of the weights after that stage in the final ones, the rest being those before
+            it: most of what the stage wins stays, and less of what it forgets is lost (Wortsman et
+            al. 2022, "Robust fine-tuning of zero-shot models").
         unet: the network; `size` and `labels` are set by the stages.
         encoder_weights: where its encoder starts, as `seglib.models.mobile_unet` takes it.
         seed: start of all chance.
@@ -91,6 +95,7 @@ class Recipe:
     polish: Stage = Stage(128, 3, 1e-3, ema=0.995, fixed_norm=True, augment=FLIPS)
     polish_close_ups: dict[str, int] = field(default_factory=dict)
     polish_repeat: dict[str, dict[str, int]] = field(default_factory=dict)
+    blend: float = 1.0
     unet: UNetConfig = UNetConfig()
     encoder_weights: str | None = None
     batch_size: int = 32
@@ -102,8 +107,8 @@ class Recipe:
         return replace(self, close_ups=close_ups, repeat={**self.repeat, **self.polish_repeat})
 
 
-LITE = UNetConfig(encoder="efficientnet_lite0_short", width=0.6, decoder_channels=(96, 64, 32, 16))
-"""About as fast as the default network, with an encoder whose ImageNet weights are to be had."""
+LITE = UNetConfig(encoder="efficientnet_lite0_short", width=0.5, decoder_channels=(96, 64, 32, 16))
+"""A little faster than the default network, and its encoder can start from ImageNet."""
 STREET = {"ccp_upper": TASKS, "ccp_full": TASKS}
 RECIPES = {
     "all": Recipe(
@@ -111,9 +116,13 @@ RECIPES = {
         val_sets={"eg1800": ("person",), "figaro1k": ("hair",), "ccp_upper": TASKS},
         synthetic=0,
         repeat={"person": {"eg1800": 2}, "hair": {"figaro1k": 3}},
-        tune=Stage(128, 36, 2e-3),
+        joint=(Stage(96, 6, 3e-3),),
+        tune=Stage(128, 30, 2e-3),
         polish_close_ups={"ccp_upper": 1},
         polish_repeat={"person": {"eg1800": 3}, "hair": {"figaro1k": 6}},
+        blend=0.6,
+        unet=LITE,
+        encoder_weights="imagenet",
     ),
     "open": Recipe(
         sets=STREET,
@@ -124,12 +133,13 @@ RECIPES = {
         tune=Stage(128, 8, 1e-3, ema=0.995),
     ),
 }
-RECIPES["imagenet"] = replace(
+RECIPES["scratch"] = replace(
     RECIPES["all"],
-    joint=(Stage(96, 6, 3e-3),),
-    tune=Stage(128, 12, 2e-3),
-    unet=LITE,
-    encoder_weights="imagenet",
+    joint=Recipe.joint,
+    tune=Stage(128, 36, 2e-3),
+    blend=1.0,
+    unet=UNetConfig(),
+    encoder_weights=None,
 )
 
 
@@ -209,7 +219,10 @@ def run(
         model, task_config = cut(joint, config, task)
         _tuned(model, recipe, recipe.tune, train, val, task, output / task)
         models.save(model, task_config, output / f"{task}.tuned.weights.h5")
+        before = model.get_weights()
         _tuned(model, recipe, recipe.polish, last, val, task, output / f"{task}.polish")
+        models.save(model, task_config, output / f"{task}.polished.weights.h5")
+        blend(model, before, recipe.blend)
         models.save(model, task_config, output / f"{task}.weights.h5")
         yield task, model, task_config
 
@@ -226,6 +239,12 @@ def _tuned(
     train_stage(model, recipe, stage, train.of(task), val.of(task), folder)
     cut_at = calibrate(model, train.most_repeated(task), recipe)
     print(f"{folder.name}: the cut {cut_at:.2f} became 0.5")
+
+
+def blend(model: keras.Model, before: list[np.ndarray], share: float) -> None:
+    """Move a model's weights to where `share` of the way from those before to its own is done."""
+    pairs = zip(before, model.get_weights(), strict=True)
+    model.set_weights([(1 - share) * old + share * new for old, new in pairs])
 
 
 def set_norm(model: keras.Model, fixed: bool) -> None:

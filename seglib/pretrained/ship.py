@@ -35,6 +35,8 @@ RESEARCH = {
         "LFW hair labels (Kae et al., CVPR 2013; no terms stated)",
         CCP,
         "person masks of the hair photos: MediaPipe Selfie Segmentation (Apache-2.0) as teacher",
+        "start of the encoder: EfficientNet-Lite0 (Apache-2.0), trained on ImageNet (Deng et al., "
+        "CVPR 2009; its photos for research and teaching only)",
     ],
 }
 HAIR_TEACHER = "hair masks of the portraits: MediaPipe Hair (Apache-2.0) as teacher"

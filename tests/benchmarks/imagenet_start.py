@@ -1,11 +1,11 @@
-"""Set networks that started from ImageNet beside the shipped ones, which started from nothing.
+"""Set networks that started from ImageNet beside those that started from nothing.
 
     SEGLIB_DATA=/folder/of/sets python tests/benchmarks/imagenet_start.py RUNS \
         seglib/assets/imagenet_start.csv
 
-RUNS is the folder in which `seglib.pretrained.recipe imagenet` has run. Its networks are exported
-as the shipped ones are and scored on the same val photos; `gap` is their IoU minus that of the
-shipped network, photo by photo, with its paired bootstrap interval.
+RUNS is the folder in which `seglib.pretrained.recipe` has run `all` and `scratch`. Their networks
+are exported as the shipped ones are and scored on the same val photos; `gap` is the IoU from
+ImageNet minus that from nothing, photo by photo, with its paired bootstrap interval.
 """
 
 import argparse
@@ -14,16 +14,24 @@ from pathlib import Path
 
 from study import one_thread, plain_errors, real_set, write_rows
 
-from seglib import export, models, pretrained
+from seglib import export, models
 from seglib.evaluation import evaluate
 from seglib.pretrained.recipe import RECIPES, Recipe
 from seglib.pretrained.ship import NAMES, VAL_SETS
 from seglib.runtime import Segmenter
 
 COLUMNS = (
-    *("network", "set", "photos", "seed", "passes", "shipped_passes", "iou", "boundary_iou"),
-    *("shipped_iou", "shipped_boundary_iou", "gap", "gap_low", "gap_high"),
+    *("network", "set", "photos", "seed", "passes", "scratch_passes", "iou", "boundary_iou"),
+    *("scratch_iou", "scratch_boundary_iou", "gap", "gap_low", "gap_high"),
 )
+VARIANTS = ("all", "scratch")
+
+
+def exported(runs: Path, task: str) -> Segmenter:
+    """Return a network of a run as the file that would ship."""
+    model = models.load(runs / f"{task}.weights.h5")
+    with tempfile.TemporaryDirectory() as folder:
+        return Segmenter(export.to_tflite(model, Path(folder) / f"{task}.tflite", "float16"))
 
 
 def passes(recipe: Recipe) -> int:
@@ -41,19 +49,16 @@ def main() -> int:
     one_thread()
     rows = []
     for task, name in NAMES.items():
-        model = models.load(options.runs / "imagenet" / f"{task}.weights.h5")
-        with tempfile.TemporaryDirectory() as folder:
-            own = Segmenter(export.to_tflite(model, Path(folder) / f"{task}.tflite", "float16"))
-        shipped = Segmenter(pretrained.path(name))
+        begun, scratch = (exported(options.runs / variant, task) for variant in VARIANTS)
         for where in VAL_SETS[task]:
             photos = real_set(where, "val", task)
-            here, there = (evaluate(one, photos, progress=False) for one in (own, shipped))
+            here, there = (evaluate(one, photos, progress=False) for one in (begun, scratch))
             gap = here.against(there, "iou")
             means = (here.means, there.means)
             scores = [one[key] for one in means for key in ("iou", "boundary_iou")]
             numbers = [f"{number:.4f}" for number in (*scores, gap.mean, gap.low, gap.high)]
-            counts = [passes(RECIPES[variant]) for variant in ("imagenet", "all")]
-            facts = (name, where, len(photos), RECIPES["imagenet"].seed, *counts)
+            counts = [passes(RECIPES[variant]) for variant in VARIANTS]
+            facts = (name, where, len(photos), RECIPES["all"].seed, *counts)
             rows.append(dict(zip(COLUMNS, (*facts, *numbers), strict=True)))
             print(*rows[-1].values(), flush=True)
     write_rows(options.results, COLUMNS, rows)

@@ -1,10 +1,12 @@
-"""Measure what the last stage costs where photos are damaged: `portrait` before it and as it ships.
+"""Measure what the last stage costs where photos are damaged, and what a blend wins back.
 
-    SEGLIB_DATA=/folder/of/sets python tests/benchmarks/last_stage_damage.py \
-        RUNS/all/person.tuned.weights.h5 seglib/assets/last_stage_damage.csv
+    SEGLIB_DATA=/folder/of/sets python tests/benchmarks/last_stage_damage.py RUNS/all \
+        seglib/assets/last_stage_damage.csv
 
-Both are scored on EG1800's val photos, undamaged and hurt in every way of `evaluation.robustness`;
-`gap` is the shipped network's IoU minus the other's on the same pictures, with its paired interval.
+RUNS/all is what `seglib.pretrained.recipe` leaves: the weights before the last stage ("before"),
+those after it ("polished"), and what lies between them and ships ("shipped"). All are scored on val
+photos, undamaged and hurt in every way of `evaluation.robustness`. The gaps are IoU minus that of
+"before" on the same pictures, with their paired intervals.
 """
 
 import argparse
@@ -13,32 +15,45 @@ from pathlib import Path
 
 from study import one_thread, plain_errors, real_set, write_rows
 
-from seglib import export, models, pretrained
+from seglib import export, models
 from seglib.evaluation import robustness
+from seglib.pretrained.ship import NAMES
 from seglib.runtime import Segmenter
 
-COLUMNS = ("kind", "level", "photos", "before", "shipped", "gap", "gap_low", "gap_high")
+SETS = {"person": "eg1800", "hair": "figaro1k"}
+STATES = {"before": ".tuned", "polished": ".polished", "shipped": ""}
+GAPS = ("gap", "gap_low", "gap_high")
+COLUMNS = (
+    *("network", "set", "kind", "level", "photos", *STATES, *GAPS),
+    *(f"polished_{name}" for name in GAPS),
+)
 
 
 @plain_errors
 def main() -> int:
-    """Score both and write the table; 2 where photos are missing."""
+    """Score all and write the table; 2 where photos are missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("start", type=Path, help="weights of the stage before")
+    parser.add_argument("runs", type=Path, help="folder of the recipe's variant")
     parser.add_argument("results", type=Path, help="CSV file to write")
     options = parser.parse_args()
     one_thread()
-    photos = real_set("eg1800", "val", "person")
-    with tempfile.TemporaryDirectory() as folder:
-        path = export.to_tflite(models.load(options.start), Path(folder) / "before.tflite")
-        before = robustness(Segmenter(path), photos)
-    shipped = robustness(Segmenter(pretrained.path("portrait")), photos)
     rows = []
-    for old, new in zip(before, shipped, strict=True):
-        gap = new.scores.against(old.scores)
-        means = (old.scores.means["iou"], new.scores.means["iou"], gap.mean, gap.low, gap.high)
-        facts = (new.kind, f"{new.level:g}", str(len(photos)))
-        rows.append(dict(zip(COLUMNS, (*facts, *(f"{m:.4f}" for m in means)), strict=True)))
+    for task, where in SETS.items():
+        photos = real_set(where, "val", task)
+        found = []
+        for state in STATES.values():
+            model = models.load(options.runs / f"{task}{state}.weights.h5")
+            with tempfile.TemporaryDirectory() as folder:
+                path = export.to_tflite(model, Path(folder) / "state.tflite", "float16")
+                found.append(robustness(Segmenter(path), photos))
+        for before, polished, shipped in zip(*found, strict=True):
+            gaps = [one.scores.against(before.scores) for one in (shipped, polished)]
+            means = [one.scores.means["iou"] for one in (before, polished, shipped)]
+            numbers = (*means, *(n for gap in gaps for n in (gap.mean, gap.low, gap.high)))
+            facts = (NAMES[task], where, before.kind, f"{before.level:g}", str(len(photos)))
+            row = (*facts, *(f"{number:.4f}" for number in numbers))
+            rows.append(dict(zip(COLUMNS, row, strict=True)))
+            print(*row, flush=True)
     write_rows(options.results, COLUMNS, rows)
     return 0
 

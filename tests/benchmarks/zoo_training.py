@@ -20,12 +20,11 @@ import numpy as np
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data
-from seglib.pretrained.recipe import LITE as LITE_UNET
 
 SIZE, SOURCE_SIZE, BATCH, RATE = 96, 112, 16, 3e-3
 TRAIN_SET, VAL_SETS, KIND = "eg1800", ("eg1800", "ccp_upper"), "person"
 V3 = {"encoder": "mobilenet_v3_small", "width": 1.0}
-LITE = {"width": LITE_UNET.width, "decoder_channels": LITE_UNET.decoder_channels}
+LITE = {"width": 0.6, "decoder_channels": (96, 64, 32, 16)}
 LITE_SHORT = {"encoder": "efficientnet_lite0_short", **LITE}
 LITE_WHOLE = {"encoder": "efficientnet_lite0", **LITE, "width": 1.0}
 # label: (network, options, seeds); cheap ones first. Every network gets its first seed before any

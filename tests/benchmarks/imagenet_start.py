@@ -9,29 +9,19 @@ ImageNet minus that from nothing, photo by photo, with its paired bootstrap inte
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
-from study import one_thread, plain_errors, real_set, write_rows
+from study import as_shipped, one_thread, plain_errors, real_set, write_rows
 
-from seglib import export, models
 from seglib.evaluation import evaluate
 from seglib.pretrained.recipe import RECIPES, Recipe
 from seglib.pretrained.ship import NAMES, VAL_SETS
-from seglib.runtime import Segmenter
 
 COLUMNS = (
     *("network", "set", "photos", "seed", "passes", "scratch_passes", "iou", "boundary_iou"),
     *("scratch_iou", "scratch_boundary_iou", "gap", "gap_low", "gap_high"),
 )
 VARIANTS = ("all", "scratch")
-
-
-def exported(runs: Path, task: str) -> Segmenter:
-    """Return a network of a run as the file that would ship."""
-    model = models.load(runs / f"{task}.weights.h5")
-    with tempfile.TemporaryDirectory() as folder:
-        return Segmenter(export.to_tflite(model, Path(folder) / f"{task}.tflite", "float16"))
 
 
 def passes(recipe: Recipe) -> int:
@@ -49,7 +39,9 @@ def main() -> int:
     one_thread()
     rows = []
     for task, name in NAMES.items():
-        begun, scratch = (exported(options.runs / variant, task) for variant in VARIANTS)
+        begun, scratch = (
+            as_shipped(options.runs / variant / f"{task}.weights.h5") for variant in VARIANTS
+        )
         for where in VAL_SETS[task]:
             photos = real_set(where, "val", task)
             here, there = (evaluate(one, photos, progress=False) for one in (begun, scratch))

@@ -10,15 +10,12 @@ photos, undamaged and hurt in every way of `evaluation.robustness`. The gaps are
 """
 
 import argparse
-import tempfile
 from pathlib import Path
 
-from study import one_thread, plain_errors, real_set, write_rows
+from study import as_shipped, one_thread, plain_errors, real_set, write_rows
 
-from seglib import export, models
 from seglib.evaluation import robustness
 from seglib.pretrained.ship import NAMES
-from seglib.runtime import Segmenter
 
 SETS = {"person": "eg1800", "hair": "figaro1k"}
 STATES = {"before": ".tuned", "polished": ".polished", "shipped": ""}
@@ -40,12 +37,8 @@ def main() -> int:
     rows = []
     for task, where in SETS.items():
         photos = real_set(where, "val", task)
-        found = []
-        for state in STATES.values():
-            model = models.load(options.runs / f"{task}{state}.weights.h5")
-            with tempfile.TemporaryDirectory() as folder:
-                path = export.to_tflite(model, Path(folder) / "state.tflite", "float16")
-                found.append(robustness(Segmenter(path), photos))
+        states = [options.runs / f"{task}{state}.weights.h5" for state in STATES.values()]
+        found = [robustness(as_shipped(weights), photos) for weights in states]
         for before, polished, shipped in zip(*found, strict=True):
             gaps = [one.scores.against(before.scores) for one in (shipped, polished)]
             means = [one.scores.means["iou"] for one in (before, polished, shipped)]

@@ -4,12 +4,17 @@ import csv
 import functools
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seglib import data
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
+
+if TYPE_CHECKING:
+    from seglib.runtime import Segmenter
 
 
 def real_set(name: str, split: str, kind: str) -> data.Dataset:
@@ -50,6 +55,16 @@ def one_thread() -> None:
     cv2.setNumThreads(1)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def as_shipped(weights: Path) -> "Segmenter":
+    """Return saved weights as the float16 `.tflite` that would ship."""
+    from seglib import export, models
+    from seglib.runtime import Segmenter
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = export.to_tflite(models.load(weights), Path(folder) / "net.tflite", "float16")
+        return Segmenter(path)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -108,7 +108,7 @@ class Recipe:
 
 
 LITE = UNetConfig(encoder="efficientnet_lite0_short", width=0.5, decoder_channels=(96, 64, 32, 16))
-"""A little faster than the default network, and its encoder can start from ImageNet."""
+"""About as fast as the default network, with an encoder that can start from ImageNet."""
 STREET = {"ccp_upper": TASKS, "ccp_full": TASKS}
 RECIPES = {
     "all": Recipe(

@@ -57,6 +57,8 @@ LIMITS = {
         "Small heads, as in street photos, score lowest.",
         "Where LFW trained the network, beards may count as hair, as they do there.",
         "Dark collars, hats and backgrounds beside the head may be taken for hair.",
+        "Photos that are very blurred or noisy, turned, or cropped to a part of the head score much"
+        " lower.",
     ],
 }
 

@@ -1,106 +1,100 @@
 """How much of a training is waiting for pictures: throughput against pure compute, in one run.
 
-    python tests/benchmarks/input_bound.py [--size 128] [--batch 32] [--steps 24] [--workers 2]
+    python tests/benchmarks/input_bound.py seglib/assets/input_bound.csv [--steps 200]
 
-One network takes the same number of steps twice in each round: on one batch that lies ready, and on
-`Batches` that cut, warp and colour photos on the way. The rounds alternate, so that a machine which
-grows slower does so for both, and the share is the median over the rounds. The bar is 5 %.
-
-On a machine whose cores are all busy computing, preparing pictures takes time away from the
-network whether or not anybody waits: there the share says what augmentation costs. `--json` prints
-the numbers for further use.
+Steps come in pairs: one on a batch that lies ready, one on a batch that `Batches` cuts, warps and
+colours when it is asked for, so that nothing is made ahead of time: the worst case. The two take
+turns, the first of a pair being the second of the next, so that a machine which grows slower does
+so for both. Of a pair, 1 - ready / (preparing + step) is the share of waiting by throughput, and
+preparing / (preparing + step) by the clock; the first also holds whatever else tells a fresh batch
+from a ready one, and all unrest of the machine. Medians come with their bootstrap intervals.
 """
 
 import argparse
-import json
 import os
-import statistics
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
+from study import plain_errors, write_rows
 
 from seglib import data, models
 from seglib.training import TrainConfig
 from seglib.training.loop import compiled
 
 BAR = 0.05
+COLUMNS = ("ready", "preparing", "step", "backend", "cores", "size", "batch", "width")
 
 
-class Ready(keras.utils.PyDataset):
-    """One batch, again and again."""
-
-    def __init__(self, batch: tuple[np.ndarray, np.ndarray], steps: int) -> None:
-        super().__init__()
-        self.batch, self.steps = batch, steps
-
-    def __len__(self) -> int:
-        """Return how often it comes."""
-        return self.steps
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return it."""
-        return self.batch
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a median."""
+    drawn = np.random.default_rng(0).choice(values, (4000, len(values)))
+    return tuple(np.quantile(np.median(drawn, axis=1), (0.025, 0.975)))
 
 
-def main() -> None:
-    """Measure and print."""
+def pair(
+    model: keras.Model, batches: data.Batches, index: int, ready: tuple[np.ndarray, np.ndarray]
+) -> dict[str, float]:
+    """Return the seconds of a step on a ready batch, of preparing one, and of a step on that."""
+    seconds = {}
+
+    def fresh() -> None:
+        began = time.perf_counter()
+        x, y = batches[index]
+        seconds["preparing"] = time.perf_counter() - began
+        model.train_on_batch(x, y)
+        seconds["step"] = time.perf_counter() - began - seconds["preparing"]
+
+    def waiting() -> None:
+        began = time.perf_counter()
+        model.train_on_batch(*ready)
+        seconds["ready"] = time.perf_counter() - began
+
+    for take in (fresh, waiting) if index % 2 else (waiting, fresh):
+        take()
+    return seconds
+
+
+@plain_errors
+def main() -> int:
+    """Measure, print and write the pairs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="CSV file to write")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--width", type=float, default=0.5)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    count = options.steps * options.batch
-    portraits = data.synthetic.portraits(min(count, 256), size=options.size * 5 // 4, seed=0)
-    chosen = np.arange(count) % len(portraits.images)
-    batches = data.Batches(
-        portraits.images[chosen],
-        portraits.alphas[chosen],
-        options.batch,
-        options.size,
-        data.AugmentConfig(),
-        shuffle=True,
-        workers=options.workers,
-    )
-    ready = Ready(batches[0], len(batches))
+    drawn = data.synthetic.portraits(256, size=options.size * 5 // 4, seed=0)
+    chosen = np.arange(options.steps * options.batch) % len(drawn.images)
+    pictures = (drawn.images[chosen], drawn.alphas[chosen], options.batch, options.size)
+    batches = data.Batches(*pictures, data.AugmentConfig(), shuffle=True)
     model = models.mobile_unet(models.UNetConfig(options.size, width=options.width))
     compiled(model, batches, TrainConfig())
+    ready = batches[0]
     # The first steps compile.
-    model.fit(Ready(batches[0], 3), verbose=0)
-    rounds = []
-    for _ in range(options.rounds):
-        seconds = []
-        for source in (ready, batches):
-            began = time.perf_counter()
-            model.fit(source, shuffle=False, verbose=0)
-            seconds.append(time.perf_counter() - began)
-        rounds.append(seconds)
-    shares = [1 - computing / training for computing, training in rounds]
-    report = {
-        "backend": keras.backend.backend(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "pictures_per_second": {
-            name: count / statistics.median(row[i] for row in rounds)
-            for i, name in enumerate(("computing", "training"))
-        },
-        "input_bound": statistics.median(shares),
-        "rounds": shares,
-    }
-    if options.json:
-        print(json.dumps(report))
-        return
-    speed = report["pictures_per_second"]
-    print(f"{report['backend']}, {report['cores']} cores, load {report['load']:.1f}")
-    print(f"computing alone: {speed['computing']:.0f} pictures a second")
-    print(f"training:        {speed['training']:.0f} pictures a second")
-    met = "met" if report["input_bound"] < BAR else "missed"
-    print(f"waiting for pictures: {report['input_bound']:.1%} (bar {BAR:.0%}: {met})")
+    for _ in range(3):
+        model.train_on_batch(*ready)
+    pairs = [pair(model, batches, index, ready) for index in range(options.steps)]
+    settings = (keras.backend.backend(), os.cpu_count(), options.size, options.batch, options.width)
+    rows = [
+        dict(zip(COLUMNS, (*(f"{one[name]:.6f}" for name in COLUMNS[:3]), *settings), strict=True))
+        for one in pairs
+    ]
+    write_rows(options.results, COLUMNS, rows)
+    seconds = {name: np.array([one[name] for one in pairs]) for name in COLUMNS[:3]}
+    whole = seconds["preparing"] + seconds["step"]
+    shares = {"throughput": 1 - seconds["ready"] / whole, "clock": seconds["preparing"] / whole}
+    print(f"computing alone: {options.batch / np.median(seconds['ready']):.0f} pictures a second")
+    print(f"preparing alone: {options.batch / np.median(seconds['preparing']):.0f}")
+    for name, values in shares.items():
+        low, high = interval(values)
+        verdict = "met" if high < BAR else "missed" if low > BAR else "open"
+        share = f"{np.median(values):.1%} [{low:.1%}, {high:.1%}]"
+        print(f"waiting by {name}: {share} (bar {BAR:.0%}: {verdict})")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -11,7 +11,8 @@ the training pictures of those sets. A short last stage shows photos as they are
 what ships may lie between the weights before and after it.
 `all` uses every photo set (research and teaching) and an encoder that starts from ImageNet; `open`
 starts from nothing and uses only the Apache-2.0 street photos, close-ups cut out of them, and
-synthetic portraits. `scratch` is `all` from nothing, with more passes; it does not ship. Training
+synthetic portraits. Two do not ship: `scratch` is `all` from nothing, with more passes, and
+`teacher` a network of several times the size that could teach the others. Training
 photos that a val split shows as well (Figaro1k's Frame00249 is the mirror image of Frame00250) are
 left out, by the verdict of `seglib.data.duplicates`. Photos come from `$SEGLIB_DATA`; every stage
 can be stopped and started again.
@@ -141,6 +142,13 @@ RECIPES["scratch"] = replace(
     unet=UNetConfig(),
     encoder_weights=None,
 )
+RECIPES["teacher"] = replace(
+    RECIPES["all"],
+    tune=Stage(160, 8, 2e-3),
+    polish=replace(Recipe.polish, size=160),
+    unet=replace(LITE, encoder="efficientnet_lite0", width=1.0),
+)
+"""Too slow for a phone: what such a network knows can be handed on by `seglib.training.distil`."""
 
 
 def cut(joint: keras.Model, config: UNetConfig, task: str) -> tuple[keras.Model, UNetConfig]:

@@ -3,7 +3,7 @@
     python tests/benchmarks/input_bound.py seglib/assets/input_bound.csv [--steps 200]
 
 Steps come in pairs: one on a batch that lies ready, one on a batch that `Batches` cuts, warps and
-colours when it is asked for, so that nothing is made ahead of time: the worst case. The two take
+colours when it is asked for, so that nothing is made ahead of time. The two take
 turns, the first of a pair being the second of the next, so that a machine which grows slower does
 so for both. Of a pair, 1 - ready / (preparing + step) is the share of waiting by throughput, and
 preparing / (preparing + step) by the clock; the first also holds whatever else tells a fresh batch

@@ -4,14 +4,15 @@
         tests/benchmarks/teacher_worth.py RUNS seglib/assets/teacher_worth.csv
 
 RUNS is where `seglib.pretrained.recipe` left `all` and `teacher`. From the tuned weights of `all`,
-the same pictures are shown for the same steps in every arm: with their labels alone, and with
-labels that are mixed half and half with the masks of a larger network by `seglib.training.distil`.
-"large" is the network of `teacher`, tuned on the same photos; "mp_selfie" is MediaPipe's, which has
-seen others. The recipe's last stage and its blend follow. "as shipped" ends without those passes;
-"the teacher itself" is the large network before its own last stage. All are scored as a `.tflite`
-at the photos' own size; the gaps are IoU minus that of "as shipped" on the same photos, with their
-paired intervals. Rows are written when a run ends; started again, finished runs are skipped, and
-what `--keep` holds is scored without being trained again.
+the same pictures are shown for the same steps in both arms: with their labels alone, and with
+labels that are mixed half and half by `seglib.training.distil` with the masks of a larger network,
+that of `teacher`, tuned on the same photos. The hair photos have no label of persons; as in the
+recipe, MediaPipe's masks stand for it in both arms. The recipe's last stage and its blend follow.
+"as shipped" ends without those passes; "the teacher itself" is the large network before its own
+last stage. All are scored as a `.tflite` at the photos' own size; the gaps are IoU minus that of
+"as shipped" on the same photos, with their paired intervals. Rows are written when a run ends;
+started again, finished runs are skipped, and what `--keep` holds is scored without being trained
+again.
 """
 
 import argparse
@@ -31,20 +32,13 @@ from seglib.runtime import Segmenter
 START, LARGE = "all/person.tuned.weights.h5", "teacher/person.tuned.weights.h5"
 SHARE = 0.5
 STAGE = recipe.Stage(128, 10, 1e-3)
-ARMS = ("as shipped", "the teacher itself", "labels alone", "large", "mp_selfie")
+ARMS = ("as shipped", "the teacher itself", "labels alone", "large")
 FIXED = {"as shipped": "all/person.weights.h5", "the teacher itself": LARGE}
 GAPS = ("gap", "gap_low", "gap_high")
 COLUMNS = ("arm", "seed", "passes", "set", "photos", "iou", "boundary_iou", *GAPS)
 
 
-def teacher(arm: str, runs: Path) -> Segmenter | peers.PeerSegmenter | None:
-    """Return the network whose masks an arm mixes in."""
-    if arm == "mp_selfie":
-        return peers.load("mp_selfie")
-    return as_shipped(runs / LARGE) if arm == "large" else None
-
-
-def taught(pictures: pool.Pool, by: Segmenter | peers.PeerSegmenter | None) -> pool.Pool:
+def taught(pictures: pool.Pool, by: Segmenter | None) -> pool.Pool:
     """Return a pool whose person masks are mixed with a teacher's."""
     if by is None:
         return pictures
@@ -57,7 +51,7 @@ def run(runs: Path, arm: str, seed: int, path: Path) -> None:
     import keras
 
     plan = replace(recipe.RECIPES["all"], seed=seed)
-    by = teacher(arm, runs)
+    by = as_shipped(runs / LARGE) if arm == "large" else None
     val = pool.validation_pool(plan).of("person")
     keras.utils.set_random_seed(seed)
     model, config = models.load(runs / START), models.load_config(runs / START)
@@ -97,7 +91,7 @@ def main() -> int:
     parser.add_argument("results", type=Path, help="CSV file of results")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
-    parser.add_argument("--keep", type=Path, help="existing folder for the trained weights")
+    parser.add_argument("--keep", type=Path, help="folder for the trained weights")
     options = parser.parse_args()
     one_thread()
     rows = read_rows(options.results)
@@ -105,9 +99,12 @@ def main() -> int:
     shipped = as_shipped(options.runs / FIXED["as shipped"])
     with tempfile.TemporaryDirectory() as temporary:
         trained = options.keep or Path(temporary)
-        for seed, arm in product(options.seeds, options.arms):
-            # What is not trained here has one row a set, whatever the seeds.
-            if (arm, str(seed)) in done or (arm in FIXED and seed != options.seeds[0]):
+        trained.mkdir(parents=True, exist_ok=True)
+        # What is not trained here has one row a set, whatever the seeds.
+        wanted = [(0, arm) for arm in options.arms if arm in FIXED]
+        wanted += product(options.seeds, [arm for arm in options.arms if arm not in FIXED])
+        for seed, arm in wanted:
+            if (arm, str(seed)) in done:
                 continue
             name = f"{arm.replace(' ', '_')}-{seed}.weights.h5"
             path = options.runs / FIXED[arm] if arm in FIXED else trained / name

@@ -105,6 +105,7 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.postprocess.reference",
         "seglib.pretrained.pool",
         "seglib.pretrained.recipe",
+        "seglib.pretrained.recipes",
         "seglib.pretrained.ship",
         "seglib.pretrained.video_recipe",
         "seglib.runtime.onnx_interpreter",

@@ -13,7 +13,7 @@ from seglib import data, export, images, models, pretrained
 from seglib.evaluation import evaluate
 from seglib.files import sha256
 from seglib.metadata import read_metadata
-from seglib.pretrained import recipe, ship
+from seglib.pretrained import recipe, recipes, ship
 from seglib.pretrained.pool import (
     SOURCE_SIZE,
     Pool,
@@ -123,7 +123,7 @@ def test_calibration_makes_one_half_the_best_cut():
     masks = np.uint8(255) * (np.asarray(model(images_.astype(np.float32))) >= 0.65)
     pool = Pool(images_, masks, np.ones((6, 1), bool), np.ones((6, 1), int))
     wrong = ((np.asarray(model(images_.astype(np.float32))) >= 0.5) != (masks > 0)).mean()
-    cut = recipe.calibrate(model, pool, recipe.RECIPES["open"])
+    cut = recipe.calibrate(model, pool, recipes.RECIPES["open"])
     assert cut == pytest.approx(0.65, abs=0.06)
     after = ((np.asarray(model(images_.astype(np.float32))) >= 0.5) != (masks > 0)).mean()
     assert after < 0.5 * wrong
@@ -146,7 +146,7 @@ def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
 def test_the_recipe_asks_for_its_photos(monkeypatch):
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
     with pytest.raises(seglib.SeglibError, match="SEGLIB_DATA"):
-        validation_pool(recipe.RECIPES["all"])
+        validation_pool(recipes.RECIPES["all"])
 
 
 def test_training_leaves_out_what_scores_are_measured_on():
@@ -187,7 +187,7 @@ def test_a_close_up_is_a_square_that_shows_the_hair(extent, corner, seed):
 
 def test_close_ups_join_the_training_photos_with_both_masks(real_data, monkeypatch):
     monkeypatch.setenv("SEGLIB_DATA", str(real_data))
-    plan = recipe.Recipe({"ccp_upper": recipe.TASKS}, {}, 0)
+    plan = recipes.Recipe({"ccp_upper": recipe.TASKS}, {}, 0)
     without, with_ = (
         training_pool(replace(plan, close_ups=close_ups)) for close_ups in ({}, {"ccp_upper": 1})
     )
@@ -216,8 +216,8 @@ def test_a_stage_with_fixed_norm_leaves_statistics_alone_and_changes_kernels(tmp
     pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     masks = np.uint8(255) * (pictures[..., :1] > 128)
     pool = Pool(pictures, masks, np.ones((4, 1), bool), np.ones((4, 1), int))
-    stage = recipe.Stage(32, 1, 1e-2, fixed_norm=True, augment=recipe.FLIPS)
-    recipe.train_stage(model, recipe.Recipe({}, {}, 0, batch_size=2), stage, pool, pool, tmp_path)
+    stage = recipes.Stage(32, 1, 1e-2, fixed_norm=True, augment=recipes.FLIPS)
+    recipe.train_stage(model, recipes.Recipe({}, {}, 0, batch_size=2), stage, pool, pool, tmp_path)
     changed = {
         weight.path.rsplit("/", 1)[-1]
         for weight in model.weights

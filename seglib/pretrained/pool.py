@@ -19,7 +19,7 @@ from seglib.errors import SeglibError
 from seglib.images import resize
 
 if TYPE_CHECKING:
-    from seglib.pretrained.recipe import Recipe
+    from seglib.pretrained.recipes import Recipe
 
 TASKS = ("person", "hair")
 SOURCE_SIZE = 160

@@ -17,7 +17,7 @@ from seglib import data, export, models
 from seglib.evaluation import evaluate
 from seglib.files import atomic_path, sha256
 from seglib.pretrained import FOLDER
-from seglib.pretrained.recipe import RECIPES
+from seglib.pretrained.recipes import RECIPES
 from seglib.runtime import Segmenter
 
 NAMES = {"person": "portrait", "hair": "hair"}

@@ -24,7 +24,7 @@ from seglib import data, models, pretrained
 from seglib.data.film import FilmBatches
 from seglib.data.previous import FIRST_FRAMES, PreviousConfig
 from seglib.models import UNetConfig
-from seglib.pretrained import pool, recipe, ship
+from seglib.pretrained import pool, recipe, recipes, ship
 from seglib.training import TrainConfig, fit
 
 NAME = "portrait_video"
@@ -56,7 +56,7 @@ class VideoRecipe:
     repeat: dict[str, int] = field(default_factory=dict)
     previous: PreviousConfig = PreviousConfig()
     train: TrainConfig = TrainConfig(epochs=3, learning_rate=1e-3, bn_batches=0, ema=0.99)
-    augment: data.AugmentConfig = recipe.FLIPS
+    augment: data.AugmentConfig = recipes.FLIPS
     batch_size: int = 32
 
     @property
@@ -65,9 +65,9 @@ class VideoRecipe:
         return self.train.seed
 
     @property
-    def photos(self) -> recipe.Recipe:
+    def photos(self) -> recipes.Recipe:
         """The part of it that `seglib.pretrained.pool` reads."""
-        return recipe.Recipe(
+        return recipes.Recipe(
             sets=self.sets,
             val_sets=self.sets,
             synthetic=0,

@@ -14,7 +14,7 @@ from pathlib import Path
 from study import as_shipped, one_thread, plain_errors, real_set, write_rows
 
 from seglib.evaluation import evaluate
-from seglib.pretrained.recipe import RECIPES, Recipe
+from seglib.pretrained.recipes import RECIPES, Recipe
 from seglib.pretrained.ship import NAMES, VAL_SETS
 
 COLUMNS = (

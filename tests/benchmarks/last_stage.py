@@ -20,7 +20,7 @@ from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data, models
 from seglib.evaluation import evaluate, peers
-from seglib.pretrained import pool, recipe
+from seglib.pretrained import pool, recipe, recipes
 from seglib.runtime import Segmenter
 
 SETS = ("figaro1k", "lfw_hair", "ccp_upper")
@@ -46,7 +46,7 @@ ARMS = {
     "before": None,
     "changed as before": data.AugmentConfig(),
     "changed less": LESS,
-    "not changed": recipe.FLIPS,
+    "not changed": recipes.FLIPS,
 }
 
 
@@ -56,7 +56,7 @@ def run(start: Path, arm: str, seed: int, shown: pool.Pool, val: pool.Pool) -> l
 
     from seglib.export import to_tflite
 
-    plan = replace(recipe.RECIPES["all"], seed=seed)
+    plan = replace(recipes.RECIPES["all"], seed=seed)
     stage = replace(plan.polish, epochs=1, learning_rate=3e-4, ema=0.99)
     keras.utils.set_random_seed(seed)
     model = models.load(start)
@@ -93,7 +93,7 @@ def main() -> int:
     wanted = [pair for pair in wanted if pair[0] != "before" or pair[1] == options.seeds[0]]
     wanted = [(arm, seed) for arm, seed in wanted if (arm, str(seed)) not in done]
     if wanted:
-        plan = recipe.RECIPES["all"].last()
+        plan = recipes.RECIPES["all"].last()
         teachers = {task: peers.path(name) for task, name in TEACHERS.items()}
         shown, val = pool.training_pool(plan, teachers), pool.validation_pool(plan)
     for arm, seed in wanted:

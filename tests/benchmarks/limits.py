@@ -31,7 +31,8 @@ from seglib import data, metrics, models, pretrained
 from seglib.evaluation import Scores, evaluate, peers
 from seglib.files import sha256
 from seglib.images import resize
-from seglib.pretrained.recipe import FLIPS, set_norm
+from seglib.pretrained.recipe import set_norm
+from seglib.pretrained.recipes import FLIPS
 from seglib.runtime import Segmenter, keras_segmenter
 
 NETWORKS = {

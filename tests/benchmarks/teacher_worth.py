@@ -25,13 +25,13 @@ from study import as_shipped, one_thread, plain_errors, read_rows, real_set, wri
 
 from seglib import models, training
 from seglib.evaluation import evaluate, peers
-from seglib.pretrained import pool, recipe
+from seglib.pretrained import pool, recipe, recipes
 from seglib.pretrained.ship import VAL_SETS
 from seglib.runtime import Segmenter
 
 START, LARGE = "all/person.tuned.weights.h5", "teacher/person.tuned.weights.h5"
 SHARE = 0.5
-STAGE = recipe.Stage(128, 10, 1e-3)
+STAGE = recipes.Stage(128, 10, 1e-3)
 ARMS = ("as shipped", "the teacher itself", "labels alone", "large")
 FIXED = {"as shipped": "all/person.weights.h5", "the teacher itself": LARGE}
 GAPS = ("gap", "gap_low", "gap_high")
@@ -50,7 +50,7 @@ def run(runs: Path, arm: str, seed: int, path: Path) -> None:
     """Train one arm and save what would ship."""
     import keras
 
-    plan = replace(recipe.RECIPES["all"], seed=seed)
+    plan = replace(recipes.RECIPES["all"], seed=seed)
     by = as_shipped(runs / LARGE) if arm == "large" else None
     val = pool.validation_pool(plan).of("person")
     keras.utils.set_random_seed(seed)

@@ -1,16 +1,17 @@
-"""Peers are fed as their projects say; `seglib eval` compares, groups and damages."""
+"""Baselines are fed as their projects say; `seglib eval` compares, groups and damages."""
 
 import json
 import shutil
 import warnings
 
+import baselines
 import numpy as np
 import pytest
 
 from seglib import SeglibError, data, pretrained
 from seglib.cli import main
 from seglib.data.dataset import write_folder
-from seglib.evaluation import evaluate, peers
+from seglib.evaluation import evaluate
 
 PHOTO = np.full((40, 30, 3), 90, np.uint8)
 
@@ -26,43 +27,43 @@ def folder(tmp_path, monkeypatch):
 
 def test_without_a_folder_there_are_no_peers_and_the_way_is_told(monkeypatch):
     monkeypatch.delenv("SEGLIB_PEERS", raising=False)
-    assert peers.available() == []
+    assert baselines.available() == []
     with pytest.raises(SeglibError, match=r"https://.*SEGLIB_PEERS"):
-        peers.load("mp_hair")
+        baselines.load("mp_hair")
     monkeypatch.setenv("SEGLIB_PEERS", "/no/such/folder")
     with pytest.raises(SeglibError, match="/no/such/folder"):
-        peers.available()
+        baselines.available()
 
 
 def test_another_file_under_a_peers_name_is_noticed(folder):
-    assert peers.available("person") == ["mp_selfie", "meet_lite"]
-    assert peers.available("hair") == []
+    assert baselines.available("person") == ["mp_selfie", "meet_lite"]
+    assert baselines.available("hair") == []
     with pytest.warns(UserWarning, match="another version"):
-        segment = peers.load("mp_selfie")
+        segment = baselines.load("mp_selfie")
     mask = segment(PHOTO)
     assert mask.shape == (40, 30) and mask.dtype == np.float32
     with pytest.warns(UserWarning), pytest.raises(SeglibError, match="not the Google Meet, lite"):
-        peers.load("meet_lite")
+        baselines.load("meet_lite")
     (folder / "mp_hair.tflite").write_bytes(b"no model")
     with pytest.raises(SeglibError, match=r"mp_hair\.tflite"):
-        peers.load("mp_hair")
+        baselines.load("mp_hair")
     with pytest.raises(SeglibError, match="has no meet_full"):
-        peers.load("meet_full")
+        baselines.load("meet_full")
     with pytest.raises(SeglibError, match="use one of mp_selfie"):
-        peers.load("selfie")
+        baselines.load("selfie")
 
 
 def test_every_peer_at_hand_is_the_known_one_and_finds_its_thing(peers_at_hand, real_data):
-    there = peers.available()
+    there = baselines.available()
     assert there
     sets = {"person": data.load("eg1800", "val", "person"), "hair": data.load("figaro1k", "val")}
     for name in there:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            segment = peers.load(name)
+            segment = baselines.load(name)
         # A wrong range, channel or softmax scores far below these.
-        least = {"person": 0.88, "hair": 0.65}[segment.peer.kind]
-        scores = evaluate(segment, sets[segment.peer.kind].subset(24), progress=False)
+        least = {"person": 0.88, "hair": 0.65}[segment.baseline.kind]
+        scores = evaluate(segment, sets[segment.baseline.kind].subset(24), progress=False)
         assert scores.means["iou"] > least, name
 
 
@@ -113,11 +114,8 @@ def test_eval_shows_what_damage_does(portraits, capsys):
     assert scores["blur", 4] < scores["none", 0]
 
 
-def test_eval_takes_peers_and_names_a_wrong_one_before_it_scores(portraits, monkeypatch, capsys):
-    monkeypatch.delenv("SEGLIB_PEERS", raising=False)
+def test_eval_names_a_wrong_model_before_it_scores(portraits, capsys):
     command = ["eval", "--model", "portrait", "--data", str(portraits), "--compare"]
-    assert main([*command, "mp_selfie"]) == 2
-    captured = capsys.readouterr()
-    assert "SEGLIB_PEERS" in captured.err and not captured.out
     assert main([*command, "nosuchmodel"]) == 2
-    assert "nosuchmodel" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert "nosuchmodel" in captured.err and not captured.out

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weights import package_model, recipe, recipes
+from weights.training_mix import (
+    SOURCE_SIZE,
+    TrainingMix,
+    close_up,
+    load_training,
+    load_validation,
+    without_copies,
+)
 
 import seglib
 from seglib import data, export, images, models, pretrained
 from seglib.evaluation import evaluate
 from seglib.files import sha256
 from seglib.metadata import read_metadata
-from seglib.pretrained import recipe, recipes, ship
-from seglib.pretrained.pool import (
-    SOURCE_SIZE,
-    Pool,
-    close_up,
-    training_pool,
-    validation_pool,
-    without_copies,
-)
 
 NAMES = ("hair", "hair_open", "portrait", "portrait_open", "portrait_video")
 FIELDS = {
@@ -79,7 +79,7 @@ def test_the_astronaut_is_found():
 # The bars that were set before training; a card that claims more must also be right.
 @pytest.mark.parametrize(
     ("name", "dataset"),
-    [(name, dataset) for name in NAMES for dataset in ship.VAL_SETS[
+    [(name, dataset) for name in NAMES for dataset in package_model.VAL_SETS[
         "person" if name.startswith("portrait") else "hair"]],
 )  # fmt: skip
 def test_a_card_claims_what_its_file_scores(name, dataset, real_data, monkeypatch):
@@ -121,7 +121,7 @@ def test_calibration_makes_one_half_the_best_cut():
     middle = np.median(np.log(before / (1 - before)))
     logits.set_weights([50 * kernel, 50 * (bias - middle)])
     masks = np.uint8(255) * (np.asarray(model(images_.astype(np.float32))) >= 0.65)
-    pool = Pool(images_, masks, np.ones((6, 1), bool), np.ones((6, 1), int))
+    pool = TrainingMix(images_, masks, np.ones((6, 1), bool), np.ones((6, 1), int))
     wrong = ((np.asarray(model(images_.astype(np.float32))) >= 0.5) != (masks > 0)).mean()
     cut = recipe.calibrate(model, pool, recipes.RECIPES["open"])
     assert cut == pytest.approx(0.65, abs=0.06)
@@ -130,7 +130,7 @@ def test_calibration_makes_one_half_the_best_cut():
 
 
 def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
-    pool = Pool(
+    pool = TrainingMix(
         images=np.zeros((3, 4, 4, 3), np.uint8),
         masks=np.stack([np.full((4, 4, 2), value, np.uint8) for value in (1, 2, 3)]),
         known=np.array([[True, False], [False, True], [True, True]]),
@@ -146,14 +146,14 @@ def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
 def test_the_recipe_asks_for_its_photos(monkeypatch):
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
     with pytest.raises(seglib.SeglibError, match="SEGLIB_DATA"):
-        validation_pool(recipes.RECIPES["all"])
+        load_validation(recipes.RECIPES["all"])
 
 
 def test_training_leaves_out_what_scores_are_measured_on():
     size = SOURCE_SIZE
     drawn = data.synthetic.portraits(6, size=size, seed=11).images
     number = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
-    pool = Pool(
+    pool = TrainingMix(
         images=drawn[:5],
         masks=np.broadcast_to(number, (5, size, size, 2)),
         known=np.ones((5, 2), bool),
@@ -189,7 +189,7 @@ def test_close_ups_join_the_training_photos_with_both_masks(real_data, monkeypat
     monkeypatch.setenv("SEGLIB_DATA", str(real_data))
     plan = recipes.Recipe({"ccp_upper": recipe.TASKS}, {}, 0)
     without, with_ = (
-        training_pool(replace(plan, close_ups=close_ups)) for close_ups in ({}, {"ccp_upper": 1})
+        load_training(replace(plan, close_ups=close_ups)) for close_ups in ({}, {"ccp_upper": 1})
     )
     new = slice(len(without.images), None)
     assert 0.9 * len(without.images) < len(with_.images[new]) <= len(without.images)
@@ -215,7 +215,7 @@ def test_a_stage_with_fixed_norm_leaves_statistics_alone_and_changes_kernels(tmp
     before = {weight.path: np.array(weight) for weight in model.weights}
     pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     masks = np.uint8(255) * (pictures[..., :1] > 128)
-    pool = Pool(pictures, masks, np.ones((4, 1), bool), np.ones((4, 1), int))
+    pool = TrainingMix(pictures, masks, np.ones((4, 1), bool), np.ones((4, 1), int))
     stage = recipes.Stage(32, 1, 1e-2, fixed_norm=True, augment=recipes.FLIPS)
     recipe.train_stage(model, recipes.Recipe({}, {}, 0, batch_size=2), stage, pool, pool, tmp_path)
     changed = {

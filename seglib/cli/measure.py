@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,10 +65,6 @@ def _eval(options: argparse.Namespace) -> None:
 
 
 def _segmenter(options: argparse.Namespace, name: str) -> Callable[[np.ndarray], np.ndarray]:
-    from seglib.evaluation import peers
-
-    if name in peers.PEERS and not Path(name).exists():
-        return peers.load(name)
     return shared.segmenter(options, name)
 
 

@@ -1,4 +1,4 @@
-"""Evaluation that can be trusted: scores with intervals, hard cases, other sets, other projects.
+"""Evaluation that can be trusted: scores with intervals, hard cases and other sets.
 
 A mean over a few hundred photos moves when other photos are drawn, hides the photos that fail, and
 is highest on the set that trained the network. Each module answers one of these objections:
@@ -9,7 +9,6 @@ is highest on the set that trained the network. Each module answers one of these
 * `calibration`: whether a mask value of 0.7 is right in 7 of 10 pixels
 * `robustness`: what blur, noise, compression, darkness, rotation and crops do to a score
 * `cross`: several models on several sets
-* `peers`: networks of other projects behind the same call as ours
 
 Chapter: evaluation and error analysis.
 """

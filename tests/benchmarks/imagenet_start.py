@@ -3,7 +3,7 @@
     SEGLIB_DATA=/folder/of/sets python tests/benchmarks/imagenet_start.py RUNS \
         seglib/assets/imagenet_start.csv
 
-RUNS is the folder in which `seglib.pretrained.recipe` has run `all` and `scratch`. Their networks
+RUNS is the folder in which `weights.recipe` has run `all` and `scratch`. Their networks
 are exported as the shipped ones are and scored on the same val photos; `gap` is the IoU from
 ImageNet minus that from nothing, photo by photo, with its paired bootstrap interval.
 """
@@ -12,10 +12,10 @@ import argparse
 from pathlib import Path
 
 from study import as_shipped, one_thread, plain_errors, real_set, write_rows
+from weights.package_model import NAMES, VAL_SETS
+from weights.recipes import RECIPES, Recipe
 
 from seglib.evaluation import evaluate
-from seglib.pretrained.recipes import RECIPES, Recipe
-from seglib.pretrained.ship import NAMES, VAL_SETS
 
 COLUMNS = (
     *("network", "set", "photos", "seed", "passes", "scratch_passes", "iou", "boundary_iou"),

@@ -16,11 +16,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import baselines
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
+from weights import recipe, recipes, training_mix
 
 from seglib import data, models
-from seglib.evaluation import evaluate, peers
-from seglib.pretrained import pool, recipe, recipes
+from seglib.evaluation import evaluate
 from seglib.runtime import Segmenter
 
 SETS = ("figaro1k", "lfw_hair", "ccp_upper")
@@ -50,7 +51,9 @@ ARMS = {
 }
 
 
-def run(start: Path, arm: str, seed: int, shown: pool.Pool, val: pool.Pool) -> list[dict]:
+def run(
+    start: Path, arm: str, seed: int, shown: training_mix.TrainingMix, val: training_mix.TrainingMix
+) -> list[dict]:
     """Train one arm; returns a row a set."""
     import keras
 
@@ -94,8 +97,8 @@ def main() -> int:
     wanted = [(arm, seed) for arm, seed in wanted if (arm, str(seed)) not in done]
     if wanted:
         plan = recipes.RECIPES["all"].last()
-        teachers = {task: peers.path(name) for task, name in TEACHERS.items()}
-        shown, val = pool.training_pool(plan, teachers), pool.validation_pool(plan)
+        teachers = {task: baselines.path(name) for task, name in TEACHERS.items()}
+        shown, val = training_mix.load_training(plan, teachers), training_mix.load_validation(plan)
     for arm, seed in wanted:
         rows += run(options.start, arm, seed, shown, val)
         write_rows(options.results, COLUMNS, rows)

@@ -3,7 +3,7 @@
     SEGLIB_DATA=/folder/of/sets python tests/benchmarks/last_stage_damage.py RUNS/all \
         seglib/assets/last_stage_damage.csv
 
-RUNS/all is what `seglib.pretrained.recipe` leaves: the weights before the last stage ("before"),
+RUNS/all is what `weights.recipe` leaves: the weights before the last stage ("before"),
 those after it ("polished"), and what lies between them and ships ("shipped"). All are scored on val
 photos, undamaged and hurt in every way of `evaluation.robustness`. The gaps are IoU minus that of
 "before" on the same pictures, with their paired intervals.
@@ -13,9 +13,9 @@ import argparse
 from pathlib import Path
 
 from study import as_shipped, one_thread, plain_errors, real_set, write_rows
+from weights.package_model import NAMES
 
 from seglib.evaluation import robustness
-from seglib.pretrained.ship import NAMES
 
 SETS = {"person": "eg1800", "hair": "figaro1k"}
 STATES = {"before": ".tuned", "polished": ".polished", "shipped": ""}

@@ -23,16 +23,17 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import baselines
 import cv2
 import numpy as np
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
+from weights.recipe import set_norm
+from weights.recipes import FLIPS
 
 from seglib import data, metrics, models, pretrained
-from seglib.evaluation import Scores, evaluate, peers
+from seglib.evaluation import Scores, evaluate
 from seglib.files import sha256
 from seglib.images import resize
-from seglib.pretrained.recipe import set_norm
-from seglib.pretrained.recipes import FLIPS
 from seglib.runtime import Segmenter, keras_segmenter
 
 NETWORKS = {
@@ -136,8 +137,8 @@ def main() -> int:
             for kind, change in (("size", size_alone), ("edge", edge_moved)):
                 if not known(name, home, kind):
                     save(name, kind, "", of_truth(photos, change, side))
-            if OTHERS[task] in peers.available(task):
-                other = peers.load(OTHERS[task])
+            if OTHERS[task] in baselines.available(task):
+                other = baselines.load(OTHERS[task])
                 if not known(name, home, "other"):
                     save(name, "other", "", between(segmenter, other, photos))
                 if not known(name, home, "label"):

@@ -27,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cv2
 import numpy as np
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
+from weights.training_mix import TrainingMix, without_copies
 
 from seglib import data
 from seglib.data.synthetic import PortraitConfig, portraits
@@ -34,7 +35,6 @@ from seglib.files import atomic_path, sha256
 from seglib.images import resize
 from seglib.matting import matting_errors, unknown_band
 from seglib.matting.pictures import Pictures, before, clear_windows, with_alpha, with_masks
-from seglib.pretrained.pool import Pool, without_copies
 
 DRAWN, SOURCE, SIDE, BATCH = 1200, 144, 96, 16
 STREET, PHOTOS, OURS = ("ccp_upper", "ccp_full"), "eg1800", "portrait_open"
@@ -64,7 +64,7 @@ def training_pictures() -> Pictures:
     images, masks = (np.concatenate(parts) for parts in zip(*arrays, strict=True))
     shown = [photos(name, "val").arrays(SOURCE)[0] for name in (*STREET, PHOTOS)]
     whole = np.ones((len(images), 1), int)
-    pool = Pool(images, masks, whole.astype(bool), whole)
+    pool = TrainingMix(images, masks, whole.astype(bool), whole)
     pool = without_copies(pool, np.concatenate(shown))
     drawn = portraits(DRAWN, SOURCE, seed=11, workers=1)
     known = with_alpha(drawn.images, drawn.alphas)

@@ -21,11 +21,12 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import baselines
 import numpy as np
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
 
 from seglib import data, export, pretrained
-from seglib.evaluation import evaluate, peers
+from seglib.evaluation import evaluate
 from seglib.images import resize
 from seglib.runtime import Segmenter
 
@@ -225,9 +226,9 @@ def published(rows: list[dict], save) -> None:
     """Split one run of the hair file of 2020, where it is at hand, into its end and the rest."""
     from seglib.benchmark import profile
 
-    if "seed000_hair" not in peers.available("hair") or any(row["share"] for row in rows):
+    if "seed000_hair" not in baselines.available("hair") or any(row["share"] for row in rows):
         return
-    found = profile(peers.path("seed000_hair"), 200).ops
+    found = profile(baselines.path("seed000_hair"), 200).ops
     last = max(i for i, op in enumerate(found) if op.kind.startswith("RESIZE"))
     parts = {
         "the rest": found[:last],

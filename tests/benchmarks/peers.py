@@ -4,7 +4,7 @@
         seglib/assets/peers.csv
 
 Whole val splits at the photos' own size, every network fed as its own project says
-(`seglib.evaluation.peers`). Intervals are bootstrap intervals over photos, over persons where a set
+(`baselines.py`). Intervals are bootstrap intervals over photos, over persons where a set
 shows a person more than once. `gap` is the first shipped network's IoU minus this one's on the same
 photos. `time_ratio` compares processor time on one thread, measured turn by turn, with the first
 peer's; it does not count resizing. `home` tells whether the set's train split trained the network.
@@ -16,11 +16,12 @@ import os
 import sys
 from pathlib import Path
 
+import baselines
 from study import plain_errors, real_set, write_rows
 
 from seglib import pretrained
 from seglib.errors import SeglibError
-from seglib.evaluation import evaluate, peers
+from seglib.evaluation import evaluate
 
 SETS = {
     "person": ("eg1800", "ccp_upper", "ccp_full"),
@@ -35,12 +36,12 @@ COLUMNS = (
 
 def file_of(model: str) -> Path:
     """Return where a shipped network's or a peer's file lies."""
-    return peers.path(model) if model in peers.PEERS else pretrained.path(model)
+    return baselines.path(model) if model in baselines.BASELINES else pretrained.path(model)
 
 
 def home(model: str, name: str) -> str:
     """Tell whether a set trained a network: yes, no, or unknown."""
-    if model in peers.PEERS:
+    if model in baselines.BASELINES:
         return "unknown"
     return "yes" if name in pretrained.card(model)["recipe"]["sets"] else "no"
 
@@ -49,7 +50,7 @@ def time_ratios(models: list[str], runs: int) -> dict[str, float]:
     """Measure all networks of a task turn by turn; ratios to the first peer."""
     from seglib.benchmark import compare
 
-    first = next(model for model in models if model in peers.PEERS)
+    first = next(model for model in models if model in baselines.BASELINES)
     order = [first, *(model for model in models if model != first)]
     rows = compare([file_of(model) for model in order], runs, 1).rows
     return {model: row.ratio for model, row in zip(order, rows, strict=True)}
@@ -60,7 +61,7 @@ def score(task: str, name: str, models: list[str], ratios: dict[str, float]) -> 
     dataset = real_set(name, "val", task)
     rows, ours = [], None
     for model in models:
-        segment = peers.load(model) if model in peers.PEERS else pretrained.load(model)
+        segment = baselines.load(model) if model in baselines.BASELINES else pretrained.load(model)
         scores = evaluate(segment, dataset, progress=sys.stderr.isatty())
         ours = ours or scores
         row = {
@@ -68,7 +69,9 @@ def score(task: str, name: str, models: list[str], ratios: dict[str, float]) -> 
             "set": name,
             "photos": len(dataset),
             "model": model,
-            "title": peers.PEERS[model].title if model in peers.PEERS else f"{model}, shipped",
+            "title": baselines.BASELINES[model].title
+            if model in baselines.BASELINES
+            else f"{model}, shipped",
             "sha256": hashlib.sha256(file_of(model).read_bytes()).hexdigest()[:12],
             "home": home(model, name),
             "time_ratio": f"{ratios[model]:.3f}",
@@ -98,7 +101,7 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     rows = []
     for task, sets in SETS.items():
-        there = peers.available(task)
+        there = baselines.available(task)
         if not there:
             raise SeglibError(f"SEGLIB_PEERS names no folder with a peer for {task}")
         models = [*OURS[task], *there]

@@ -3,7 +3,7 @@
     SEGLIB_DATA=/folder/of/sets SEGLIB_PEERS=/folder/of/models python \
         tests/benchmarks/teacher_worth.py RUNS seglib/assets/teacher_worth.csv
 
-RUNS is where `seglib.pretrained.recipe` left `all` and `teacher`. From the tuned weights of `all`,
+RUNS is where `weights.recipe` left `all` and `teacher`. From the tuned weights of `all`,
 the same pictures are shown for the same steps in both arms: with their labels alone, and with
 labels that are mixed half and half by `seglib.training.distil` with the masks of a larger network,
 that of `teacher`, tuned on the same photos. The hair photos have no label of persons; as in the
@@ -21,12 +21,13 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import baselines
 from study import as_shipped, one_thread, plain_errors, read_rows, real_set, write_rows
+from weights import recipe, recipes, training_mix
+from weights.package_model import VAL_SETS
 
 from seglib import models, training
-from seglib.evaluation import evaluate, peers
-from seglib.pretrained import pool, recipe, recipes
-from seglib.pretrained.ship import VAL_SETS
+from seglib.evaluation import evaluate
 from seglib.runtime import Segmenter
 
 START, LARGE = "all/person.tuned.weights.h5", "teacher/person.tuned.weights.h5"
@@ -38,7 +39,7 @@ GAPS = ("gap", "gap_low", "gap_high")
 COLUMNS = ("arm", "seed", "passes", "set", "photos", "iou", "boundary_iou", *GAPS)
 
 
-def taught(pictures: pool.Pool, by: Segmenter | None) -> pool.Pool:
+def taught(pictures: training_mix.TrainingMix, by: Segmenter | None) -> training_mix.TrainingMix:
     """Return a pool whose person masks are mixed with a teacher's."""
     if by is None:
         return pictures
@@ -52,14 +53,14 @@ def run(runs: Path, arm: str, seed: int, path: Path) -> None:
 
     plan = replace(recipes.RECIPES["all"], seed=seed)
     by = as_shipped(runs / LARGE) if arm == "large" else None
-    val = pool.validation_pool(plan).of("person")
+    val = training_mix.load_validation(plan).of("person")
     keras.utils.set_random_seed(seed)
     model, config = models.load(runs / START), models.load_config(runs / START)
-    person = {"person": peers.path("mp_selfie")}
+    person = {"person": baselines.path("mp_selfie")}
     states = []
     with tempfile.TemporaryDirectory() as folder:
         for stage, pictures in ((STAGE, plan), (plan.polish, plan.last())):
-            labelled = pool.training_pool(pictures, person)
+            labelled = training_mix.load_training(pictures, person)
             shown = taught(labelled, by).of("person")
             recipe.train_stage(model, plan, stage, shown, val, Path(folder) / str(len(states)))
             recipe.calibrate(model, labelled.most_repeated("person"), plan)

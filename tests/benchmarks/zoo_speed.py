@@ -25,13 +25,14 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import baselines
 import numpy as np
 from study import one_thread, plain_errors, read_rows, real_set, write_rows
 from zoo_training import KIND, RUNS, SIZE, VAL_SETS
 
 from seglib import export, models, pretrained
 from seglib.benchmark import compare
-from seglib.evaluation import evaluate, peers
+from seglib.evaluation import evaluate
 from seglib.runtime import Segmenter
 
 FIRST = "mobile_unet"
@@ -78,8 +79,10 @@ def contestants(options: argparse.Namespace) -> tuple[list[dict], list[Path]]:
     for name in SHIPPED:
         row = {"label": name, "group": "shipped", "params": pretrained.card(name)["parameters"]}
         found.append((row, pretrained.path(name)))
-    for name in peers.available(KIND):
-        found.append(({"label": peers.PEERS[name].title, "group": "peer"}, peers.path(name)))
+    for name in baselines.available(KIND):
+        found.append(
+            ({"label": baselines.BASELINES[name].title, "group": "peer"}, baselines.path(name))
+        )
     for row, path in found:
         row["side"] = input_side(path)
         row["kilobytes"] = round(path.stat().st_size / 1000)

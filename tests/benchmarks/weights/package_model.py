@@ -1,6 +1,8 @@
 """Turn the recipe's runs into the files that ship: `.tflite`, Keras weights, config and card.
 
-    python -m seglib.pretrained.ship runs
+In `tests/benchmarks`:
+
+    python -m weights.package_model runs
 
 The scores in a card are those of the `.tflite` itself, on the val splits, at the photos' own size.
 
@@ -13,11 +15,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from weights.recipes import RECIPES
+
 from seglib import data, export, models
 from seglib.evaluation import evaluate
 from seglib.files import atomic_path, sha256
 from seglib.pretrained import FOLDER
-from seglib.pretrained.recipes import RECIPES
 from seglib.runtime import Segmenter
 
 NAMES = {"person": "portrait", "hair": "hair"}
@@ -63,7 +66,7 @@ LIMITS = {
 }
 
 
-def ship(runs: Path, variant: str, task: str, folder: Path = FOLDER) -> Path:
+def package_model(runs: Path, variant: str, task: str, folder: Path = FOLDER) -> Path:
     """Write the four files of one model and return the `.tflite`.
 
     Args:
@@ -141,14 +144,14 @@ def log(runs: Path, task: str) -> dict[str, list[dict[str, float]]]:
 
 
 def main() -> None:
-    """Ship every model whose weights the runs folder holds."""
+    """Package every model whose weights the runs folder holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path, help="the recipe's output folder")
     runs = parser.parse_args().runs
     for variant in ("all", "open"):
         for task in NAMES:
             if (runs / variant / f"{task}.weights.h5").exists():
-                print(ship(runs, variant, task))
+                print(package_model(runs, variant, task))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How the shipped weights were made; run again, it makes them again.
+"""How the shipped weights were made; run again, it makes them again. Run in `tests/benchmarks`:
 
-    python -m seglib.pretrained.recipe all --output runs --teachers mp_selfie.tflite mp_hair.tflite
-    python -m seglib.pretrained.recipe open --output runs
+    python -m weights.recipe all --output runs --teachers mp_selfie.tflite mp_hair.tflite
+    python -m weights.recipe open --output runs
 
 One network learns persons and hair together, at 96 pixels first, where a step is cheap, and then
 at 128. Photos that lack one of the two masks leave that channel unknown. The joint network is then
@@ -28,12 +28,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from weights.recipes import RECIPES, Recipe, Stage
+from weights.training_mix import TASKS, TrainingMix, load_training, load_validation
 
 from seglib import models
 from seglib.data.batches import Batches
 from seglib.models import UNetConfig, mobile_unet
-from seglib.pretrained.pool import TASKS, Pool, training_pool, validation_pool
-from seglib.pretrained.recipes import RECIPES, Recipe, Stage
 from seglib.training import TrainConfig, fit
 
 
@@ -50,7 +50,7 @@ def cut(joint: keras.Model, config: UNetConfig, task: str) -> tuple[keras.Model,
     return model, config
 
 
-def calibrate(model: keras.Model, pool: Pool, recipe: Recipe, pictures: int = 960) -> float:
+def calibrate(model: keras.Model, pool: TrainingMix, recipe: Recipe, pictures: int = 960) -> float:
     """Shift a one-channel network's last bias so that 0.5 is its best cut.
 
     Dice rewards marking a little too much, so the best threshold of a trained network often lies
@@ -93,7 +93,7 @@ def run(
     output = output / variant
     teachers = teachers or {}
     person = {task: path for task, path in teachers.items() if task == "person"}
-    train, val = training_pool(recipe, person), validation_pool(recipe)
+    train, val = load_training(recipe, person), load_validation(recipe)
     print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
     keras.utils.set_random_seed(recipe.seed)
     joint = None
@@ -106,8 +106,8 @@ def run(
         joint = model
     models.save(joint, config, output / "joint.weights.h5")
     if teachers != person:
-        train = training_pool(recipe, teachers)
-    last = training_pool(recipe.last(), teachers)
+        train = load_training(recipe, teachers)
+    last = load_training(recipe.last(), teachers)
     config = replace(config, size=recipe.tune.size)
     for task in tasks:
         model, task_config = cut(joint, config, task)
@@ -125,8 +125,8 @@ def _tuned(
     model: keras.Model,
     recipe: Recipe,
     stage: Stage,
-    train: Pool,
-    val: Pool,
+    train: TrainingMix,
+    val: TrainingMix,
     task: str,
     folder: Path,
 ) -> None:
@@ -149,7 +149,12 @@ def set_norm(model: keras.Model, fixed: bool) -> None:
 
 
 def train_stage(
-    model: keras.Model, recipe: Recipe, stage: Stage, train: Pool, val: Pool, folder: Path
+    model: keras.Model,
+    recipe: Recipe,
+    stage: Stage,
+    train: TrainingMix,
+    val: TrainingMix,
+    folder: Path,
 ) -> None:
     """Train a model for one stage, or go on where that was stopped."""
     set_norm(model, fixed=stage.fixed_norm)

@@ -19,7 +19,7 @@ from seglib.errors import SeglibError
 from seglib.images import resize
 
 if TYPE_CHECKING:
-    from seglib.pretrained.recipes import Recipe
+    from weights.recipes import Recipe
 
 TASKS = ("person", "hair")
 SOURCE_SIZE = 160
@@ -27,7 +27,7 @@ SOURCE_SIZE = 160
 
 
 @dataclass
-class Pool:
+class TrainingMix:
     """Pictures with both masks and which of the masks are known.
 
     Attributes:
@@ -42,24 +42,24 @@ class Pool:
     known: np.ndarray
     repeat: np.ndarray
 
-    def of(self, task: str) -> "Pool":
+    def of(self, task: str) -> "TrainingMix":
         """Keep one channel and the pictures that have it, each as often as tuning shows it."""
         channel = [TASKS.index(task)]
         keep = np.flatnonzero(self.known[:, channel[0]])
         keep = np.repeat(keep, self.repeat[keep, channel[0]])
-        return Pool(
+        return TrainingMix(
             self.images[keep],
             self.masks[keep][..., channel],
             self.known[keep][:, channel],
             np.ones((len(keep), 1), int),
         )
 
-    def most_repeated(self, task: str) -> "Pool":
+    def most_repeated(self, task: str) -> "TrainingMix":
         """Keep the task's pictures that tuning shows most often, each once."""
         channel = TASKS.index(task)
         often = self.repeat[:, channel] * self.known[:, channel]
         keep = often == often.max()
-        return Pool(
+        return TrainingMix(
             self.images[keep],
             self.masks[keep][..., [channel]],
             self.known[keep][:, [channel]],
@@ -74,7 +74,7 @@ class Pool:
         return Batches(self.images, self.masks, *shared, self.known)
 
 
-def training_pool(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> Pool:
+def load_training(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> TrainingMix:
     """Read a recipe's training photos into memory and draw its synthetic portraits.
 
     What a val split of one of its sets shows as well is left out.
@@ -97,11 +97,11 @@ def training_pool(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> 
         drawn = data.synthetic.portraits(recipe.synthetic, size=SOURCE_SIZE, seed=7)
         masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
         known = np.ones((recipe.synthetic, 2), bool)
-        parts.append(Pool(drawn.images, masks, known, np.ones((recipe.synthetic, 2), int)))
+        parts.append(TrainingMix(drawn.images, masks, known, np.ones((recipe.synthetic, 2), int)))
     return _joined(parts)
 
 
-def without_copies(pool: Pool, shown: np.ndarray) -> Pool:
+def without_copies(pool: TrainingMix, shown: np.ndarray) -> TrainingMix:
     """Leave out the photos that are in `shown` too, mirrored or as another shot of one scene.
 
     Args:
@@ -114,16 +114,18 @@ def without_copies(pool: Pool, shown: np.ndarray) -> Pool:
     pairs = twins(prints, range(count, len(prints)))
     keep = np.ones(count, bool)
     keep[[pair.first for pair in pairs if pair.first < count]] = False
-    return Pool(*(getattr(pool, name)[keep] for name in Pool.__annotations__))
+    return TrainingMix(*(getattr(pool, name)[keep] for name in TrainingMix.__annotations__))
 
 
-def validation_pool(recipe: "Recipe") -> Pool:
+def load_validation(recipe: "Recipe") -> TrainingMix:
     """Read the val photos that pick a recipe's best epoch."""
     return _joined([_photos(name, "val", kinds) for name, kinds in recipe.val_sets.items()])
 
 
-def _joined(parts: list[Pool]) -> Pool:
-    return Pool(*(np.concatenate([getattr(p, f) for p in parts]) for f in Pool.__annotations__))
+def _joined(parts: list[TrainingMix]) -> TrainingMix:
+    return TrainingMix(
+        *(np.concatenate([getattr(p, f) for p in parts]) for f in TrainingMix.__annotations__)
+    )
 
 
 def close_up(hair: np.ndarray, chance: np.random.Generator) -> tuple[slice, slice]:
@@ -146,7 +148,7 @@ def close_up(hair: np.ndarray, chance: np.random.Generator) -> tuple[slice, slic
     return tuple(window)
 
 
-def _close_ups(name: str, count: int, seed: int) -> Pool:
+def _close_ups(name: str, count: int, seed: int) -> TrainingMix:
     """Cut `count` windows around the hair of every photo of a set that has both masks."""
     chance = np.random.default_rng(seed)
     images, masks = [], []
@@ -157,7 +159,7 @@ def _close_ups(name: str, count: int, seed: int) -> Pool:
             images.append(resize(image[window], (SOURCE_SIZE, SOURCE_SIZE)))
             masks.append(resize(both[window], (SOURCE_SIZE, SOURCE_SIZE)))
     shape = (len(images), len(TASKS))
-    return Pool(np.stack(images), np.stack(masks), np.ones(shape, bool), np.ones(shape, int))
+    return TrainingMix(np.stack(images), np.stack(masks), np.ones(shape, bool), np.ones(shape, int))
 
 
 def _set(name: str, split: str, kind: str) -> data.Dataset:
@@ -171,7 +173,7 @@ def _set(name: str, split: str, kind: str) -> data.Dataset:
 
 def _photos(
     name: str, split: str, kinds: tuple[str, ...], teachers: dict[str, Path] | None = None
-) -> Pool:
+) -> TrainingMix:
     masks, known = None, [kind in kinds for kind in TASKS]
     for kind in kinds:
         images, mask = _set(name, split, kind).arrays(SOURCE_SIZE)
@@ -185,7 +187,7 @@ def _photos(
         # Hair is part of the person, whatever the teacher says.
         masks[..., 0] = masks.max(-1)
     count = len(images)
-    return Pool(images, masks, np.tile(known, (count, 1)), np.ones((count, 2), int))
+    return TrainingMix(images, masks, np.tile(known, (count, 1)), np.ones((count, 2), int))
 
 
 def _taught(images: np.ndarray, teacher: Path) -> np.ndarray:

@@ -1,15 +1,16 @@
 """The recipes of the shipped weights, and of two that do not ship, as frozen configs.
 
-`seglib.pretrained.recipe` says in words what they have in common, and runs them.
+`weights.recipe` says in words what they have in common, and runs them.
 
 Chapter: training on Colab.
 """
 
 from dataclasses import dataclass, field, fields, replace
 
+from weights.training_mix import TASKS
+
 from seglib import data
 from seglib.models import UNetConfig
-from seglib.pretrained.pool import TASKS
 
 _OFF = {f.name: 0.0 for f in fields(data.AugmentConfig) if isinstance(f.default, float)}
 FLIPS = data.AugmentConfig(**{**_OFF, "flip": 0.5, "zoom": (1.0, 1.0)})

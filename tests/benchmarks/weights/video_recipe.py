@@ -1,16 +1,16 @@
 """How the weights for film were made: `portrait`, taught to read the mask of the frame before.
 
-    python -m seglib.pretrained.video_recipe --output runs [--seed 0] [--ship]
+In `tests/benchmarks`:
+
+    python -m weights.video_recipe --output runs [--seed 0] [--ship]
 
 The shipped `portrait` gets a fourth input channel, empty at first, and is tuned on the photos with
 person masks, each with a made-up mask of the frame before (`seglib.data.previous`); its BatchNorm
-stays as it is, as in the last stage of `seglib.pretrained.recipe`. The best epoch is that of the
+stays as it is, as in the last stage of `weights.recipe`. The best epoch is that of the
 highest IoU on val photos with an empty mask before, so nothing is lost on single photos. As in that
 recipe, the last bias is then moved so that 0.5 is the best cut. Photos come from `$SEGLIB_DATA`; a
 run that was stopped goes on. `--ship` writes the files that the library loads, with the scores of
 `tests/benchmarks/video_variant.py` left to `seglib/assets`.
-
-Chapter: real-time video.
 """
 
 import argparse
@@ -19,12 +19,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import keras
+from weights import package_model, recipe, recipes, training_mix
 
 from seglib import data, models, pretrained
 from seglib.data.film import FilmBatches
 from seglib.data.previous import FIRST_FRAMES, PreviousConfig
 from seglib.models import UNetConfig
-from seglib.pretrained import pool, recipe, recipes, ship
 from seglib.training import TrainConfig, fit
 
 NAME = "portrait_video"
@@ -33,7 +33,7 @@ TASK = "person"
 LIMITS = [
     "Made for the frames of one film, in order; between photos that are none, call reset().",
     "The first frame after a cut still suffers from the mask before it; seglib.video resets there.",
-    *ship.LIMITS[TASK],
+    *package_model.LIMITS[TASK],
 ]
 
 
@@ -66,7 +66,7 @@ class VideoRecipe:
 
     @property
     def photos(self) -> recipes.Recipe:
-        """The part of it that `seglib.pretrained.pool` reads."""
+        """The part of it that `weights.training_mix` reads."""
         return recipes.Recipe(
             sets=self.sets,
             val_sets=self.sets,
@@ -86,8 +86,8 @@ def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
     weights = pretrained.path(START, ".weights.h5")
     start = models.load(weights)
     model, config = models.add_previous(start, models.load_config(weights))
-    train = pool.training_pool(plan.photos)
-    val = pool.validation_pool(plan.photos).of(TASK)
+    train = training_mix.load_training(plan.photos)
+    val = training_mix.load_validation(plan.photos).of(TASK)
     print(f"{len(train.images)} training and {len(val.images)} validation pictures", flush=True)
     recipe.set_norm(model, fixed=True)
     shown, size = train.of(TASK), config.size
@@ -118,17 +118,17 @@ def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
 
 def write(plan: VideoRecipe, output: Path, folder: Path = pretrained.FOLDER) -> Path:
     """Write the four files that ship and return the `.tflite`."""
-    about = {"name": NAME, "task": TASK, **ship.RESEARCH}
+    about = {"name": NAME, "task": TASK, **package_model.RESEARCH}
     about["training_data"] = [
         f"the weights of {START} to start from, and what trained them:",
-        *ship.RESEARCH["training_data"],
+        *package_model.RESEARCH["training_data"],
     ]
     story = {
         "recipe": {**asdict(plan), "seed": plan.seed},
         "limits": LIMITS,
-        "log": ship.log(output, TASK),
+        "log": package_model.log(output, TASK),
     }
-    return ship.write(output / f"{NAME}.weights.h5", about, story, folder)
+    return package_model.write(output / f"{NAME}.weights.h5", about, story, folder)
 
 
 def main() -> None:

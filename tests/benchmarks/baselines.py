@@ -3,9 +3,7 @@
 Their files do not ship with the book. Put them into a folder, named as below, and let the
 environment variable `SEGLIB_PEERS` name it. What each file reads and gives, it does not say itself;
 it is written down here once, tried against its project's own demo or description. A wrong entry
-would make a peer look bad, so each one is tested by its score on real photos.
-
-Chapter: evaluation and error analysis.
+would make a baseline look bad, so each one is tested by its score on real photos.
 """
 
 import hashlib
@@ -23,7 +21,7 @@ from seglib.metadata import check_tflite
 
 
 @dataclass(frozen=True)
-class Peer:
+class Baseline:
     """How to run one file.
 
     Attributes:
@@ -53,37 +51,41 @@ _MEDIAPIPE = "https://ai.google.dev/edge/mediapipe/solutions/vision/image_segmen
 _MEET = "https://github.com/PINTO0309/PINTO_model_zoo/tree/main/082_MediaPipe_Meet_Segmentation"
 _HAIR = "https://github.com/dahburj/realtime-Image-segmentation-onmobile"
 
-PEERS: dict[str, Peer] = {
-    peer.name: peer
-    for peer in (
-        Peer("mp_selfie", "MediaPipe selfie", "person", _MEDIAPIPE, "Apache-2.0", "8d13b7fae74a"),
-        Peer(
+BASELINES: dict[str, Baseline] = {
+    baseline.name: baseline
+    for baseline in (
+        Baseline(
+            "mp_selfie", "MediaPipe selfie", "person", _MEDIAPIPE, "Apache-2.0", "8d13b7fae74a"
+        ),
+        Baseline(
             "mp_selfie_landscape",
             "MediaPipe selfie, landscape",
             *("person", _MEDIAPIPE, "Apache-2.0", "4aafe6223bb8"),
         ),
-        Peer(
+        Baseline(
             "meet_full",
             "Google Meet, full",
             *("person", _MEET, "Apache-2.0", "4fa38a8d2e48"),
             channel=1,
             logits=True,
         ),
-        Peer(
+        Baseline(
             "meet_lite",
             "Google Meet, lite",
             *("person", _MEET, "Apache-2.0", "b13571477760"),
             channel=1,
             logits=True,
         ),
-        Peer(
+        Baseline(
             "mp_hair",
             "MediaPipe hair",
             *("hair", _MEDIAPIPE, "Apache-2.0", "d2c940c4fd80"),
             channel=1,
             logits=True,
         ),
-        Peer("seed000_hair", "realtime-hair-segmentation", "hair", _HAIR, "MIT", "3caeaf0b18df"),
+        Baseline(
+            "seed000_hair", "realtime-hair-segmentation", "hair", _HAIR, "MIT", "3caeaf0b18df"
+        ),
     )
 }
 
@@ -103,55 +105,55 @@ def folder() -> Path | None:
 
 
 def available(kind: str | None = None) -> list[str]:
-    """Return the names of the peers whose files are there, of one kind of mask or of all."""
+    """Return the names of the baselines whose files are there, of one kind of mask or of all."""
     place = folder()
     return [
         name
-        for name, peer in PEERS.items()
-        if kind in (None, peer.kind) and place and (place / f"{name}.tflite").is_file()
+        for name, baseline in BASELINES.items()
+        if kind in (None, baseline.kind) and place and (place / f"{name}.tflite").is_file()
     ]
 
 
 def path(name: str) -> Path:
-    """Return where a peer's file lies.
+    """Return where a baseline's file lies.
 
     Raises:
-        SeglibError: there is no such peer, or its file is not there.
+        SeglibError: there is no such baseline, or its file is not there.
     """
-    if name not in PEERS:
-        raise SeglibError(f"no peer is called {name!r}; use one of {', '.join(PEERS)}")
+    if name not in BASELINES:
+        raise SeglibError(f"no baseline is called {name!r}; use one of {', '.join(BASELINES)}")
     place = folder()
     if place is None:
         raise SeglibError(
             f"the files of other projects do not ship with seglib; get {name}.tflite from "
-            f"{PEERS[name].source} and let SEGLIB_PEERS name its folder"
+            f"{BASELINES[name].source} and let SEGLIB_PEERS name its folder"
         )
     if not (place / f"{name}.tflite").is_file():
-        raise SeglibError(f"{place} has no {name}.tflite; get it from {PEERS[name].source}")
+        raise SeglibError(f"{place} has no {name}.tflite; get it from {BASELINES[name].source}")
     return place / f"{name}.tflite"
 
 
-def load(name: str, threads: int = 1) -> "PeerSegmenter":
-    """Return a peer, ready to be called with photos.
+def load(name: str, threads: int = 1) -> "BaselineSegmenter":
+    """Return a baseline, ready to be called with photos.
 
     Raises:
-        SeglibError: there is no such peer, or its file is missing or damaged.
+        SeglibError: there is no such baseline, or its file is missing or damaged.
     """
-    return PeerSegmenter(PEERS.get(name), path(name), threads)
+    return BaselineSegmenter(BASELINES.get(name), path(name), threads)
 
 
-class PeerSegmenter:
+class BaselineSegmenter:
     """Another project's network, called like a `Segmenter`.
 
     A fourth input channel, in which some networks take the previous frame's mask, is left empty:
     every photo is a first frame.
     """
 
-    def __init__(self, peer: Peer, file: Path, threads: int = 1) -> None:
-        """Load a file as its entry in `PEERS` says.
+    def __init__(self, baseline: Baseline, file: Path, threads: int = 1) -> None:
+        """Load a file as its entry in `BASELINES` says.
 
         Args:
-            peer: how to run it.
+            baseline: how to run it.
             file: the `.tflite` file.
             threads: CPU threads.
 
@@ -160,9 +162,9 @@ class PeerSegmenter:
         """
         from ai_edge_litert.interpreter import Interpreter
 
-        self.peer, self.path = peer, Path(file)
+        self.baseline, self.path = baseline, Path(file)
         content = check_tflite(self.path)
-        if not hashlib.sha256(content).hexdigest().startswith(peer.sha256):
+        if not hashlib.sha256(content).hexdigest().startswith(baseline.sha256):
             warnings.warn(
                 f"{self.path.name} is another version than the one that seglib knows; its input "
                 "and output may differ from what is taken for granted here",
@@ -177,10 +179,10 @@ class PeerSegmenter:
         self._output = self._interpreter.get_output_details()[0]
         self._lock = threading.Lock()
         shape, channels = self._input["shape"], self._output["shape"][-1]
-        if len(shape) != 4 or shape[3] not in (3, 4) or channels <= peer.channel:
+        if len(shape) != 4 or shape[3] not in (3, 4) or channels <= baseline.channel:
             raise SeglibError(
                 f"{self.path} has an input of {tuple(map(int, shape))} and {channels} output "
-                f"channels, so it is not the {peer.title} that seglib knows"
+                f"channels, so it is not the {baseline.title} that seglib knows"
             )
         self.size = int(shape[1]), int(shape[2])
 
@@ -192,7 +194,7 @@ class PeerSegmenter:
         Raises:
             SeglibError: not an image.
         """
-        low, high = self.peer.value_range
+        low, high = self.baseline.value_range
         values = np.zeros(self._input["shape"], np.float32)
         small = resize(check_image(photo, "photo"), self.size)
         values[0, ..., :3] = low + small * np.float32((high - low) / 255)
@@ -200,13 +202,13 @@ class PeerSegmenter:
             self._interpreter.set_tensor(self._input["index"], values)
             self._interpreter.invoke()
             output = self._interpreter.get_tensor(self._output["index"])[0].astype(np.float32)
-        if self.peer.logits:
-            other = output[..., 1 - self.peer.channel]
-            mask = 1 / (1 + np.exp(np.clip(other - output[..., self.peer.channel], -60, 60)))
+        if self.baseline.logits:
+            other = output[..., 1 - self.baseline.channel]
+            mask = 1 / (1 + np.exp(np.clip(other - output[..., self.baseline.channel], -60, 60)))
         else:
-            mask = output[..., self.peer.channel]
+            mask = output[..., self.baseline.channel]
         return resize(mask, photo.shape[:2]).clip(0, 1)
 
     def __repr__(self) -> str:
         """Return the name and the input size."""
-        return f"PeerSegmenter({self.peer.name!r}, input {self.size[1]}x{self.size[0]})"
+        return f"BaselineSegmenter({self.baseline.name!r}, input {self.size[1]}x{self.size[0]})"

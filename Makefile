@@ -1,4 +1,5 @@
-# make book, make test; serve, check, test-colab, test-gpu, clean. See book/contributing.md.
+# make book, make test; serve, check, test-exports, test-offline, test-colab, test-gpu, clean.
+# See book/contributing.md.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,12 +15,18 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: book test check serve test-colab test-gpu constraints clean
+# Photos of real people, where a folder of prepared sets lies beside the checkout.
+ifneq ($(wildcard ../shared/data),)
+export SEGLIB_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: book test check serve test-exports test-offline test-colab test-gpu constraints clean
 
 # Where npm's registry cannot be reached the demo's page says so; the book is built all the same.
 book: $(READY)
 	$(BIN)/python book/live_demo/assemble.py
-	$(BIN)/jupyter-book build . -W -n --keep-going
+	$(BIN)/python tests/chapter_run.py
+	$(BIN)/jupyter-book build build/book --path-output . -W -n --keep-going
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
 test: check
@@ -30,6 +37,13 @@ check: $(READY)
 	$(BIN)/codespell
 	$(BIN)/python tests/chapter_contract.py
 	$(BIN)/python tests/address.py
+
+# Every network to every target, and the chapters with nothing but what seglib brings: long.
+test-exports: $(READY)
+	$(BIN)/python -m pytest -m exports
+
+test-offline: $(READY)
+	$(BIN)/python -m pytest -m offline
 
 serve:
 	@test -f _build/html/index.html || { echo "There is no book yet: run make book"; exit 1; }

@@ -1,5 +1,12 @@
-"""Run one chapter as a reader who has nothing but seglib would: alone, in an empty folder."""
+"""Run one chapter as a reader who has nothing but seglib would: alone, in an empty folder.
 
+    python tests/chapter_run.py
+
+executes what has changed and lays out the book's source, executed chapters included, in build/book.
+Each chapter is executed once: the tests keep their copies in build/executed, by content.
+"""
+
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+EXECUTED, SOURCE = ROOT / "build" / "executed", ROOT / "build" / "book"
 CELL_SECONDS, CHAPTER_SECONDS = 300, 900
 
 
@@ -66,6 +74,54 @@ def run_alone(
     return json.loads(copy.read_text(encoding="utf8")), seconds
 
 
+def _content(photos: str) -> str:
+    """Return a hash of all that a chapter's outputs depend on, the chapter itself excepted."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {photos}".encode())
+    tracked = [*(ROOT / "seglib").rglob("*"), ROOT / "constraints.txt"]
+    for path in sorted(path for path in tracked if path.is_file() and path.suffix != ".pyc"):
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_once(chapter: Path) -> tuple[dict, float]:
+    """Return a chapter with its outputs, executed now or since the last change of what it needs.
+
+    The photos of SEGLIB_DATA are used where that is set, as in the book. Seconds are 0 for a copy.
+    """
+    photos = os.environ.get("SEGLIB_DATA", "")
+    key = hashlib.sha256(_content(photos).encode() + chapter.read_bytes()).hexdigest()[:16]
+    kept = EXECUTED / f"{chapter.stem}-{key}.ipynb"
+    if kept.is_file():
+        return json.loads(kept.read_text(encoding="utf8")), 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        data = {"SEGLIB_DATA": photos} if photos else {}
+        executed, seconds = run_alone(chapter, Path(folder), **data)
+    EXECUTED.mkdir(parents=True, exist_ok=True)
+    for old in EXECUTED.glob(f"{chapter.stem}-*.ipynb"):
+        old.unlink()
+    unfinished = kept.with_suffix(".part")
+    unfinished.write_text(json.dumps(executed, ensure_ascii=False), encoding="utf8")
+    unfinished.replace(kept)
+    return executed, seconds
+
+
+def lay_out_book() -> None:
+    """Execute what has changed and copy the book's source to build/book."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    (SOURCE / "notebooks").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff", "LICENSE"):
+        shutil.copy(ROOT / name, SOURCE)
+    shutil.copytree(ROOT / "book", SOURCE / "book")
+    demo = Path("build", "live_demo", "site")
+    if (ROOT / demo).is_dir():
+        shutil.copytree(ROOT / demo, SOURCE / demo)
+    for chapter in sorted(NOTEBOOKS.glob("*.ipynb")):
+        executed, seconds = run_once(chapter)
+        print(f"{chapter.stem}: {f'{seconds:.0f} s' if seconds else 'as it was'}", flush=True)
+        content = json.dumps(executed, ensure_ascii=False)
+        (SOURCE / "notebooks" / chapter.name).write_text(content, encoding="utf8")
+
+
 def output_problems(notebook: dict) -> list[str]:
     """Return what an executed chapter shows against the contract.
 
@@ -101,3 +157,7 @@ def output_problems(notebook: dict) -> list[str]:
         if not solved and "✘" not in printed:
             found.append(f"{where}: the check accepts the open stub: {printed.strip()}")
     return found
+
+
+if __name__ == "__main__":
+    lay_out_book()

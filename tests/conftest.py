@@ -23,13 +23,19 @@ def _folder(variable: str, what: str) -> Path:
     return Path(value)
 
 
+ELSEWHERE = {
+    "gpu": "needs a Vulkan device: make test-gpu",
+    "exports": "all networks to all targets: make test-exports",
+    "offline": "the chapters once more: make test-offline",
+}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave tests that need a Vulkan device to `make test-gpu`, and say so."""
-    if "gpu" in config.getoption("-m"):
-        return
+    """Leave long matrices and tests that need a device to their own commands, and say so."""
     for item in items:
-        if item.get_closest_marker("gpu"):
-            item.add_marker(pytest.mark.skip(reason="needs a Vulkan device: make test-gpu"))
+        for marker, reason in ELSEWHERE.items():
+            if item.get_closest_marker(marker) and marker not in config.getoption("-m"):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture

@@ -32,9 +32,9 @@ def test_chapters_stand_in_the_order_of_their_numbers() -> None:
     assert chapters == sorted(chapters)
 
 
-def test_pages_are_executed_every_time_and_errors_stop_the_build() -> None:
+def test_pages_are_executed_and_errors_stop_the_build() -> None:
     execute = CONFIG["execute"]
-    assert execute["execute_notebooks"] == "force"
+    assert execute["execute_notebooks"] == "auto"
     assert execute["allow_errors"] is False
     assert execute["run_in_temp"] is True
 

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 
 from seglib import SeglibError, images
 from seglib.data import AugmentConfig, augment
-from seglib.data.augment import augment_batch, draw
-from seglib.data.degrade import fill
-from seglib.data.geometry import affine, warp
+from seglib.data.augment import affine, augment_batch, draw, fill, warp
 
 STILL = AugmentConfig(
     flip=0, rotate=0, zoom=(1, 1), stretch=0, shear=0, shift=0, brightness=0, contrast=0,

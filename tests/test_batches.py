@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from seglib import SeglibError
 from seglib.data import AugmentConfig, Batches, Dataset
-from seglib.data.pack import pack
 from seglib.data.plan import Plan
 
 
@@ -61,6 +60,14 @@ def test_batches_can_be_copied_to_another_process():
     batches = Batches(*pictures(13), **VARIED, workers=2)
     list(batches)
     assert same(pickle.loads(pickle.dumps(batches))[1], batches[1])
+
+
+def test_a_pass_ends_and_an_epoch_can_be_set():
+    photos, masks = pictures(13)
+    batches = Batches(photos, masks, **VARIED, workers=1)
+    assert len(list(iter(batches))) == len(batches) == 3
+    batches.set_epoch(2)
+    assert same(batches[1], Batches(photos, masks, **VARIED)[7]) and batches.epoch == 2
 
 
 def test_an_epoch_shows_every_photo_once_and_a_last_batch_may_be_small():
@@ -335,63 +342,3 @@ def test_thirty_thousand_mapped_photos_take_no_memory(tmp_path):
     assert peak_of(batches, 20) < 8e6
     last = Batches(images, masks, 1, 16, start=(0, 29_999))
     assert last[0][0].min() == 200
-
-
-def test_a_packed_set_is_the_set(tmp_path):
-    dataset = endless(70, 40)
-    packed = pack(dataset, tmp_path / "packed", 24)
-    images, masks = dataset.arrays(24)
-    np.testing.assert_array_equal(packed.images, images)
-    np.testing.assert_array_equal(packed.masks, masks)
-    assert isinstance(packed.images, np.memmap) and not packed.images.flags.writeable
-    assert same(Batches(*packed, VARIED["batch_size"])[1], Batches(images, masks, 4)[1])
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "packed").iterdir()}
-    pack(dataset, tmp_path / "packed", 24)
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "packed").iterdir()}
-    assert [path.name for path in tmp_path.iterdir()] == ["packed"]
-
-
-def test_packing_holds_a_few_photos_at_a_time(tmp_path):
-    dataset = endless(400, 160)
-    tracemalloc.start()
-    pack(dataset, tmp_path / "packed", 96, workers=2)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    # The pack is 15 MB, the photos are 40.
-    assert peak < 8e6
-
-
-def test_a_pack_is_never_mixed_up_nor_half_made(tmp_path):
-    pack(endless(5, 20), tmp_path / "packed", 8)
-    with pytest.raises(SeglibError, match="another pack.*size differ"):
-        pack(endless(5, 20), tmp_path / "packed", 9)
-    with pytest.raises(SeglibError, match="another pack.*count, stems"):
-        pack(endless(6, 20), tmp_path / "packed", 8)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(SeglibError, match="is no pack"):
-        pack(endless(5, 20), tmp_path / "mine", 8)
-    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
-    with open(tmp_path / "packed" / "images.npy", "r+b") as file:
-        file.truncate(300)
-    with pytest.raises(SeglibError, match="damaged"):
-        pack(endless(5, 20), tmp_path / "packed", 8)
-
-    def broken(stem):
-        raise SeglibError(f"{stem} cannot be read")
-
-    with pytest.raises(SeglibError, match="3 cannot be read"):
-        pack(Dataset("broken", "person", "all", ("3",), broken), tmp_path / "new", 8)
-    with pytest.raises(SeglibError, match="make no pack"):
-        pack(endless(0, 20), tmp_path / "new", 8)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "packed"]
-
-
-def test_a_full_disk_leaves_no_pack(tmp_path, monkeypatch):
-    def fill_up(*arguments, **options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", fill_up)
-    with pytest.raises(SeglibError, match="disk is full.*free some space"):
-        pack(endless(5, 20), tmp_path / "packed", 8)
-    assert not list(tmp_path.iterdir())

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from export_net import SIZE, net, pictures
 from seglib import SeglibError, Segmenter, export, models, video
 from seglib.data import AugmentConfig, Batches, Dataset, write_folder
-from seglib.data.film import FilmBatches
-from seglib.data.previous import FIRST_FRAMES, KINDS, PreviousConfig, previous_mask
+from seglib.data.previous import FIRST_FRAMES, KINDS, FilmBatches, PreviousConfig, previous_mask
 from seglib.evaluation import evaluate
 from seglib.metadata import read_metadata
 from seglib.models import UNetConfig, add_previous, drop_previous, mobile_unet, reads_previous

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from seglib.data.augment import AugmentConfig, augment
 from seglib.data.dataset import Dataset, load, open_folder, write_folder
 from seglib.data.folder import KNOWN_SETS
-from seglib.data.pack import Packed, pack
 from seglib.data.sources.catalogue import entries as list
 from seglib.data.sources.entry import Source
 from seglib.data.sources.export import to_csv, to_numpy
@@ -25,14 +24,12 @@ __all__ = [
     "Batches",
     "Dataset",
     "KNOWN_SETS",
-    "Packed",
     "Source",
     "augment",
     "fetch",
     "list",
     "load",
     "open_folder",
-    "pack",
     "prepare",
     "to_csv",
     "to_numpy",

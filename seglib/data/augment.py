@@ -1,8 +1,10 @@
 """One transform for a photo and its masks, so that the two can never drift apart.
 
-Geometry (crop, flip, rotation, zoom, stretch, shear, shift) is a single affine map, through which
-photo and masks go in the same call (`seglib.data.geometry`). Light and colours change the photo
-only (`seglib.data.degrade`).
+Geometry (crop, flip, rotation, zoom, stretch, shear, shift) is a single affine map through which
+photo and masks go together, so that each pixel is interpolated once. Light and colours change the
+photo only: tone curves are tables of 256 entries, colours one 3x3 matrix, noise is cut from a table
+that is drawn once. The one-map idea is that of Keras' `ImageDataGenerator`; the older projects ran
+it twice, once for photos and once for masks, and had to keep seeds and settings equal by hand.
 
 All chance is drawn at the start, in one table with a fixed row for each kind of change. A kind that
 is switched off therefore leaves the others as they were, and two policies can be compared picture
@@ -13,11 +15,11 @@ Chapter: augmentation and synthetic portraits.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
+import cv2
 import numpy as np
 
-from seglib.data import degrade
-from seglib.data.geometry import affine, warp_pair
 from seglib.errors import SeglibError
 
 # New rows go to the end: the rows above then keep their numbers for a given seed.
@@ -28,36 +30,41 @@ ROWS = (
     *("view_zoom", "view_x", "view_y", "view_flip", "cutout", "cut_width", "cut_height", "cut_x"),
     *("cut_y", "cut_red", "cut_green", "cut_blue"),
 )
+PROBABILITIES = ("flip", "grey", "blur", "noise", "background", "cutout", "jpeg")
+# How bright red, green and blue look (ITU-R BT.601), as cv2.COLOR_RGB2GRAY weighs them.
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# From here on, pixels are averaged before the map, since bilinear weights would skip some.
+SHRINK = 1.5
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How far photos are changed. Ranges are uniform; chances lie in 0..1.
+    """How far photos are changed. Ranges are uniform; probabilities lie in 0..1.
 
     The last four are off: they were not part of the policy that trained the shipped networks.
 
     Attributes:
-        flip: chance of a left-right flip.
+        flip: probability of a left-right flip.
         rotate: largest turn to either side, degrees.
         zoom: smallest and largest scale; 1 fills the frame as the photo did.
         stretch: largest relative change of the aspect ratio.
-        shear: largest shear, as a share of the height.
-        shift: largest shift to any side, as a share of the side.
-        brightness: largest change, as a share of 255.
+        shear: largest shear, as a fraction of the height.
+        shift: largest shift to any side, as a fraction of the side.
+        brightness: largest change, as a fraction of 255.
         contrast: largest relative change.
         gamma: largest change of the exponent's logarithm.
         saturation: largest relative change.
         tint: largest relative change of one channel's gain (warm, cold and green light).
-        grey: chance of a grey photo.
-        blur: chance of a Gaussian blur with a sigma of up to 1.5 pixels.
-        noise: chance of sensor noise with a deviation of up to 12 of 255.
-        crop: smallest and largest share of each side that is kept; the window lies anywhere in the
-            photo and never reaches beyond it, unlike zoom and shift. (1, 1) keeps everything.
-        background: chance of another photo's background behind the person. It needs a mask of
+        grey: probability of a grey photo.
+        blur: probability of a Gaussian blur with a sigma of up to 1.5 pixels.
+        noise: probability of sensor noise with a deviation of up to 12 of 255.
+        crop: smallest and largest fraction of each side that is kept; the window lies anywhere in
+            the photo and never reaches beyond it, unlike zoom and shift. (1, 1) keeps everything.
+        background: probability of another photo's background behind the person. It needs a mask of
             whole persons: with a mask of hair alone, the face would be cut away.
-        cutout: chance of a flat rectangle, a tenth to four tenths of each side, laid over the
+        cutout: probability of a flat rectangle, a tenth to four tenths of each side, laid over the
             photo. What it hides is no longer seen, so the mask is 0 there.
-        jpeg: chance of JPEG compression at a quality of 25 to 90.
+        jpeg: probability of JPEG compression at a quality of 25 to 90.
     """
 
     flip: float = 0.5
@@ -80,23 +87,20 @@ class AugmentConfig:
     jpeg: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("zoom", "crop"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if not (len(self.zoom) == 2 and 0 < self.zoom[0] <= self.zoom[1]):
-            raise SeglibError(f"zoom is {self.zoom}; use (smallest, largest), both above 0")
-        if not (len(self.crop) == 2 and 0 < self.crop[0] <= self.crop[1] <= 1):
-            raise SeglibError(f"crop is {self.crop}; use (smallest, largest), above 0 and up to 1")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("zoom", "crop"):
-                continue
-            if not value >= 0:
-                raise SeglibError(f"{field.name} is {value}; use 0 (off) or more")
-            if field.name in CHANCES and value > 1:
-                raise SeglibError(f"{field.name} is {value}; it is a chance, so use 0 to 1")
-
-
-CHANCES = ("flip", "grey", "blur", "noise", "background", "cutout", "jpeg")
+        for name in (field.name for field in fields(self)):
+            value = getattr(self, name)
+            if name in ("zoom", "crop"):
+                object.__setattr__(self, name, tuple(value))
+                most = 1 if name == "crop" else np.inf
+                if not (len(self.zoom) == len(value) == 2 and 0 < value[0] <= value[1] <= most):
+                    limit = " and up to 1" if name == "crop" else ""
+                    raise SeglibError(
+                        f"{name} is {value}; use (smallest, largest), both above 0{limit}"
+                    )
+            elif not value >= 0:
+                raise SeglibError(f"{name} is {value}; use 0 (off) or more")
+            elif name in PROBABILITIES and value > 1:
+                raise SeglibError(f"{name} is {value}; it is a probability, so use 0 to 1")
 
 
 def augment(
@@ -122,9 +126,6 @@ def augment(
 
     Returns:
         image uint8 (size, size, 3), masks uint8 (size, size) or (size, size, channels).
-
-    Raises:
-        SeglibError: photo and masks differ in size, have other types, or backgrounds are missing.
     """
     if config.background and backgrounds is None:
         raise SeglibError(
@@ -152,38 +153,29 @@ def augment_batch(
     cuttable: np.ndarray | None = None,
     labels: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Change a whole batch; view `i` depends on picture `i` and column `i` of the chances alone.
+    """Change a whole batch of photos of any sizes, as `augment` changes one.
 
-    The one exception is a background that comes from the batch's other pictures, since there are no
-    `backgrounds` to choose from.
-
-    Args:
-        images: uint8 (height, width, 3) RGB each, of any sizes.
-        masks: uint8 (height, width) or (height, width, channels) each.
-        chances: what `draw` returns.
-        size: side of the square results, pixels.
-        config: how far photos are changed.
-        backgrounds: photos to take backgrounds from; None takes the batch's own, persons filled in.
-        cuttable: bool (count,), false where channel 0 is no mask of the person; None is all true.
-        labels: the masks hold class numbers.
+    View `i` depends on picture `i` and column `i` of the chances (what `draw` returns) alone,
+    unless backgrounds come from the batch's other pictures, whose persons are then filled in.
+    `cuttable`, bool (count,), is false where channel 0 is no mask of the person.
 
     Returns:
         images uint8 (count, size, size, 3), masks uint8 (count, size, size, channels).
     """
-    count = len(images)
-    channels = masks[0].shape[2] if masks[0].ndim == 3 else 1
-    views = np.empty((count, size, size, 3), np.uint8)
-    changed = np.empty((count, size, size, channels), np.uint8)
+    masks = [mask[..., None] if mask.ndim == 2 else mask for mask in masks]
+    views = np.empty((len(images), size, size, 3), np.uint8)
+    changed = np.empty((len(images), size, size, masks[0].shape[2]), np.uint8)
     shapes = np.array([image.shape[:2] for image in images], float)
     matrices = affine(chances, shapes, size, config)
     for row, (image, mask) in enumerate(zip(images, masks, strict=True)):
         _check(image, mask)
-        views[row], changed[row] = warp_pair(image, mask, matrices[row], size, labels)
+        views[row], changed[row] = _warp_pair(image, mask, matrices[row], size, labels)
     if config.background:
-        degrade.swap_backgrounds(views, changed, chances, config.background, backgrounds, cuttable)
+        known = np.ones(len(images), bool) if cuttable is None else cuttable
+        _swap_backgrounds(views, changed, chances, config.background, backgrounds, known)
     if config.cutout:
-        degrade.cut_out(views, changed, chances, config.cutout)
-    degrade.recolour(views, chances, config)
+        _cut_out(views, changed, chances, config.cutout)
+    _recolour(views, chances, config)
     return views, changed
 
 
@@ -198,3 +190,223 @@ def _check(image: np.ndarray, mask: np.ndarray) -> None:
             f"a photo is {image.dtype} {image.shape} and its mask {mask.dtype} {mask.shape}; "
             "use uint8 (height, width, 3) and uint8 masks from 0 to 255"
         )
+
+
+# Geometry
+
+
+def affine(
+    chances: Mapping[str, np.ndarray], shapes: np.ndarray, size: int, config: AugmentConfig
+) -> np.ndarray:
+    """Return the maps from pixels of photos of `shapes` (count, 2) to the results', (count, 2, 3).
+
+    Both sides count from pixel centres, as OpenCV does; the photo's edges, at -0.5 and width - 0.5,
+    meet the frame's edges when nothing is changed.
+    """
+
+    def spread(name: str, largest: float) -> np.ndarray:
+        return (2 * chances[name] - 1) * largest
+
+    angle = np.deg2rad(spread("rotate", config.rotate))
+    low, high = np.log(config.zoom)
+    zoom = np.exp(low + (high - low) * chances["zoom"])
+    stretch = np.exp(spread("stretch", config.stretch) / 2)
+    shear = spread("shear", config.shear)
+    mirror = np.where(chances["flip"] < config.flip, -1.0, 1.0)
+    kept = config.crop[0] + (config.crop[1] - config.crop[0]) * chances["crop"]
+    # Around the centre, in units of the frame, so that a frame of any shape fills the square.
+    cos, sin = np.cos(angle), np.sin(angle)
+    across, down = mirror * zoom * stretch, zoom / stretch
+    linear = np.array(
+        [[cos * across, cos * shear - sin * down], [sin * across, sin * shear + cos * down]]
+    ).transpose(2, 0, 1)
+    sides = shapes[:, ::-1]
+    linear = linear * (size / (sides * kept[:, None]))[:, None, :]
+    window = np.stack([chances["crop_x"], chances["crop_y"]], axis=1)
+    centre = sides * (0.5 + (1 - kept[:, None]) * (window - 0.5))
+    shift = np.stack([spread("shift_x", config.shift), spread("shift_y", config.shift)], axis=1)
+    # OpenCV counts from pixel centres, hence the halves.
+    offset = size * (0.5 + shift) - (linear @ (centre - 0.5)[..., None])[..., 0] - 0.5
+    return np.concatenate([linear, offset[..., None]], axis=2)
+
+
+def _warp_pair(
+    image: np.ndarray, masks: np.ndarray, matrix: np.ndarray, size: int, labels: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Send a photo and its masks (height, width, channels) through one map."""
+    layers = np.moveaxis(masks, 2, 0)
+    if labels:
+        warped = [warp(layer, matrix, size, True) for layer in layers]
+        return warp(image, matrix, size), np.stack(warped, axis=-1)
+    # The first mask rides as the photo's fourth channel: OpenCV warps four faster than three.
+    joined = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+    joined[..., 3] = layers[0]
+    joined = warp(joined, matrix, size)
+    warped = [joined[..., 3], *(warp(layer, matrix, size) for layer in layers[1:])]
+    return cv2.cvtColor(joined, cv2.COLOR_RGBA2RGB), np.stack(warped, axis=-1)
+
+
+def warp(array: np.ndarray, matrix: np.ndarray, size: int, labels: bool = False) -> np.ndarray:
+    """Apply a map (2, 3) to uint8 (h, w) or (h, w, up to 4); beyond the border it is mirrored.
+
+    Bilinear interpolation looks at four pixels only: where the map shrinks by 1.5 or more, blocks
+    of pixels are averaged first. With `labels` the nearest pixel is taken, since the mean of two
+    class numbers is a third class.
+    """
+    array = np.ascontiguousarray(array)
+    if not labels:
+        array, matrix = _shrunk(array, matrix)
+    way = cv2.INTER_NEAREST if labels else cv2.INTER_LINEAR
+    return cv2.warpAffine(array, matrix, (size, size), flags=way, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _shrunk(array: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average blocks of pixels so that the map that is left hardly shrinks; adapt the map."""
+    across, down = np.hypot(matrix[0, :2], matrix[1, :2])
+    if min(across, down) * SHRINK > 1:
+        return array, matrix
+    height, width = array.shape[:2]
+    # Whole factors, which OpenCV averages twenty times faster than broken ones.
+    new_width = max(1, round(width / max(1, round(1 / across))))
+    new_height = max(1, round(height / max(1, round(1 / down))))
+    small = cv2.resize(array, (new_width, new_height), interpolation=cv2.INTER_AREA)
+    ratio = np.array([width / new_width, height / new_height])
+    offset = matrix[:, 2] + matrix[:, :2] @ (ratio / 2 - 0.5)
+    return small, np.column_stack([matrix[:, :2] * ratio, offset])
+
+
+# Light and colours
+
+
+def _recolour(images: np.ndarray, chances: Mapping[str, np.ndarray], config: AugmentConfig) -> None:
+    """Give each photo other light, other colours, blur, noise and compression, in place."""
+    tables, matrices = _tone_tables(chances, config), _colour_matrices(chances, config)
+    for row, image in enumerate(images):
+        chance = {name: values[row] for name, values in chances.items()}
+        view = cv2.transform(cv2.LUT(image, tables[row]), matrices[row])
+        if chance["blur"] < config.blur:
+            view = cv2.GaussianBlur(view, (0, 0), 0.3 + 1.2 * chance["sigma"])
+        if chance["noise"] < config.noise:
+            noise = _noise(view.shape, chance["noise_at"])
+            deviation = 1 + 11 * chance["deviation"]
+            view = cv2.addWeighted(view, 1, noise, deviation, 0, dtype=cv2.CV_8U)
+        if chance["jpeg"] < config.jpeg:
+            view = compress(view, round(25 + 65 * chance["quality"]))
+        images[row] = view
+
+
+def _tone_tables(chances: Mapping[str, np.ndarray], config: AugmentConfig) -> np.ndarray:
+    """Return what gamma, contrast and tint make of the 256 levels, uint8 (count, 1, 256, 3)."""
+    spread = {name: (2 * chances[name] - 1)[:, None] for name in ("gamma", "contrast")}
+    levels = np.linspace(0, 1, 256)[None] ** np.exp(spread["gamma"] * config.gamma)
+    levels = (levels - 0.5) * (1 + spread["contrast"] * config.contrast) + 0.5
+    levels = levels + (2 * chances["brightness"] - 1)[:, None] * config.brightness
+    colours = np.stack([chances[name] for name in ("red", "green", "blue")], axis=1)
+    gains = 1 + (2 * colours - 1) * config.tint
+    tables = np.rint(levels[:, :, None] * gains[:, None, :] * 255)
+    return np.clip(tables, 0, 255).astype(np.uint8)[:, None]
+
+
+def _colour_matrices(chances: Mapping[str, np.ndarray], config: AugmentConfig) -> np.ndarray:
+    """Return the 3x3 matrices that mix each photo with its grey version, float32 (count, 3, 3)."""
+    fraction = 1 + (2 * chances["saturation"] - 1) * config.saturation
+    fraction = np.where(chances["grey"] < config.grey, 0.0, fraction)[:, None, None]
+    matrices = fraction * np.eye(3) + (1 - fraction) * np.tile(LUMA, (3, 1))
+    return matrices.astype(np.float32)
+
+
+def _noise(shape: tuple[int, ...], place: float) -> np.ndarray:
+    """Cut normal numbers of deviation 1 from the table, float32, from a place in 0..1."""
+    count = int(np.prod(shape))
+    table = _noise_table(max(20, (2 * count).bit_length()))
+    start = int(place * (len(table) - count))
+    return table[start : start + count].reshape(shape)
+
+
+# Drawing 50,000 normal numbers costs more than all the rest of a picture.
+@lru_cache(maxsize=2)
+def _noise_table(bits: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(1 << bits, dtype=np.float32)
+
+
+def compress(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return what is left of a uint8 RGB photo after JPEG of a quality from 1 to 100."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _cut_out(
+    images: np.ndarray, masks: np.ndarray, chances: Mapping[str, np.ndarray], probability: float
+) -> None:
+    """Lay a flat rectangle over some photos, in place; masks become 0 beneath it.
+
+    After DeVries and Taylor's Cutout (2017), which classifies; here the mask follows what is seen.
+    """
+    size = images.shape[1]
+    for row in np.flatnonzero(chances["cutout"] < probability):
+        spans = []
+        for side, centre in (("cut_height", "cut_y"), ("cut_width", "cut_x")):
+            extent = size * (0.1 + 0.3 * chances[side][row])
+            start = chances[centre][row] * size - extent / 2
+            spans.append(slice(max(0, round(start)), max(0, round(start + extent))))
+        images[row][*spans] = [255 * chances[f"cut_{c}"][row] for c in ("red", "green", "blue")]
+        masks[row][*spans] = 0
+
+
+# Backgrounds
+
+
+def _swap_backgrounds(
+    images: np.ndarray,
+    masks: np.ndarray,
+    chances: Mapping[str, np.ndarray],
+    probability: float,
+    backgrounds: Sequence[np.ndarray] | None,
+    known: np.ndarray,
+) -> None:
+    """Put some photos' persons (mask channel 0) before other backgrounds, in place.
+
+    Photos whose mask is not `known` stay as they are and lend nothing.
+    """
+    chosen = np.flatnonzero((chances["background"] < probability) & known)
+    scenes = {}
+    # All are made before the first is used, or one photo's new background would travel on.
+    for row in chosen:
+        pick = chances["pick"][row]
+        if backgrounds is not None:
+            scenes[row] = np.asarray(backgrounds[int(pick * len(backgrounds))])
+            continue
+        # A mask that covers all leaves nothing to lend.
+        lenders = [i for i in np.flatnonzero(known) if i != row and masks[i, ..., 0].min() < 128]
+        if lenders:
+            lender = lenders[int(pick * len(lenders))]
+            scenes[row] = fill(images[lender], masks[lender, ..., 0])
+    # A window of two thirds of the scene or more, anywhere in it, mirrored half of the time.
+    view = {**chances, "crop": 1 - chances["view_zoom"], "flip": chances["view_flip"]}
+    view |= {"crop_x": chances["view_x"], "crop_y": chances["view_y"]}
+    shapes = np.array([scenes.get(row, image).shape[:2] for row, image in enumerate(images)])
+    matrices = affine(view, shapes, images.shape[1], _WINDOW)
+    for row, scene in scenes.items():
+        behind = warp(scene, matrices[row], images.shape[1])
+        # 255 * 255 + 127 still fits into 16 bits.
+        alpha = masks[row, ..., :1].astype(np.uint16)
+        images[row] = (images[row] * alpha + behind * (255 - alpha) + 127) // 255
+
+
+_WINDOW = AugmentConfig(crop=(2 / 3, 1), rotate=0, zoom=(1, 1), stretch=0, shear=0, shift=0)
+
+
+def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Replace what a mask, uint8 (h, w), marks in a photo, uint8 (h, w, 3), by colours around it.
+
+    By Telea's method (2004) on a small copy. The mask is widened a little, so that no soft edge of
+    the person stays.
+    """
+    width, side = 2 * round(max(mask.shape) / 40) + 1, (32, 32)
+    person = cv2.dilate(mask, np.ones((width, width), np.uint8)) >= 26
+    hole = cv2.resize(person.astype(np.float32), side, interpolation=cv2.INTER_AREA) > 0
+    small = cv2.resize(image, side, interpolation=cv2.INTER_AREA)
+    small = cv2.inpaint(small, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    around = cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.where(person[..., None], around, image)

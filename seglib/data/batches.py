@@ -8,7 +8,7 @@ Chapter: training on Colab.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -26,8 +26,8 @@ class Batches(keras.utils.PyDataset):
     """A data set, in memory or on disk, cut into batches.
 
     Args:
-        images: uint8 (count, height, width, 3) RGB, in memory or memory-mapped
-            (`seglib.data.pack`); or a `Dataset`, read from disk batch by batch.
+        images: uint8 (count, height, width, 3) RGB, in memory or memory-mapped;
+            or a `Dataset`, read from disk batch by batch.
         masks: uint8 (count, height, width) or (count, height, width, channels), 0..255; None with a
             `Dataset`.
         batch_size: pictures a batch; the last one may be smaller when `shuffle` is off.
@@ -107,6 +107,24 @@ class Batches(keras.utils.PyDataset):
     @epoch.setter
     def epoch(self, epoch: int) -> None:
         self._go_to(epoch, 0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin epoch `epoch`, whose batches depend on the seed and on its number alone."""
+        self._go_to(epoch, 0)
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """(index, count) of this process among those that share the pictures."""
+        return self.plan.shard
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What other batches must share to be the same ones, ready for JSON."""
+        return self.plan.identity
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the present epoch's batches; Keras before 3.11 would never stop."""
+        return (self[index] for index in range(len(self)))
 
     @property
     def remaining(self) -> int:

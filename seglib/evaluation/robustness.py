@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from seglib.data.augment import compress
 from seglib.data.dataset import Dataset
-from seglib.data.degrade import compress
 from seglib.errors import SeglibError
 from seglib.evaluation.scoring import Scores, evaluate
 

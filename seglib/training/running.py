@@ -14,8 +14,7 @@ import keras
 
 from seglib import data, models
 from seglib.data.batches import Batches
-from seglib.data.film import FilmBatches
-from seglib.data.previous import FIRST_FRAMES
+from seglib.data.previous import FIRST_FRAMES, FilmBatches
 from seglib.errors import SeglibError
 from seglib.models import UNetConfig
 from seglib.training.devices import precision

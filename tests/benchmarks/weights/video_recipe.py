@@ -22,8 +22,7 @@ import keras
 from weights import package_model, recipe, recipes, training_mix
 
 from seglib import data, models, pretrained
-from seglib.data.film import FilmBatches
-from seglib.data.previous import FIRST_FRAMES, PreviousConfig
+from seglib.data.previous import FIRST_FRAMES, FilmBatches, PreviousConfig
 from seglib.models import UNetConfig
 from seglib.training import TrainConfig, fit
 

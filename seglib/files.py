@@ -1,15 +1,18 @@
 """Files and folders that are either whole or absent: write beside the target, then rename."""
 
+import codecs
 import errno
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from seglib.errors import SeglibError
+
+_SYSTEM_NAMES = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir"}
 
 
 @contextmanager
@@ -103,6 +106,56 @@ def _explained(path: Path) -> Iterator[None]:
             ) from error
         reason = error.strerror or error
         raise SeglibError(f"cannot write {path} ({reason}); choose another place") from error
+
+
+def read_text(path: str | Path) -> str:
+    """Return a text file's content: UTF-8 with or without a byte order mark, or marked UTF-16."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SeglibError(f"cannot read {path} ({error.strerror}); check the name") from error
+    try:
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SeglibError(
+            f"{path} is not UTF-8 text (byte {error.start} is {content[error.start]:#04x}); "
+            "save it as UTF-8"
+        ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def list_files(folder: str | Path, suffixes: Collection[str] | None = None) -> list[Path]:
+    """Return a folder's files, sorted; hidden and system files are left out.
+
+    Args:
+        folder: the folder to look into, not below.
+        suffixes: in lower case, such as (".jpg", ".png"); files' own are compared in lower case.
+    """
+    return [
+        path
+        for path in _entries(folder)
+        if (suffixes is None or path.suffix.lower() in suffixes) and path.is_file()
+    ]
+
+
+def list_folders(folder: str | Path) -> list[Path]:
+    """Return the folders in a folder, sorted; hidden and system folders are left out."""
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def _entries(folder: str | Path) -> list[Path]:
+    try:
+        entries = sorted(Path(folder).iterdir())
+    except OSError as error:
+        raise SeglibError(f"there is no folder {folder} to read; check the name") from error
+    return [path for path in entries if not is_hidden(path.name)]
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file's or folder's name is one that systems and editors leave about."""
+    return name.startswith((".", "~$")) or name.lower() in _SYSTEM_NAMES
 
 
 def sha256(path: str | Path) -> str:

@@ -100,7 +100,7 @@ def test_the_background_covers_the_frame_undistorted():
     mask[10:20] = 1
     assert (pp.replace_background(image, mask, background)[10:20] == 77).all()
     with pytest.raises(SeglibError, match="background has shape"):
-        pp.replace_background(image, mask, background[..., 0])
+        pp.replace_background(image, mask, background[..., :2])
 
 
 def test_108_megapixels_stay_within_bounded_memory():

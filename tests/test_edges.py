@@ -159,7 +159,7 @@ def test_the_foreground_is_the_photo_where_the_mask_is_one(reduce):
         lambda i, m: pp.guided_filter(m, i, reduce=0),
         lambda i, m: pp.guided_filter(m[:3], i),
         lambda i, m: pp.guided_upsample(m, i, radius=1.5),
-        lambda i, m: pp.guided_upsample(m, i[..., 0]),
+        lambda i, m: pp.guided_upsample(m, i[..., :2]),
         lambda i, m: pp.joint_bilateral_upsample(m, i, sigma=0),
         lambda i, m: pp.joint_bilateral_upsample(m, i, sigma_colour=float("inf")),
         lambda i, m: pp.joint_bilateral_upsample(m, i, radius=-2),

@@ -43,7 +43,7 @@ def test_an_unknown_attribute_is_an_attribute_error():
 
 def test_sample_photo_is_an_image_that_may_be_drawn_on():
     photo = seglib.sample_photo()
-    assert images.check_image(photo).shape == (512, 512, 3)
+    assert images.as_image(photo).shape == (512, 512, 3)
     photo[0, 0] = 0
     # The suit is orange: red and blue are not swapped.
     assert photo[350, 100, 0] > 2 * photo[350, 100, 2]
@@ -114,8 +114,8 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path, suffix):
 
 def test_more_bits_or_floats_are_refused(tmp_path):
     path = tmp_path / "float.tif"
-    Image.fromarray(np.ones((2, 2), np.float32)).save(path)
-    assert "floating-point" in assert_refused(seglib.read_image, path)
+    Image.fromarray(np.full((2, 2), 1.5, np.float32)).save(path)
+    assert "floats from 0 to 1" in assert_refused(seglib.read_image, path)
     path = tmp_path / "long.tif"
     Image.fromarray(np.full((2, 2), 70000, np.int32)).save(path)
     assert "16 bits" in assert_refused(seglib.read_image, path)
@@ -197,7 +197,7 @@ def test_masks_with_colours_or_transparency_are_refused(tmp_path):
     Image.new("RGB", (2, 2), RED).save(path)
     assert "colours" in assert_refused(images.read_mask, path)
     Image.new("RGBA", (2, 2), (255, 255, 255, 9)).save(path)
-    assert "transparent" in assert_refused(images.read_mask, path)
+    assert "transparency" in assert_refused(images.read_mask, path)
     Image.new("RGBA", (2, 2), (255, 255, 255, 255)).save(path)
     assert (images.read_mask(path) == 1).all()
 
@@ -229,36 +229,36 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     ("value", "word"),
     [
         ([[0]], "list"),
-        (np.zeros((2, 2), np.uint8), "shape"),
-        (np.zeros((2, 2, 4), np.uint8), "shape"),
+        (np.zeros((2, 2, 5), np.uint8), "shape"),
         (np.zeros((0, 2, 3), np.uint8), "shape"),
-        (np.zeros((2, 2, 3), np.float32), "float32"),
+        (np.full((2, 2, 3), 1.5), "float64"),
+        (np.full((2, 2, 3), np.nan), "nan"),
     ],
 )
-def test_check_image_refuses(value, word):
+def test_as_image_refuses(value, word):
     with pytest.raises(SeglibError, match=f"the photo .*{word}"):
-        images.check_image(value, "photo")
+        images.as_image(value, "photo")
 
 
 @pytest.mark.parametrize(
     ("value", "word"),
     [
         (None, "NoneType"),
-        (np.zeros((2, 2, 1), np.float32), "shape"),
-        (np.full((2, 2), 255, np.uint8), "uint8"),
+        (np.zeros((2, 2, 2), np.float32), "shape"),
+        (np.full((2, 2), 7, np.uint8), "class numbers"),
         (np.full((2, 2), 1.5, np.float32), "1.5"),
         (np.full((2, 2), np.nan, np.float32), "nan"),
     ],
 )
-def test_check_mask_refuses(value, word):
+def test_as_mask_refuses(value, word):
     with pytest.raises(SeglibError, match=word):
-        images.check_mask(value)
+        images.as_mask(value)
 
 
-def test_check_mask_takes_booleans_and_compares_sizes():
-    assert images.check_mask(np.eye(2, dtype=bool)).tolist() == [[1, 0], [0, 1]]
+def test_as_mask_takes_booleans_and_compares_sizes():
+    assert images.as_mask(np.eye(2, dtype=bool)).tolist() == [[1, 0], [0, 1]]
     with pytest.raises(SeglibError, match="2x2 but the image is 3x2"):
-        images.check_mask(np.zeros((2, 2)), shape=(2, 3, 3))
+        images.as_mask(np.zeros((2, 2)), shape=(2, 3, 3))
 
 
 def by_half_pixel_rule(row: np.ndarray, length: int) -> np.ndarray:

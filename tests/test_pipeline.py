@@ -291,9 +291,9 @@ def test_bad_calls_are_refused():
     with pytest.raises(SeglibError, match="no use for a background"):
         pp.Pipeline()(photo, mask, photo)
     with pytest.raises(SeglibError, match="background has shape"):
-        replace(photo, mask, photo[..., 0])
+        replace(photo, mask, photo[..., :2])
     with pytest.raises(SeglibError, match="0 to 1"):
-        pp.Pipeline()(photo, mask * 255)
+        pp.Pipeline()(photo, mask * 300)
     with pytest.raises(SeglibError, match="threads"):
         pp.Pipeline(threads=0)
 

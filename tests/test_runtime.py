@@ -172,7 +172,7 @@ def test_arguments_are_checked(models):
     with pytest.raises(SeglibError, match="threads"):
         Segmenter(models["hwc"], threads=0)
     with pytest.raises(SeglibError, match="the photo holds float32"):
-        Segmenter(models["hwc"])(np.zeros((4, 4, 3), np.float32))
+        Segmenter(models["hwc"])(np.full((4, 4, 3), 1.5, np.float32))
 
 
 def test_threads_may_share_one_segmenter(models):

@@ -136,7 +136,7 @@ def test_reset_and_another_size_start_again(name: str) -> None:
         (lambda: video.MotionEma()(np.zeros((4, 4)), 0.0), "needs the frame"),
         (lambda: video.OneEuro(min_cutoff=-1), "min_cutoff is -1"),
         (lambda: video.OneEuro(beta=float("nan")), "beta is nan"),
-        (lambda: video.Ema()(np.full((4, 4), 200.0), 0.0), "0 to 1"),
+        (lambda: video.Ema()(np.full((4, 4), 1.5), 0.0), "0 to 1"),
         (lambda: video.smoother("kalman"), "none or ema, motion, one-euro"),
     ],
 )

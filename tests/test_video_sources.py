@@ -192,7 +192,7 @@ def test_a_camera_that_does_not_open_is_released() -> None:
 def test_frames_from_memory_are_checked() -> None:
     assert len(all_of(video.Frames([numbered(i) for i in range(3)], fps=10))) == 3
     with pytest.raises(SeglibError, match="frame 0"):
-        video.Frames([np.zeros((4, 4))]).read()
+        video.Frames([np.zeros((4, 4, 5))]).read()
 
 
 def test_a_paced_source_is_live_and_not_ahead_of_its_time() -> None:

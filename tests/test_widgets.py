@@ -123,7 +123,7 @@ def test_what_cannot_be_played_is_refused(frames: list, fps: float) -> None:
 
 def test_what_is_no_mask_is_refused(photo) -> None:
     with pytest.raises(seglib.SeglibError):
-        widgets.postprocess_explorer(photo, np.zeros((4, 4, 1), np.float32))
+        widgets.postprocess_explorer(photo, np.zeros((4, 4, 2), np.float32))
 
 
 def test_without_ipywidgets_the_way_out_is_named(photo, mask, monkeypatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image
+from seglib.images import as_image
 
 
 class _Picture(ctypes.Structure):
@@ -101,7 +101,7 @@ class Core:
 
 
 def _image(image: np.ndarray) -> _Picture:
-    return _picture(np.ascontiguousarray(check_image(image)))
+    return _picture(as_image(image))
 
 
 def _mask(mask: np.ndarray) -> _Picture:

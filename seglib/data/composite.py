@@ -17,7 +17,7 @@ import numpy as np
 from seglib.data.crops import crop, crop_box, need_person
 from seglib.data.dataset import Dataset
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask, resize
+from seglib.images import as_image, as_mask, resize
 
 __all__ = [
     "compose",
@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 
-def _pair(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Check an image and its mask; return the mask as float32."""
-    return check_mask(mask, shape=check_image(image).shape)
+def _pair(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    image = as_image(image)
+    return image, as_mask(mask, shape=image.shape)
 
 
 def _blurred(values: np.ndarray, weight: np.ndarray, radius: int, far: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def foreground(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Raises:
         SeglibError: image or mask is no such array, or their sizes differ.
     """
-    mask = _pair(image, mask)
+    image, mask = _pair(image, mask)
     photo, share = image.astype(np.float32), mask[..., None]
     # Far from the person there is nothing to go by but its mean colour.
     far = (photo * share).sum((0, 1)) / max(float(mask.sum()), 1e-6)
@@ -84,7 +84,7 @@ def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Raises:
         SeglibError: image or mask is no such array, or their sizes differ.
     """
-    mask = _pair(image, mask)
+    image, mask = _pair(image, mask)
     alpha = np.rint(255 * mask).astype(np.uint8)
     return np.dstack([foreground(image, mask), alpha])
 
@@ -107,8 +107,8 @@ def match_light(
     Raises:
         SeglibError: an array is of another kind, the mask is empty or strength outside 0..1.
     """
-    mask = _pair(image, mask)
-    check_image(background, "background")
+    image, mask = _pair(image, mask)
+    background = as_image(background, "background")
     if not 0 <= strength <= 1:
         raise SeglibError(f"the strength of match_light is {strength}; choose one from 0 to 1")
     need_person(mask)
@@ -143,8 +143,8 @@ def compose(
         SeglibError: an array is of another kind, the sizes of image and mask differ, or light lies
             outside 0..1.
     """
-    mask = _pair(image, mask)
-    behind = _cover(check_image(background, "background"), *mask.shape)
+    image, mask = _pair(image, mask)
+    behind = _cover(as_image(background, "background"), *mask.shape)
     person = foreground(image, mask)
     if mask.any():
         person = match_light(person, mask, behind, light)
@@ -203,7 +203,7 @@ def remask(mask: np.ndarray, threshold: float = 0.5, smallest: float = 0.0) -> n
             "remask needs a threshold above 0 and at most 1 and smallest from 0 to below 1; it was "
             f"given {threshold} and {smallest}"
         )
-    hard = (check_mask(mask) >= threshold).astype(np.uint8)
+    hard = (as_mask(mask) >= threshold).astype(np.uint8)
     if smallest:
         # Spots of the thing first, then of what is not the thing.
         for value in (1, 0):
@@ -226,7 +226,7 @@ def tone(image: np.ndarray, warmth: float) -> np.ndarray:
     Raises:
         SeglibError: no image, or warmth outside -1..1.
     """
-    check_image(image)
+    image = as_image(image)
     if not -1 <= warmth <= 1:
         raise SeglibError(f"the warmth of a tone curve is {warmth}; choose one from -1 to 1")
     steps = np.linspace(0, 1, 256)[:, None]

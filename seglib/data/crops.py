@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask
+from seglib.images import as_image, as_mask
 
 PARTS = ("face", "upper")
 
@@ -31,7 +31,7 @@ def crop_box(mask: np.ndarray, part: str = "upper", margin: float = 0.15) -> tup
     Raises:
         SeglibError: no mask, an empty mask, an unknown part or a negative margin.
     """
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     if part not in PARTS or margin < 0:
         raise SeglibError(
             f"crop_box knows the parts {' and '.join(PARTS)} and margins from 0; it was asked for "
@@ -60,7 +60,8 @@ def crop(
     Raises:
         SeglibError: as `crop_box`, or image and mask do not fit.
     """
-    mask = check_mask(mask, shape=check_image(image).shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     top, left, bottom, right = crop_box(mask, part, margin)
     return image[top:bottom, left:right].copy(), mask[top:bottom, left:right].copy()
 

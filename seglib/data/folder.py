@@ -18,7 +18,7 @@ import numpy as np
 
 from seglib.data.sources.catalogue import entries
 from seglib.errors import SeglibError
-from seglib.images import read_image, read_mask
+from seglib.images import read_grey, read_image, read_labels
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 # What the masks of the field's well-known sets show, for folders without a dataset.json.
@@ -47,14 +47,15 @@ def read_pair(
     Raises:
         SeglibError: a file cannot be read, sizes differ, or a grey mask holds class numbers.
     """
-    image, mask = read_image(image_path), read_mask(mask_path)
+    image = read_image(image_path)
+    mask = read_grey(mask_path) if pick is None else np.isin(read_labels(mask_path), pick)
     if image.shape[:2] != mask.shape:
         raise SeglibError(
             f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels but its photo "
             f"{image_path.name} is {image.shape[1]}x{image.shape[0]}; make the mask again"
         )
     if pick is not None:
-        return image, np.isin(np.rint(mask * 255).astype(np.uint8), pick).astype(np.float32)
+        return image, mask.astype(np.float32)
     if 0 < mask.max() < 0.1:
         raise SeglibError(
             f"{mask_path} holds values up to {mask.max() * 255:.0f} of 255 only, as class numbers "

@@ -31,7 +31,7 @@ from seglib.data.dataset import Dataset
 from seglib.errors import SeglibError
 from seglib.evaluation.intervals import Interval, unpaired
 from seglib.evaluation.scoring import Scores
-from seglib.images import check_image, check_mask
+from seglib.images import as_image, as_mask
 
 GROUPS: dict[str, Callable[[dict[str, float]], bool]] = {
     "grey": lambda trait: trait["colour_spread"] < 4,
@@ -87,8 +87,8 @@ def traits(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     Raises:
         SeglibError: photo and mask differ in size, or one of them is not what it should be.
     """
-    image = check_image(image)
-    inside = check_mask(mask, shape=image.shape[:2]) >= 0.5
+    image = as_image(image)
+    inside = as_mask(mask, shape=image.shape[:2]) >= 0.5
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     spread = np.sqrt(lab[..., 1:].var(axis=(0, 1)).sum())
     step, light_inside, light_outside = _edge(lab[..., 0], inside)

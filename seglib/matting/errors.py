@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_mask
+from seglib.images import as_mask
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def unknown_band(alpha: np.ndarray, radius: int = 8, least: float = 0.02) -> np.
     Raises:
         SeglibError: alpha is no mask, or radius or least is out of range.
     """
-    alpha = check_mask(alpha)
+    alpha = as_mask(alpha)
     if radius < 0 or not 0 <= least < 0.5:
         raise SeglibError(f"radius is {radius} and least {least}; use 0 or more, 0 to below 0.5")
     soft = ((alpha > least) & (alpha < 1 - least)).astype(np.uint8)
@@ -72,8 +72,8 @@ def matting_errors(
     Raises:
         SeglibError: the shapes differ, or the band is empty.
     """
-    truth = check_mask(truth)
-    alpha = check_mask(alpha, shape=truth.shape)
+    truth = as_mask(truth)
+    alpha = as_mask(alpha, shape=truth.shape)
     band = unknown_band(truth) if band is None else np.asarray(band, bool)
     if band.shape != truth.shape or not band.any():
         raise SeglibError(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask, resize
+from seglib.images import as_image, as_mask, resize
 from seglib.postprocess.bands import bands
 from seglib.postprocess.foreground import estimate_foreground
 from seglib.postprocess.light import from_linear, light_table, to_linear
@@ -34,14 +34,14 @@ def alpha_blend(
 
     Chapter: post-processing.
     """
-    check_image(front, "front image")
-    check_image(back, "back image")
+    front = as_image(front, "front image")
+    back = as_image(back, "back image")
     if front.shape != back.shape:
         raise SeglibError(
             f"the front image is {front.shape[1]}x{front.shape[0]} and the back image "
             f"{back.shape[1]}x{back.shape[0]}; bring both to one size with seglib.images.resize"
         )
-    mask = check_mask(mask, shape=front.shape)
+    mask = as_mask(mask, shape=front.shape)
     result = np.empty_like(front)
     for rows in bands(*mask.shape):
         result[rows] = mix(front[rows], back[rows], mask[rows, :, None], linear)
@@ -74,7 +74,7 @@ def grey_background(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Chapter: post-processing.
     """
-    check_image(image)
+    image = as_image(image)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return alpha_blend(image, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), mask)
 
@@ -105,9 +105,9 @@ def replace_background(
 
     Chapter: post-processing.
     """
-    check_image(image)
-    check_image(background, "background")
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    background = as_image(background, "background")
+    mask = as_mask(mask, shape=image.shape)
     scene = cover(background, mask.shape)
     front = estimate_foreground(image, mask, reduce=4) if foreground else image
     if light:
@@ -137,9 +137,9 @@ def clone_background(
 
     Chapter: post-processing.
     """
-    check_image(image)
-    check_image(background, "background")
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    background = as_image(background, "background")
+    mask = as_mask(mask, shape=image.shape)
     scene = cover(background, mask.shape)
     # One pixel more on all sides: OpenCV's solver wants known colours around what it fills.
     inside = np.pad((mask >= level).astype(np.uint8) * 255, 1)
@@ -167,7 +167,7 @@ def cover(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     Chapter: post-processing.
     """
-    check_image(background, "background")
+    background = as_image(background, "background")
     height, width = size
     rows, columns = background.shape[:2]
     if (rows, columns) == (height, width):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask, resize
+from seglib.images import as_image, as_mask, resize
 from seglib.postprocess.bands import Grower, bands
 from seglib.postprocess.light import from_linear, to_linear
 from seglib.postprocess.masks import check_sigma
@@ -38,8 +38,8 @@ def blur_background(image: np.ndarray, mask: np.ndarray, sigma: float | None = N
     Raises:
         SeglibError: a negative sigma, or image and mask do not fit.
     """
-    check_image(image)
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     sigma = min(mask.shape) / 40 if sigma is None else sigma
     check_sigma(sigma)
     if sigma == 0:
@@ -68,8 +68,8 @@ def bokeh_background(
 
     Chapter: post-processing.
     """
-    check_image(image)
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     radius = min(mask.shape) / 25 if radius is None else radius
     if not 0 <= radius < math.inf:
         raise SeglibError(f"the radius is {radius:g}; a number of pixels from 0 is expected")

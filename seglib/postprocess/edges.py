@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask, resize
+from seglib.images import as_image, as_mask, resize
 from seglib.postprocess.bands import Grower, bands
 from seglib.postprocess.masks import check_radius
 
@@ -41,8 +41,8 @@ def guided_filter(
 
     Chapter: post-processing.
     """
-    check_image(guide, "guide")
-    mask = check_mask(mask, shape=guide.shape)
+    guide = as_image(guide, "guide")
+    mask = as_mask(mask, shape=guide.shape)
     if reduce < 1 or reduce != int(reduce):
         raise SeglibError(f"reduce is {reduce}; a whole number from 1 is expected")
     size = tuple(math.ceil(side / reduce) for side in mask.shape)
@@ -69,6 +69,7 @@ def guided_upsample(
 
     Chapter: post-processing.
     """
+    image = as_image(image)
     guided = Guided(mask, image, radius, eps)
     result = np.empty(image.shape[:2], np.float32)
     for rows in bands(*result.shape):
@@ -102,8 +103,9 @@ class Guided:
         Raises:
             SeglibError: not a mask or not an image, or radius or eps is out of range.
         """
-        size = check_image(image).shape[:2]
-        mask = check_mask(mask)
+        image = as_image(image)
+        size = image.shape[:2]
+        mask = as_mask(mask)
         if mask.shape[0] > size[0] or mask.shape[1] > size[1]:
             mask = resize(mask, (min(mask.shape[0], size[0]), min(mask.shape[1], size[1])))
         planes = guided_coefficients(mask, shrink(image, mask.shape), radius, eps)
@@ -216,8 +218,8 @@ def joint_bilateral_upsample(
 
     Chapter: post-processing.
     """
-    check_image(image)
-    mask = check_mask(mask)
+    image = as_image(image)
+    mask = as_mask(mask)
     for name, value in (("sigma", sigma), ("sigma_colour", sigma_colour)):
         if not 0 < value < math.inf:
             raise SeglibError(f"{name} is {value:g}; a number above 0 is expected")

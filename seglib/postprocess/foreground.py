@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask, resize
+from seglib.images import as_image, as_mask, resize
 from seglib.postprocess.bands import Grower, bands
 from seglib.postprocess.edges import shrink
 
@@ -39,8 +39,8 @@ def estimate_foreground(
 
     Chapter: post-processing.
     """
-    check_image(image)
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     front, back = (
         Grower(colours, mask.shape) for colours in local_colours(image, mask, radius, reduce)
     )

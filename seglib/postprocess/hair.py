@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask
+from seglib.images import as_image, as_mask
 from seglib.postprocess.bands import bands
 from seglib.postprocess.light import check_share, from_lab, samples, to_lab
 
@@ -59,8 +59,8 @@ def recolour_hair(
     Raises:
         SeglibError: a value is out of its range, or image and mask do not fit.
     """
-    check_image(image)
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     check_share("strength", strength)
     tone = find_tone(image, mask, color, lift)
     result = image.copy()
@@ -154,8 +154,8 @@ def recolour_hair_hsv(
 
     Chapter: post-processing.
     """
-    check_image(image)
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     target = check_color(color)[0, 0].astype(np.float64) / 255
     check_share("strength", strength)
     check_share("lift", lift)
@@ -198,8 +198,8 @@ def multiply_hair(
     Raises:
         SeglibError: a value is out of its range, or image and mask do not fit.
     """
-    check_image(image)
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     check_share("strength", strength)
     change = check_color(color)[0, 0].astype(np.float32) / 255 - 1
     result = np.empty_like(image)

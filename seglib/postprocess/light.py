@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask
+from seglib.images import as_image, as_mask
 from seglib.postprocess.bands import bands
 
 _SAMPLES = 20_000
@@ -53,9 +53,9 @@ def match_light(
     Raises:
         SeglibError: a value is out of its range, or image and mask do not fit.
     """
-    check_image(image)
-    check_image(background, "background")
-    mask = check_mask(mask, shape=image.shape)
+    image = as_image(image)
+    background = as_image(background, "background")
+    mask = as_mask(mask, shape=image.shape)
     return cv2.LUT(image, light_table(image, mask, background, strength))
 
 
@@ -97,10 +97,10 @@ def transfer_colour(
     Raises:
         SeglibError: a value is out of its range, or image and mask do not fit.
     """
-    check_image(image)
-    check_image(background, "background")
+    image = as_image(image)
+    background = as_image(background, "background")
     check_share("strength", strength)
-    mask = check_mask(mask, shape=image.shape)
+    mask = as_mask(mask, shape=image.shape)
     pixels, weights = samples(image, mask)
     scene = to_lab(samples(background)[0])
     person = to_lab(pixels)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_mask
+from seglib.images import as_mask
 from seglib.postprocess.bands import bands
 
 
@@ -23,7 +23,7 @@ def threshold(mask: np.ndarray, level: float = 0.5) -> np.ndarray:
     Portrait-Segmentation (anilsathyan7) and mobile_unet_segmentation (rusito-23) cut at 0.5, 0.7 or
     0.8. Chapter: post-processing.
     """
-    return (check_mask(mask) >= level).astype(np.float32)
+    return (as_mask(mask) >= level).astype(np.float32)
 
 
 def drop_below(mask: np.ndarray, level: float = 0.5) -> np.ndarray:
@@ -32,7 +32,7 @@ def drop_below(mask: np.ndarray, level: float = 0.5) -> np.ndarray:
     OpenCV calls it THRESH_TOZERO; the second Android app of Portrait-Segmentation (anilsathyan7)
     puts it on a slider, 0.5 at first. Chapter: post-processing.
     """
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     return np.where(mask >= level, mask, np.float32(0))
 
 
@@ -48,7 +48,7 @@ def smoothstep(mask: np.ndarray, low: float = 0.3, high: float = 0.5) -> np.ndar
     """
     if not low < high:
         raise SeglibError(f"smoothstep needs low < high, not {low:g} and {high:g}")
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     result = np.empty_like(mask)
     for rows in bands(*mask.shape):
         t = ((mask[rows] - np.float32(low)) / np.float32(high - low)).clip(0, 1)
@@ -68,7 +68,7 @@ def soft_gain(mask: np.ndarray, gain: float = 2.0, power: float = 2.0) -> np.nda
     for name, value in (("gain", gain), ("power", power)):
         if not 0 < value < math.inf:
             raise SeglibError(f"{name} is {value:g}; a number above 0 is expected")
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     return np.minimum(mask * np.float32(gain), 1) ** np.float32(power)
 
 
@@ -79,7 +79,7 @@ def stretch(mask: np.ndarray) -> np.ndarray:
     (anilsathyan7) stretches after its blur; where nobody is in the picture, that turns noise into
     a person. Chapter: post-processing.
     """
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     low, high = float(mask.min()), float(mask.max())
     if high - low < 1e-6:
         return mask.copy()
@@ -96,7 +96,7 @@ def blur(mask: np.ndarray, sigma: float) -> np.ndarray:
     Raises:
         SeglibError: not a mask, or a negative sigma.
     """
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     check_sigma(sigma)
     if sigma == 0:
         return mask.copy()
@@ -113,7 +113,7 @@ def box_blur(mask: np.ndarray, radius: int) -> np.ndarray:
     Raises:
         SeglibError: not a mask, or the radius is not a whole number from 0.
     """
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     side = 2 * check_radius(radius) + 1
     if side == 1:
         return mask.copy()

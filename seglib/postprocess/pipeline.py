@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask, resize
+from seglib.images import as_image, as_mask, resize
 from seglib.postprocess import composite, edges, frames, hair, light, masks, reference, regions
 from seglib.postprocess.bands import WHOLE_PIXELS, Grower, Workers
 from seglib.postprocess.config import PostprocessConfig
@@ -75,15 +75,17 @@ class Pipeline:
             SeglibError: not an image or not a mask, a background is missing or not wanted, or
                 `out` does not fit.
         """
-        self._check(image, background)
+        image, background = self._taken(image, background)
         small = self.clean(mask)
         if out is None:
             out = np.empty_like(image)
-        elif check_image(out, "out").shape != image.shape or np.shares_memory(out, image):
+        elif as_image(out, "out") is not out or out.shape != image.shape:
             raise SeglibError(
-                f"out has shape {out.shape}; another array of the image's shape {image.shape} "
-                "is expected"
+                f"out has shape {out.shape} and type {out.dtype}; a C-contiguous uint8 array of "
+                f"the image's shape {image.shape} is expected"
             )
+        elif np.shares_memory(out, image):
+            raise SeglibError("out is the image itself; another array is expected")
         with self._lock:
             if out.size // 3 <= KEPT_PIXELS:
                 alpha = self._workers.buffer("alpha", image.shape[:2], np.float32)
@@ -100,7 +102,7 @@ class Pipeline:
             SeglibError: not a mask.
         """
         config = self.config
-        mask = check_mask(mask)
+        mask = as_mask(mask)
         if config.size is not None and min(mask.shape) > config.size:
             ratio = config.size / min(mask.shape)
             mask = resize(mask, tuple(max(1, round(side * ratio)) for side in mask.shape))
@@ -135,7 +137,7 @@ class Pipeline:
         Raises:
             SeglibError: not an image or not a mask.
         """
-        check_image(image)
+        image = as_image(image)
         small = self.clean(mask)
         alpha = np.empty(image.shape[:2], np.float32)
         with self._lock:
@@ -149,7 +151,7 @@ class Pipeline:
 
         Slower; it is what the fast way is tested against. Arguments and errors are those of a call.
         """
-        self._check(image, background)
+        image, background = self._taken(image, background)
         alpha = reference.enlarge(self.config, image, self.clean(mask))
         return reference.compose(self.config, image, alpha, background)
 
@@ -163,20 +165,23 @@ class Pipeline:
         ]
         return f"Pipeline({', '.join(changed)})"
 
-    def _check(self, image: np.ndarray, background: np.ndarray | None) -> None:
-        check_image(image)
+    def _taken(
+        self, image: np.ndarray, background: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        image = as_image(image)
         wanted = self.config.effect in ("replace", "clone")
         if wanted and background is None:
             raise SeglibError(
                 f'the effect "{self.config.effect}" needs a background; hand in a picture'
             )
         if background is not None:
-            check_image(background, "background")
+            background = as_image(background, "background")
             if not wanted:
                 raise SeglibError(
                     f'the effect "{self.config.effect}" has no use for a background; '
                     'leave it out or choose the effect "replace"'
                 )
+        return image, background
 
     def _fill_alpha(self, image: np.ndarray, small: np.ndarray, alpha: np.ndarray) -> None:
         """Write the enlarged mask, after its curve, to `alpha`, float32 H x W."""

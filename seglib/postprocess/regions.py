@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_mask
+from seglib.images import as_mask
 from seglib.postprocess.bands import bands
 from seglib.postprocess.masks import check_radius
 
@@ -63,7 +63,7 @@ def hysteresis(mask: np.ndarray, low: float = 0.3, high: float = 0.7) -> np.ndar
     """
     if not low <= high:
         raise SeglibError(f"hysteresis needs low <= high, not {low:g} and {high:g}")
-    mask = check_mask(mask)
+    mask = as_mask(mask)
 
     def sure(nearest: np.ndarray, count: int) -> np.ndarray:
         return np.bincount(nearest[mask >= high], minlength=count) > 0
@@ -79,7 +79,7 @@ def largest_component(mask: np.ndarray, level: float = 0.5) -> np.ndarray:
     one leaves no ghost. Where nothing reaches `level`, the result is all 0.
     Chapter: post-processing.
     """
-    mask = check_mask(mask)
+    mask = as_mask(mask)
 
     def largest(nearest: np.ndarray, count: int) -> np.ndarray:
         return np.arange(count) == _areas(mask, nearest, count, level).argmax()
@@ -104,7 +104,7 @@ def fill_holes(mask: np.ndarray, largest: float = 0.01, level: float = 0.5) -> n
     """
     if not 0 <= largest <= 1:
         raise SeglibError(f"largest is {largest:g}; a share of the picture, 0 to 1, is expected")
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     absent = 1 - mask
     # A pixel exactly at the level belongs to the thing, here as elsewhere.
     beyond = float(np.nextafter(np.float32(1 - level), np.float32(2)))
@@ -144,7 +144,7 @@ def _areas(mask: np.ndarray, nearest: np.ndarray, count: int, level: float) -> n
 
 
 def _morphology(mask: np.ndarray, radius: int, operation: int) -> np.ndarray:
-    mask = check_mask(mask)
+    mask = as_mask(mask)
     side = 2 * check_radius(radius) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return cv2.morphologyEx(mask, operation, disc)

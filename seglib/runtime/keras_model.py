@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, resize
+from seglib.images import as_image, resize
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +51,7 @@ def keras_segmenter(
         )
 
     def segment(photo: np.ndarray) -> np.ndarray:
-        image = resize(check_image(photo, "photo"), size).astype(np.float32)
+        image = resize(as_image(photo, "photo"), size).astype(np.float32)
         given = {"image": image[None], **others} if others else image[None]
         mask = np.asarray(model(given, training=False), np.float32)[0, ..., channel or 0]
         return resize(mask, photo.shape[:2]).clip(0, 1)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, resize
+from seglib.images import as_image, resize
 from seglib.metadata import check_tflite, read_metadata
 from seglib.runtime.tensors import dequantise, is_previous, one_line, quantise
 
@@ -107,7 +107,8 @@ class Segmenter:
         Raises:
             SeglibError: not an image, or the model gives something other than probabilities.
         """
-        return resize(self.raw(photo), check_image(photo, "photo").shape[:2])
+        photo = as_image(photo, "photo")
+        return resize(self.raw(photo), photo.shape[:2])
 
     def raw(self, photo: np.ndarray) -> np.ndarray:
         """Return the mask at the model's own output size, float32 in [0, 1], h x w.
@@ -115,7 +116,8 @@ class Segmenter:
         Raises:
             SeglibError: as for a call.
         """
-        image = resize(check_image(photo, "photo"), self.size).astype(np.float32)
+        photo = as_image(photo, "photo")
+        image = resize(photo, self.size).astype(np.float32)
         image = self._low + image * ((self._high - self._low) / 255)
         with self._lock:
             if self.remembers:

@@ -5,7 +5,7 @@ Chapter: real-time video.
 
 import numpy as np
 
-from seglib.images import check_image
+from seglib.images import as_image
 from seglib.postprocess import Pipeline, PostprocessConfig, cover
 
 
@@ -29,7 +29,7 @@ class Composer:
             SeglibError: the background is not an image, is missing or has no use.
         """
         self._pipeline = Pipeline(config)
-        self._background = None if background is None else check_image(background, "background")
+        self._background = None if background is None else as_image(background, "background")
         self._fitted = self._background
         # Said now, and not by a thread after the camera was opened.
         tiny = np.zeros((2, 2), np.float32)

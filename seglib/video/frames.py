@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image
+from seglib.images import as_image
 
 USUAL_FPS = 30.0
 """Taken where a source does not say its rate, or says something impossible."""
@@ -90,7 +90,7 @@ class Frames:
         if index >= len(self._images):
             return None
         self._next += 1
-        return Frame(index, index / self.fps, check_image(self._images[index], f"frame {index}"))
+        return Frame(index, index / self.fps, as_image(self._images[index], f"frame {index}"))
 
     def close(self) -> None:
         """Forget the pictures."""

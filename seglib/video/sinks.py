@@ -15,7 +15,7 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
-from seglib.images import check_image, resize
+from seglib.images import as_image, resize
 from seglib.video.capture import quiet
 from seglib.video.frames import USUAL_FPS, checked_rate
 
@@ -91,7 +91,7 @@ class VideoWriter:
         Raises:
             SeglibError: not an image, or the codec cannot be written.
         """
-        check_image(picture, "frame")
+        picture = as_image(picture, "frame")
         if self._writer is None:
             self._size = tuple(max(2, side - side % 2) for side in picture.shape[:2])
             self._writer = self._open()

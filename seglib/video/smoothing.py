@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_mask, resize
+from seglib.images import as_mask, resize
 
 
 class Smoother(Protocol):
@@ -60,7 +60,7 @@ class Ema:
         Raises:
             SeglibError: not a mask.
         """
-        mask = check_mask(mask)
+        mask = as_mask(mask)
         if self._mask is None or self._mask.shape != mask.shape:
             self._mask = mask.copy()
         else:
@@ -109,7 +109,7 @@ class MotionEma:
         Raises:
             SeglibError: not a mask, or there is no image.
         """
-        mask = check_mask(mask)
+        mask = as_mask(mask)
         if image is None:
             raise SeglibError("the motion-aware average needs the frame; hand in image=...")
         grey = cv2.cvtColor(resize(image, mask.shape), cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -174,7 +174,7 @@ class OneEuro:
         Raises:
             SeglibError: not a mask.
         """
-        mask = check_mask(mask)
+        mask = as_mask(mask)
         if self._mask is None or self._mask.shape != mask.shape:
             self._mask, self._last = mask.copy(), mask.copy()
             self._speed = np.zeros_like(mask)

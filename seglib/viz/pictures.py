@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask
+from seglib.images import as_image, as_mask
 from seglib.viz.style import COLOURS, OVERLAY, grid, panel
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def overlay(
     Raises:
         SeglibError: image and mask differ in size, or one of them is not what it should be.
     """
-    image = check_image(image)
-    mask = check_mask(mask, shape=image.shape[:2])
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape[:2])
     tint = np.asarray(color, dtype=np.float32)
     weight = strength * mask[..., None]
     mixed = image * (1 - weight) + tint * weight
@@ -143,9 +143,9 @@ def errors(
     Raises:
         SeglibError: the sizes differ.
     """
-    image = check_image(image)
-    inside = check_mask(truth, shape=image.shape[:2]) >= threshold
-    marked = check_mask(mask, shape=image.shape[:2]) >= threshold
+    image = as_image(image)
+    inside = as_mask(truth, shape=image.shape[:2]) >= threshold
+    marked = as_mask(mask, shape=image.shape[:2]) >= threshold
     grey = image.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
     picture = np.where((inside & marked)[..., None], 0.45 * grey + 140, 0.75 * grey)
     for wrong, name in ((marked & ~inside, "vermilion"), (inside & ~marked, "blue")):

@@ -10,7 +10,7 @@ import numpy as np
 
 from seglib import viz
 from seglib.data.augment import AugmentConfig, augment
-from seglib.images import check_image, check_mask
+from seglib.images import as_image, as_mask
 from seglib.widgets.parts import import_ipywidgets, png, short
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def views(
 
     Chapter: augmentation and synthetic portraits.
     """
-    mask = check_mask(mask, shape=check_image(image).shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     config = config or AugmentConfig()
     levels = np.rint(mask * 255).astype(np.uint8)
     shown = []
@@ -76,7 +77,8 @@ def augment_explorer(image: np.ndarray, mask: np.ndarray, columns: int = 4) -> "
 
     Chapter: augmentation and synthetic portraits.
     """
-    mask = check_mask(mask, shape=check_image(image).shape)
+    image = as_image(image)
+    mask = as_mask(mask, shape=image.shape)
     ipywidgets = import_ipywidgets()
     policy = AugmentConfig()
     wide = {"style": {"description_width": "9em"}, "continuous_update": False}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image
+from seglib.images import as_image
 from seglib.widgets.parts import import_ipywidgets, jpeg
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def player(frames: Sequence[np.ndarray], fps: float = 15.0) -> "ipywidgets.VBox"
             f"{len(frames)} frames cannot be played at {fps:g} a second; both have to be above 0"
         )
     ipywidgets = import_ipywidgets()
-    coded = [jpeg(check_image(frame, f"frame {i}")) for i, frame in enumerate(frames)]
+    coded = [jpeg(as_image(frame, f"frame {i}")) for i, frame in enumerate(frames)]
     play = ipywidgets.Play(max=len(coded) - 1, interval=round(1000 / fps))
     slider = ipywidgets.IntSlider(max=len(coded) - 1, description="frame")
     picture = ipywidgets.Image(value=coded[0], format="jpeg")

@@ -10,7 +10,7 @@ import numpy as np
 
 from seglib import viz
 from seglib.errors import SeglibError
-from seglib.images import check_image, check_mask
+from seglib.images import as_image, as_mask
 from seglib.postprocess import CURVES, PRESETS, UPSAMPLERS, Pipeline, PostprocessConfig
 from seglib.widgets.parts import import_ipywidgets, png, short
 
@@ -66,7 +66,7 @@ def postprocess_explorer(image: np.ndarray, mask: np.ndarray) -> "ipywidgets.VBo
     Raises:
         SeglibError: not an image or not a mask, or ipywidgets is not installed.
     """
-    image, mask = check_image(image), check_mask(mask)
+    image, mask = as_image(image), as_mask(mask)
     ipywidgets = import_ipywidgets()
     wide = {"style": {"description_width": "9em"}, "continuous_update": False}
     controls: dict[str, Any] = {

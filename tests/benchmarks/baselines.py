@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import check_image, resize
+from seglib.images import as_image, resize
 from seglib.metadata import check_tflite
 
 
@@ -196,7 +196,7 @@ class BaselineSegmenter:
         """
         low, high = self.baseline.value_range
         values = np.zeros(self._input["shape"], np.float32)
-        small = resize(check_image(photo, "photo"), self.size)
+        small = resize(as_image(photo, "photo"), self.size)
         values[0, ..., :3] = low + small * np.float32((high - low) / 255)
         with self._lock:
             self._interpreter.set_tensor(self._input["index"], values)

@@ -17,7 +17,7 @@ from seglib.data.doctor import pixels, rotation
 from seglib.data.doctor.findings import LOOK, MEND, Finding, thing
 from seglib.data.duplicates import THUMB, Fingerprint, fingerprint
 from seglib.errors import SeglibError
-from seglib.images import read_image, read_mask, resize
+from seglib.images import read_grey, read_image, read_labels, resize
 from seglib.runtime import forget
 
 # About one mask in 500 of five real sets lies below, and about half of those are plainly wrong.
@@ -121,7 +121,7 @@ def _why(task: Task, kind: str, path: Path, error: SeglibError) -> Finding:
         same_shape = abs(shown[0] * size[1] / (shown[1] * size[0]) - 1) < 0.02
         return found("size", "resize" if same_shape else "drop")
     try:
-        levels = np.unique(np.rint(read_mask(path) * 255).astype(int))
+        levels = np.unique(np.rint(read_grey(path) * 255).astype(int))
     except SeglibError:
         return found("values", "stretch" if _two_colours(path) else "drop")
     return found("values", "stretch" if len(levels) == 2 and levels[0] == 0 else "drop")
@@ -142,7 +142,7 @@ def _labels(task: Task, path: Path, seen: Look) -> list[Finding]:
             f"{path} is a JPEG, which makes up class numbers at every edge; get a lossless file"
         )
         return [Finding("jpeg", MEND, message, (task.stem,), "", "drop")]
-    labels = np.rint(read_mask(path) * 255).astype(np.uint8)
+    labels = read_labels(path)
     seen.counts = np.bincount(labels.ravel(), minlength=256)
     unknown = sorted(set(np.flatnonzero(seen.counts).tolist()) - task.classes)
     if not unknown:
@@ -167,7 +167,7 @@ def _share(task: Task, kind: str, mask: np.ndarray, seen: Look) -> None:
 def _encoding(task: Task, kind: str, path: Path) -> list[Finding]:
     with Image.open(path) as picture:
         lossy_format = picture.format if picture.format in ("JPEG", "WEBP") else ""
-    levels = np.rint(read_mask(path) * 255).astype(np.uint8)
+    levels = np.rint(read_grey(path) * 255).astype(np.uint8)
     if lossy_format or path.suffix.lower() != ".png" or pixels.is_lossy(levels):
         how = f"is a {lossy_format}" if lossy_format else "was a JPEG once"
         message = f"{path} {how}, so its edges are smeared; cut it at one half, save it as PNG"

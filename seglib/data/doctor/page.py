@@ -15,7 +15,7 @@ from PIL import Image
 from seglib.data.doctor.findings import FAULTS, MEND, Finding
 from seglib.data.doctor.place import Place, find
 from seglib.errors import SeglibError
-from seglib.images import read_image, read_mask, resize
+from seglib.images import read_grey, read_image, read_labels, resize
 
 if TYPE_CHECKING:
     from seglib.data.doctor.report import Report
@@ -147,10 +147,10 @@ def _strip(stem: str, kind: str, place: Place) -> np.ndarray | None:
     try:
         path = place.masks[kind][stem]
         if kind in place.picks:
-            labels = np.rint(read_mask(path) * 255)
+            labels = read_labels(path)
             mask = np.isin(labels, place.picks[kind]).astype(np.float32)
         else:
-            mask = read_mask(path)
+            mask = read_grey(path)
     except (KeyError, SeglibError):
         return photo
     mask = resize(mask, (HEIGHT, width))

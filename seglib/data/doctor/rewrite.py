@@ -12,7 +12,7 @@ from PIL import Image
 from seglib.data.doctor.place import Place
 from seglib.data.doctor.remedies import Plan
 from seglib.data.doctor.rotation import orientation, turned
-from seglib.images import read_image, read_mask, resize, write_image, write_mask
+from seglib.images import read_grey, read_image, read_labels, resize, write_image, write_mask
 
 
 def write_pair(stem: str, place: Place, plan: Plan, target: Path) -> None:
@@ -71,7 +71,7 @@ def _write_mask(path: Path, out: Path, photo: Path, tag: int, changes: dict[str,
     if "stretch" in changes:
         mask = (read_image(path).max(axis=2) > 0).astype(np.float32)
     else:
-        mask = read_mask(path)
+        mask = read_grey(path)
     if "turn" in changes:
         mask = turned(mask, tag)
     if "resize" in changes:
@@ -84,7 +84,7 @@ def _write_mask(path: Path, out: Path, photo: Path, tag: int, changes: dict[str,
 
 
 def _write_labels(path: Path, out: Path, photo: Path, tag: int, changes: dict[str, str]) -> None:
-    labels = np.rint(read_mask(path) * 255).astype(np.uint8)
+    labels = read_labels(path)
     if "turn" in changes:
         labels = turned(labels, tag)
     picture = Image.fromarray(labels)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import MAX_PIXELS, read_mask
+from seglib.images import MAX_PIXELS, read_grey
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
 _SPLITS = {
@@ -113,7 +113,7 @@ def grey(path: Path) -> np.ndarray:
     Raises:
         SeglibError: it has colours, or class numbers instead of 0 and 255.
     """
-    mask = read_mask(path)
+    mask = read_grey(path)
     top = float(mask.max())
     if np.isclose(top, 1 / 255, atol=1e-6):
         return np.rint(mask * 255).astype(np.float32)

@@ -1,14 +1,20 @@
 """Real-time portrait and hair segmentation for phones: the library behind the book.
 
-`import seglib` is light (NumPy at most): every room below is loaded when it is first named, so a
-program which only runs a `.tflite` never pays for TensorFlow. A first use:
-
     >>> import seglib
     >>> photo = seglib.sample_photo()            # uint8 RGB, H x W x 3
     >>> mask = seglib.load("portrait")(photo)    # float32 in [0, 1], H x W
+
+Every room (`seglib.data`, `seglib.models`, ...) is loaded when it is first named, so a program that
+only runs a `.tflite` never pays for TensorFlow.
+
+An image is uint8 RGB, H x W x 3; a mask is float32 in [0, 1], H x W, 1 where the foreground is.
+Functions also take what can be read one way only: paths, PIL images, grey, RGBA, floats from 0 to
+1, masks of 0 and 255 (see `seglib.images`). Whatever a caller hands in that cannot be used raises
+`SeglibError`, whose one sentence says what was wrong, where, and what to do.
 """
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from seglib.errors import SeglibError
@@ -30,7 +36,8 @@ __all__ = [
     "write_image",
 ]
 
-_ATTRIBUTES = {
+_ROOMS = {room.name for room in pkgutil.iter_modules(__path__) if not room.name.startswith("_")}
+_HOMES = {
     "Segmenter": "runtime",
     "load": "pretrained",
     "read_image": "images",
@@ -38,44 +45,16 @@ _ATTRIBUTES = {
     "write_image": "images",
 }
 
-_SUBMODULES = frozenset(
-    {
-        "benchmark",
-        "check",
-        "cpp",
-        "data",
-        "evaluation",
-        "export",
-        "files",
-        "images",
-        "losses",
-        "matting",
-        "metadata",
-        "metrics",
-        "models",
-        "notebook",
-        "postprocess",
-        "pretrained",
-        "project",
-        "runtime",
-        "training",
-        "video",
-        "viz",
-        "widgets",
-    }
-)
-
 
 def __getattr__(name: str) -> Any:
     """Load a public name or a room on first use (PEP 562)."""
-    if name in _ATTRIBUTES:
-        value = getattr(importlib.import_module(f"seglib.{_ATTRIBUTES[name]}"), name)
-        globals()[name] = value
-        return value
-    if name in _SUBMODULES:
+    if name in _HOMES:
+        globals()[name] = getattr(importlib.import_module(f"seglib.{_HOMES[name]}"), name)
+        return globals()[name]
+    if name in _ROOMS:
         return importlib.import_module(f"seglib.{name}")
     raise AttributeError(f"module 'seglib' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ATTRIBUTES, *_SUBMODULES})
+    return sorted({*globals(), *_HOMES, *_ROOMS})

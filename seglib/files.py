@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or absent: write beside the target, then rename."""
+"""Files and folders: written whole or not at all, listed and read the same way everywhere."""
 
 import codecs
 import errno
@@ -12,11 +12,13 @@ from pathlib import Path
 
 from seglib.errors import SeglibError
 
+__all__ = ["atomic_path", "new_folder", "read_text", "list_files", "list_folders", "sha256"]
+
 _SYSTEM_NAMES = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir"}
 
 
 @contextmanager
-def atomic_path(path: str | Path, room: int = 0) -> Iterator[Path]:
+def atomic_path(path: str | Path, free_bytes: int = 0) -> Iterator[Path]:
     """Yield a temporary path in the target's folder and rename it to `path` on success.
 
     Whatever stood at `path` stays untouched until the new content is complete. The temporary name
@@ -24,8 +26,8 @@ def atomic_path(path: str | Path, room: int = 0) -> Iterator[Path]:
 
     Args:
         path: the file to write. Its folder is made when missing.
-        room: bytes that the disk must have for it, for writers that do not survive a full one:
-            HDF5 brings the whole process down. The temporary file then comes with that many.
+        free_bytes: how much the disk must have room for, for writers that do not survive a full
+            one: HDF5 brings the whole process down. The temporary file then comes with that many.
 
     Raises:
         SeglibError: the folder cannot be written or the disk is full; `path` is as it was.
@@ -33,11 +35,15 @@ def atomic_path(path: str | Path, room: int = 0) -> Iterator[Path]:
     path = Path(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.name, dir=path.parent)
-        os.close(handle)
+        handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.name[-40:], dir=path.parent)
         temporary = Path(name)
         try:
-            _take_up(temporary, room)
+            with open(handle, "wb") as file:
+                for start in range(0, free_bytes, 1 << 20):
+                    # Noise, which no file system can pack.
+                    file.write(os.urandom(min(1 << 20, free_bytes - start)))
+                    file.flush()
+                    os.fsync(handle)
             yield temporary
             temporary.chmod(0o666 & ~_umask())
             os.replace(temporary, path)
@@ -48,9 +54,6 @@ def atomic_path(path: str | Path, room: int = 0) -> Iterator[Path]:
 @contextmanager
 def new_folder(folder: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `folder` and rename it to that on success.
-
-    Args:
-        folder: the folder to make; there must be none of that name yet.
 
     Raises:
         SeglibError: `folder` exists already, its place cannot be written, or the disk is full;
@@ -73,14 +76,53 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _take_up(path: Path, room: int) -> None:
-    """Fill a file, with what a file system that packs cannot make smaller."""
-    if room:
-        with open(path, "wb") as file:
-            for start in range(0, room, 1 << 20):
-                file.write(os.urandom(min(1 << 20, room - start)))
-            file.flush()
-            os.fsync(file.fileno())
+def read_text(path: str | Path) -> str:
+    """Return a text file's content: UTF-8 with or without a byte order mark, or marked UTF-16."""
+    try:
+        content = Path(path).read_bytes()
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if marked else "utf-8-sig")
+    except FileNotFoundError as error:
+        raise SeglibError(f"there is no file {path}; check the name") from error
+    except OSError as error:
+        raise SeglibError(f"cannot read {path} ({error.strerror}); check the file") from error
+    except UnicodeDecodeError as error:
+        raise SeglibError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def list_files(folder: str | Path, suffixes: Collection[str] | None = None) -> list[Path]:
+    """Return the files directly in a folder, sorted, without hidden and system files.
+
+    Args:
+        folder: where to look.
+        suffixes: in lower case, such as (".jpg", ".png"); `.JPG` is then found as well.
+    """
+    files = [path for path in _entries(folder) if path.is_file()]
+    return [path for path in files if suffixes is None or path.suffix.lower() in suffixes]
+
+
+def list_folders(folder: str | Path) -> list[Path]:
+    """Return the folders directly in a folder, sorted, without hidden and system folders."""
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of that name is what systems and editors leave about."""
+    return name.startswith((".", "~$")) or name.lower() in _SYSTEM_NAMES
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _entries(folder: str | Path) -> list[Path]:
+    try:
+        return sorted(path for path in Path(folder).iterdir() if not is_hidden(path.name))
+    except OSError as error:
+        raise SeglibError(f"cannot list {folder} ({error.strerror}); give a folder") from error
 
 
 def _umask() -> int:
@@ -106,59 +148,3 @@ def _explained(path: Path) -> Iterator[None]:
             ) from error
         reason = error.strerror or error
         raise SeglibError(f"cannot write {path} ({reason}); choose another place") from error
-
-
-def read_text(path: str | Path) -> str:
-    """Return a text file's content: UTF-8 with or without a byte order mark, or marked UTF-16."""
-    path = Path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SeglibError(f"cannot read {path} ({error.strerror}); check the name") from error
-    try:
-        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        text = content.decode("utf-16" if marked else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SeglibError(
-            f"{path} is not UTF-8 text (byte {error.start} is {content[error.start]:#04x}); "
-            "save it as UTF-8"
-        ) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def list_files(folder: str | Path, suffixes: Collection[str] | None = None) -> list[Path]:
-    """Return a folder's files, sorted; hidden and system files are left out.
-
-    Args:
-        folder: the folder to look into, not below.
-        suffixes: in lower case, such as (".jpg", ".png"); files' own are compared in lower case.
-    """
-    return [
-        path
-        for path in _entries(folder)
-        if (suffixes is None or path.suffix.lower() in suffixes) and path.is_file()
-    ]
-
-
-def list_folders(folder: str | Path) -> list[Path]:
-    """Return the folders in a folder, sorted; hidden and system folders are left out."""
-    return [path for path in _entries(folder) if path.is_dir()]
-
-
-def _entries(folder: str | Path) -> list[Path]:
-    try:
-        entries = sorted(Path(folder).iterdir())
-    except OSError as error:
-        raise SeglibError(f"there is no folder {folder} to read; check the name") from error
-    return [path for path in entries if not is_hidden(path.name)]
-
-
-def is_hidden(name: str) -> bool:
-    """Return whether a file's or folder's name is one that systems and editors leave about."""
-    return name.startswith((".", "~$")) or name.lower() in _SYSTEM_NAMES
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from seglib.errors import SeglibError
+from seglib.errors import SeglibError, renamed
 from seglib.files import atomic_path, list_files
 
 __all__ = [
@@ -497,3 +497,6 @@ def _keeps(transform: ImageCms.ImageCmsTransform) -> bool:
     colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)
     converted = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
     return int(np.abs(converted.astype(int) - colours).max()) <= 2
+
+
+__getattr__ = renamed(__name__, {"check_image": "as_image", "check_mask": "as_mask"})

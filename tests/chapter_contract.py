@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests"))
 
-from seglib import project
+import address
 
 NOTEBOOKS = ROOT / "notebooks"
 RUNTIMES = ROOT / "book" / "runtimes.json"
@@ -48,7 +48,7 @@ def setup_source(extra: str = "") -> str:
     return (
         f"try:\n{first}    import seglib\n"
         "except ModuleNotFoundError:  # in Colab: adds seglib and changes no other package\n"
-        f'    %pip install -q "{project.requirement(extra)}"\n'
+        f'    %pip install -q "{address.requirement(extra)}"\n'
         "    import seglib"
     )
 
@@ -122,8 +122,8 @@ def check_opening(name: str, notebook: dict) -> Iterator[str]:
     title, table, setup = (source(cell) for cell in cells[:3])
     if not re.match(r"# \S", title):
         yield "cell 0: does not begin with a `# Title`"
-    if BADGE.format(link=project.colab_link(name)) not in title:
-        yield f"cell 0: has no Colab badge that links to {project.colab_link(name)}"
+    if BADGE.format(link=address.colab_link(name)) not in title:
+        yield f"cell 0: has no Colab badge that links to {address.colab_link(name)}"
     rows = header_rows(table)
     if tuple(rows) != ROWS:
         yield f"cell 1: the opening table needs the rows {', '.join(ROWS)}, in this order"

@@ -55,7 +55,7 @@ def test_readme_and_intro_lead_to_every_chapter() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf8")
     intro = (ROOT / "book" / "intro.md").read_text(encoding="utf8")
     for chapter in CHAPTERS:
-        assert contract.project.colab_link(chapter.name) in readme
+        assert contract.address.colab_link(chapter.name) in readme
         assert f"(notebooks/{chapter.name})" in readme
         assert f"(../notebooks/{chapter.name})" in intro
 

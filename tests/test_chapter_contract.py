@@ -41,7 +41,7 @@ def exercise(number: int) -> list[dict]:
 @pytest.fixture
 def chapter() -> dict:
     """A chapter that keeps every rule."""
-    badge = contract.BADGE.format(link=contract.project.colab_link(NAME))
+    badge = contract.BADGE.format(link=contract.address.colab_link(NAME))
     opening = (
         "| In this chapter | |\n|---|---|\n| **Promise** | You write a loss. |\n"
         "| **You need** | [MobileNet-UNet](03_mobilenet_unet.ipynb) |\n"

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import address
 import seglib
 from known_models import build, red
-from seglib import data, images, pretrained, project
+from seglib import data, images, pretrained
 from seglib.cli import main
 from seglib.data import synthetic
 from seglib.postprocess import PRESETS, Pipeline, preset
@@ -272,7 +273,7 @@ def test_a_missing_part_is_named_as_pip_takes_it(absent, command):
     assert done.returncode == 2
     line = done.stderr.strip().splitlines()[-1]
     assert line.startswith("seglib: ") and absent in line
-    assert project.requirement("train") in line
+    assert address.requirement("train") in line
 
 
 def test_wrong_usage_ends_with_code_2():

@@ -38,12 +38,12 @@ def test_room_is_asked_for_before_the_writer_begins(disk):
     path.write_bytes(b"the old one")
     begun = []
     with pytest.raises(SeglibError, match="disk is full"):
-        with atomic_path(path, room=300_000) as temporary:
+        with atomic_path(path, free_bytes=300_000) as temporary:
             begun.append(temporary)
     assert not begun and path.read_bytes() == b"the old one"
     assert list(disk.iterdir()) == [path]
     # What fits is written, and is no longer than what the writer wrote.
-    with atomic_path(path, room=200_000) as temporary:
+    with atomic_path(path, free_bytes=200_000) as temporary:
         temporary.write_bytes(bytes(150_000))
     assert path.read_bytes() == bytes(150_000)
 

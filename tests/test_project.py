@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 
 import address
 import seglib
-from seglib import project
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))
@@ -30,15 +29,6 @@ def requirements(name: str) -> dict[str, list[Requirement]]:
             parsed = Requirement(line)
             found.setdefault(canonicalize_name(parsed.name), []).append(parsed)
     return found
-
-
-def test_links_are_made_from_the_address() -> None:
-    owner_and_name = project.ADDRESS.removeprefix("https://github.com/")
-    link = project.colab_link("00_quick_start.ipynb")
-    assert link.endswith(f"/{owner_and_name}/blob/main/notebooks/00_quick_start.ipynb")
-    assert project.requirement() == f"seglib @ git+{project.ADDRESS}"
-    assert project.requirement("coreml").startswith("seglib[coreml] @ ")
-    assert project.pages_link("x.html").endswith(".github.io/book/x.html")
 
 
 def test_one_address_everywhere() -> None:
@@ -56,7 +46,7 @@ def fork(tmp_path: Path) -> Path:
 
 
 def test_a_moved_repository_is_rewritten_everywhere(fork: Path, monkeypatch) -> None:
-    monkeypatch.setattr(project, "ADDRESS", "https://github.com/somebody/another-name")
+    monkeypatch.setattr(address, "ADDRESS", "https://github.com/somebody/another-name")
     assert len(address.stale(fork)) >= 6
     address.write(fork)
     assert address.stale(fork) == []
@@ -65,7 +55,7 @@ def test_a_moved_repository_is_rewritten_everywhere(fork: Path, monkeypatch) -> 
 
 
 def test_citations_of_other_projects_are_left_alone(fork: Path, monkeypatch) -> None:
-    monkeypatch.setattr(project, "ADDRESS", "https://github.com/somebody/another-name")
+    monkeypatch.setattr(address, "ADDRESS", "https://github.com/somebody/another-name")
     about = fork / "book/about.md"
     cited = ("https://github.com/INRIA/scikit-learn-mooc", "https://keras-team.github.io/x/y")
     with about.open("a", encoding="utf8") as file:

@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import seglib
-from seglib import project
 from seglib.cli import benchmark, convert, data, demo, measure, parity, train, video
 from seglib.errors import SeglibError
+
+_TRAIN = "seglib[train] @ git+https://github.com/segmentation-on-a-phone/book"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package not in ("keras", "tensorflow"):
             raise
-        part = project.requirement("train")
-        return _failed(f'this command needs {package}; install it with: pip install "{part}"')
+        return _failed(f'this command needs {package}; install it with: pip install "{_TRAIN}"')
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has seen enough; nothing may be written any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

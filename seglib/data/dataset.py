@@ -1,31 +1,49 @@
-"""A data set: photos with one kind of mask, loaded by name or from a prepared folder.
+"""A data set, photos with one kind of mask, and the one folder format for all of them.
+
+    images/<stem>.jpg|png|webp  photos, any size
+    masks/<stem>.png            one kind of mask, grey 0..255, the photo's size
+    masks/<kind>/<stem>.png     or several kinds, each in its folder
+    labels/<stem>.png           or one class number per pixel, named in label_list.txt
+    splits.csv                  stem,split: train, val (chooses) or test (is scored once, at the
+                                end); without it every photo is in each of the three
+    dataset.json                name, kind, source, licence, citation ... (optional)
 
 Chapter: data preparation.
 """
 
+import csv
+import io
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seglib.data import folder as prepared
-from seglib.data.folder import KNOWN_SETS
-from seglib.data.sources.catalogue import cache_folder, source
+from seglib.data import fetch, splits
+from seglib.data.splits import PARTS
 from seglib.errors import SeglibError
-from seglib.files import new_folder
-from seglib.images import resize, write_image, write_mask
+from seglib.files import list_files, list_folders, new_folder, read_text
+from seglib.images import (
+    as_image,
+    as_mask,
+    read_image,
+    read_labels,
+    read_mask,
+    resize,
+    write_image,
+    write_mask,
+)
 
-if TYPE_CHECKING:
-    from seglib.data.synthetic import Portraits
-
-KINDS = ("person", "hair", "skin", "clothes")
-# The synthetic set's splits: split -> (portraits, seed).
-_DRAWN = {"train": (300, 0), "val": (80, 1), "all": (380, 2)}
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+Pair = tuple[np.ndarray, np.ndarray]
+_LABELLED = ("person", "hair", "skin", "clothes")
+# Classes that are no garment: the body, and what is carried or worn as an ornament.
+_NO_CLOTHES = (
+    *("null", "hair", "skin", "accessories", "bag", "bracelet", "earrings", "glasses"),
+    *("necklace", "purse", "ring", "sunglasses", "wallet", "watch"),
+)
+_loaders: dict[str, Callable[[str, str | None], "Dataset"]] = {}
 
 
 @dataclass(frozen=True)
@@ -35,8 +53,9 @@ class Dataset:
     Attributes:
         name: the set's name.
         kind: what the masks show, such as "person".
-        split: "train", "val" or "all".
+        split: "train", "val", "test" or "all".
         stems: one name per photo.
+        read: stem -> (image uint8 (h, w, 3) RGB, mask float32 (h, w) in [0, 1]).
         info: the content of dataset.json; empty where there is none.
     """
 
@@ -44,19 +63,16 @@ class Dataset:
     kind: str
     split: str
     stems: tuple[str, ...]
-    _read: Callable[[str], tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    read: Callable[[str], Pair] = field(repr=False)
     info: dict = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
-        """Count of photos."""
         return len(self.stems)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return (image uint8 (h, w, 3) RGB, mask float32 (h, w) in 0..1)."""
-        return self._read(self.stems[index])
+    def __getitem__(self, index: int) -> Pair:
+        return self.read(self.stems[index])
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield every pair in order."""
+    def __iter__(self) -> Iterator[Pair]:
         return (self[index] for index in range(len(self)))
 
     def subset(self, count: int, seed: int = 0) -> "Dataset":
@@ -81,77 +97,103 @@ class Dataset:
 
     @classmethod
     def from_arrays(
-        cls, images: np.ndarray, masks: np.ndarray, name: str, kind: str, split: str = "all"
+        cls,
+        images: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray],
+        name: str,
+        kind: str,
+        split: str = "all",
     ) -> "Dataset":
-        """Wrap images uint8 (n, h, w, 3) and masks uint8 (n, h, w) 0..255 that are in memory.
+        """Wrap pictures that are in memory; a pair that is read is a copy.
 
-        A pair that is read is a copy, which the reader may change.
+        Args:
+            images: (n, h, w, 3), or any sequence of what `seglib.images.as_image` takes: RGB, grey
+                or RGBA, uint8 or floats from 0 to 1, in any memory order.
+            masks: (n, h, w), or a sequence of such: booleans, floats from 0 to 1, {0, 1}, or grey
+                levels 0..255. All masks together decide which of these it is.
+            name: the set's name; the stems are this and a number.
+            kind: what the masks show.
+            split: what the set is called a part of.
         """
-        if len(images) != len(masks):
-            raise SeglibError(f"{len(images)} images and {len(masks)} masks are not pairs")
+        white = white_of(images, masks)
         stems = tuple(f"{name}-{index:05d}" for index in range(len(images)))
         rows = {stem: index for index, stem in enumerate(stems)}
 
-        def read(stem: str) -> tuple[np.ndarray, np.ndarray]:
-            return images[rows[stem]].copy(), masks[rows[stem]].astype(np.float32) / 255
+        def read(stem: str) -> Pair:
+            image, mask = array_pair(images, masks, rows[stem])
+            if mask.shape[2] > 1:
+                raise SeglibError(f"mask {stem} has {mask.shape[2]} channels; choose one of them")
+            return image.copy(), (mask[..., 0] / np.float32(white)).astype(np.float32)
 
         return cls(name, kind, split, stems, read)
 
 
+def white_of(images: Sequence, masks: Sequence[np.ndarray], labels: bool = False) -> int:
+    """Return which value of the masks means 1 (1, 255 or 65535), if they and the images are pairs.
+
+    All masks are judged together, as `seglib.images.as_mask` judges one that holds all their
+    values. With `labels` they must be class numbers, whole and from 0 to 255.
+    """
+    if len(images) != len(masks):
+        raise SeglibError(f"{len(images)} images and {len(masks)} masks are not pairs")
+    found = set()
+    for mask in map(np.asarray, masks):
+        if mask.dtype == np.uint8:
+            found.update(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist())
+        elif mask.dtype.kind != "f" or (mask == np.rint(mask)).all():
+            found.update(np.unique(mask).tolist())
+        else:
+            # The fraction keeps 0 and 1 from being taken for levels of 255.
+            found.update((mask.min().item(), 0.5, mask.max().item()))
+    values = np.array(sorted(found) or [0])
+    if not labels:
+        shares = as_mask(values[None], "set of masks")
+        return round(values[-1] / shares[0, -1]) if values[-1] > 0 else 1
+    if not (values[0] >= 0 and values[-1] <= 255 and (values == np.rint(values)).all()):
+        raise SeglibError(
+            f"the labels hold {values[0]:g} to {values[-1]:g}; whole numbers to 255 are expected"
+        )
+    return 1
+
+
+def array_pair(images: Sequence, masks: Sequence[np.ndarray], index: int) -> Pair:
+    """Return image uint8 (h, w, 3) and mask (h, w, channels), of its own type, of a pair."""
+    image, mask = as_image(images[index], f"image {index}"), np.asarray(masks[index])
+    side = image.shape[:2]
+    if mask.ndim == 3 and mask.shape[:2] != side == mask.shape[1:]:
+        mask = np.moveaxis(mask, 0, 2)
+    if mask.ndim not in (2, 3) or mask.shape[:2] != side:
+        raise SeglibError(
+            f"mask {index} has shape {mask.shape} but its image is {side[1]}x{side[0]} pixels; "
+            "resize the mask to the image first"
+        )
+    return image, mask if mask.ndim == 3 else mask[..., None]
+
+
+def register(name: str, loader: Callable[[str, str | None], Dataset]) -> None:
+    """Let `load` know a set that is no single folder: `loader(split, kind)` returns it."""
+    _loaders[name] = loader
+
+
 def load(name: str, split: str = "train", kind: str | None = None) -> Dataset:
-    """Load a data set by name: from `$SEGLIB_DATA`, the cache, or else the synthetic portraits.
+    """Load a data set by name: from `$SEGLIB_DATA`, the cache, or else its public source.
 
     Args:
         name: a folder's name under a folder that `$SEGLIB_DATA` lists or where
-            `seglib.data.prepare` puts finished sets, or "synthetic".
-        split: "train", "val" or "all".
+            `seglib.data.prepare` puts finished sets, or a set that is known otherwise, such as
+            "portraits".
+        split: "train", "val", "test" or "all". Choose by val, and score the final model on test.
         kind: what the masks must show; by default the set's first kind.
-
-    Returns:
-        The data set. Where no folder is found a line is printed and synthetic portraits stand in:
-        their `name` is "synthetic", so a result can always say what it was measured on.
-
-    Raises:
-        SeglibError: the name is unknown, or the folder is there but cannot be used.
     """
-    if name != "synthetic" and name not in KNOWN_SETS and not _find(name):
-        raise SeglibError(
-            f"no data set is called {name!r}; use one of {', '.join([*KNOWN_SETS, 'synthetic'])}, "
-            "or put a folder of that name where $SEGLIB_DATA points"
-        )
-    folder = _find(name)
-    if folder:
-        return open_folder(folder, split, kind)
-    if name != "synthetic":
-        entry = source(name)
-        how = f"; `seglib data fetch {name}` and `prepare {name}` get it" if entry.fetchable else ""
-        print(f"{name}: no folder of that name under $SEGLIB_DATA; using synthetic portraits{how}")
-    return _synthetic(split, kind or KNOWN_SETS.get(name, KINDS)[0])
-
-
-def _find(name: str) -> Path | None:
-    roots = [Path(root) for root in os.environ.get("SEGLIB_DATA", "").split(os.pathsep) if root]
-    roots.append(cache_folder() / "prepared")
-    return next((root / name for root in roots if (root / name / "images").is_dir()), None)
-
-
-def _synthetic(split: str, kind: str) -> Dataset:
-    if split not in _DRAWN:
-        raise SeglibError(f"no split is called {split!r}; use train, val or all")
-    return replace(_drawn(split).dataset(kind), split=split)
-
-
-# Sixty megabytes at the most, for seconds of drawing that each named set would cost again.
-@lru_cache(maxsize=len(_DRAWN))
-def _drawn(split: str) -> "Portraits":
-    from seglib.data import synthetic
-
-    count, seed = _DRAWN[split]
-    return synthetic.portraits(count, size=128, seed=seed)
+    if name in _loaders:
+        return _loaders[name](split, kind)
+    return open_folder(fetch.find(name), split, kind)
 
 
 def open_folder(folder: str | Path, split: str = "all", kind: str | None = None) -> Dataset:
-    """Open a prepared data set; the format is in `seglib.data.folder`.
+    """Open a prepared data set; the format is in `seglib.data.dataset`.
+
+    Well-known sets that came in two parts are read in three (see `seglib.data.splits`).
 
     Raises:
         SeglibError: the folder is not one, photos and masks do not pair up, splits.csv names
@@ -159,48 +201,196 @@ def open_folder(folder: str | Path, split: str = "all", kind: str | None = None)
             first offenders; `validate` lists all of them.
     """
     folder = Path(folder)
-    prepared.check(folder)
-    info = prepared.read_info(folder)
-    kind = kind or prepared.kinds(folder, info)[0]
-    if kind not in prepared.kinds(folder, info):
-        raise SeglibError(
-            f"{folder} has no {kind!r} masks; it has {', '.join(prepared.kinds(folder, info))}"
-        )
-    images, masks = prepared.image_files(folder), prepared.mask_files(folder, kind)
+    info, images = read_info(folder), image_files(folder)
+    kinds = mask_kinds(folder, info)
+    kind = kind or kinds[0]
+    if kind not in kinds:
+        raise SeglibError(f"{folder} has no {kind!r} masks; it has {', '.join(kinds)}")
+    masks = mask_files(folder, kind)
     unmatched = sorted(set(images) ^ set(masks))
     if unmatched:
         raise SeglibError(
             f"{folder}: {len(unmatched)} stems lack their photo or their {kind} mask, "
             f"such as {', '.join(unmatched[:3])}; add the missing files or remove the lone ones"
         )
-    stems = prepared.stems_of(folder, split, images)
-    pick = prepared.label_indices(folder, kind) if prepared.is_labelled(folder, kind) else None
+    name = info.get("name", folder.name)
+    stems = _stems_of(folder, name, split, images)
+    pick = label_indices(folder, kind) if is_labelled(folder, kind) else None
 
-    def read(stem: str) -> tuple[np.ndarray, np.ndarray]:
-        return prepared.read_pair(images[stem], masks[stem], pick)
+    def read(stem: str) -> Pair:
+        return read_pair(images[stem], masks[stem], pick)
 
-    return Dataset(info.get("name", folder.name), kind, split, stems, read, info)
+    return Dataset(name, kind, split, stems, read, info)
 
 
-def write_folder(folder: str | Path, dataset: Dataset, val_share: float = 0.2) -> Path:
-    """Write a data set in the prepared format; every n-th photo goes to the val split.
+def write_folder(
+    folder: str | Path, dataset: Dataset, val_share: float = 0.2, test_share: float = 0.0
+) -> Path:
+    """Write a data set in the prepared format; every n-th photo goes to the val and test splits.
 
     The folder appears when it is complete, and an existing one is never touched.
-
-    Raises:
-        SeglibError: the folder exists already, or cannot be written.
     """
     folder = Path(folder)
+    val, test = (share and max(2, round(1 / share)) for share in (val_share, test_share))
     with new_folder(folder) as unfinished:
-        for stem, (image, mask) in zip(dataset.stems, dataset, strict=True):
+        lines = ["stem,split"]
+        for index, (stem, (image, mask)) in enumerate(zip(dataset.stems, dataset, strict=True)):
             write_image(unfinished / "images" / f"{stem}.png", image)
             write_mask(unfinished / "masks" / f"{stem}.png", mask)
-        every = max(2, round(1 / val_share))
-        lines = [
-            f"{stem},{'val' if index % every == 0 else 'train'}"
-            for index, stem in enumerate(dataset.stems)
-        ]
-        (unfinished / "splits.csv").write_text("\n".join(["stem,split", *lines]) + "\n")
+            chosen = "test" if test and (index + 1) % test == 0 else "train"
+            lines.append(f"{stem},{'val' if val and index % val == 0 else chosen}")
+        (unfinished / "splits.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         info = {**dataset.info, "name": folder.name, "kind": dataset.kind, "count": len(dataset)}
-        (unfinished / "dataset.json").write_text(json.dumps(info, indent=1) + "\n")
+        text = json.dumps(info, indent=1, ensure_ascii=False)
+        (unfinished / "dataset.json").write_text(text + "\n", encoding="utf-8")
     return folder
+
+
+# The parts of the format, for those who read or check it file by file.
+
+
+def read_pair(image_path: Path, mask_path: Path, pick: Sequence[int] | None = None) -> Pair:
+    """Read one photo, uint8 (h, w, 3), and its mask, float32 (h, w) in [0, 1].
+
+    With `pick` the mask is a picture of class numbers, of which those in `pick` count as 1.
+    """
+    image = read_image(image_path)
+    if pick is None:
+        mask = read_mask(mask_path)
+    else:
+        mask = np.isin(read_labels(mask_path), pick).astype(np.float32)
+    if image.shape[:2] != mask.shape:
+        raise SeglibError(
+            f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels but its photo "
+            f"{image_path.name} is {image.shape[1]}x{image.shape[0]}; make the mask again"
+        )
+    return image, mask
+
+
+def read_info(folder: Path) -> dict:
+    """Return the content of dataset.json, {} where there is none."""
+    path = folder / "dataset.json"
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(read_text(path)))
+    except (ValueError, TypeError) as error:
+        if isinstance(error, SeglibError):
+            raise
+        raise SeglibError(f"{path} is not valid JSON ({error}); mend or delete it") from error
+
+
+def mask_kinds(folder: Path, info: dict) -> tuple[str, ...]:
+    """Return the kinds of mask a folder holds, its main one first."""
+    if (folder / "labels").is_dir():
+        return _LABELLED
+    if not (folder / "masks").is_dir():
+        raise SeglibError(f"{folder} has no masks: put them into masks/ with the photos' stems")
+    named = [path.name for path in list_folders(folder / "masks")]
+    # dataset.json knows which is the main one; folders only know the alphabet.
+    first = [kind for kind in info.get("kinds", ()) if kind in named]
+    alone = info.get("kind") or splits.kind_of(folder.name) or "mask"
+    return tuple(dict.fromkeys([*first, *named])) or (alone,)
+
+
+def image_files(folder: Path) -> dict[str, Path]:
+    """Return stem -> photo."""
+    if not (folder / "images").is_dir():
+        raise SeglibError(
+            f"{folder} is no prepared data set: it has no images/ folder; "
+            "put photos into images/ and their masks, of the same stem, into masks/"
+        )
+    return _by_stem(folder / "images", IMAGE_SUFFIXES, "photos")
+
+
+def mask_files(folder: Path, kind: str, suffixes: Sequence[str] = (".png",)) -> dict[str, Path]:
+    """Return stem -> mask of this kind."""
+    named = folder / "masks" / kind
+    if is_labelled(folder, kind):
+        return _by_stem(folder / "labels", suffixes, "masks")
+    return _by_stem(named if named.is_dir() else folder / "masks", suffixes, "masks")
+
+
+def _by_stem(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
+    files = list_files(folder, suffixes)
+    if not files:
+        raise SeglibError(
+            f"{folder} holds no {what} ({', '.join(suffixes)}); add one for each stem"
+        )
+    found: dict[str, Path] = {}
+    for path in files:
+        if found.setdefault(path.stem, path) != path:
+            raise SeglibError(
+                f"{folder} holds both {found[path.stem].name} and {path.name}; keep one of them"
+            )
+    return found
+
+
+def is_labelled(folder: Path, kind: str) -> bool:
+    """Return whether masks of this kind are picked from class numbers."""
+    return (folder / "labels").is_dir() and not (folder / "masks" / kind).is_dir()
+
+
+def class_names(folder: Path) -> dict[int, str]:
+    """Return class number -> name, from label_list.txt."""
+    path = folder / "label_list.txt"
+    try:
+        lines = [line.split(maxsplit=1) for line in read_text(path).splitlines() if line.strip()]
+        return {int(index): name.strip() for index, name in lines}
+    except ValueError as error:
+        raise SeglibError(
+            f"{path} cannot be read ({error}); it must name each class as `index name`"
+        ) from error
+
+
+def label_indices(folder: Path, kind: str) -> tuple[int, ...]:
+    """Return the class numbers that make up a kind.
+
+    "person" is every class but 0, "clothes" every garment; other kinds are classes themselves.
+    """
+    names = class_names(folder)
+    if kind == "person":
+        return tuple(index for index in names if index)
+    if kind == "clothes":
+        return tuple(index for index, name in names.items() if name not in _NO_CLOTHES)
+    chosen = tuple(index for index, name in names.items() if name == kind)
+    if not chosen:
+        listed = ", ".join(names.values())
+        raise SeglibError(f"{folder / 'label_list.txt'} names no class {kind!r}; it has {listed}")
+    return chosen
+
+
+def read_splits(path: Path) -> list[tuple[str, str]]:
+    """Return the (stem, split) lines of a splits.csv."""
+    rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
+    if not rows or not {"stem", "split"} <= set(rows[0]):
+        raise SeglibError(f"{path} needs a first line `stem,split` and a line per photo")
+    return [(row["stem"] or "", (row["split"] or "").strip()) for row in rows]
+
+
+def _stems_of(folder: Path, name: str, split: str, images: dict[str, Path]) -> tuple[str, ...]:
+    """Return the stems of one split; a folder without splits.csv has all of them in each."""
+    if split not in (*PARTS, "all"):
+        raise SeglibError(f"no split is called {split!r}; use {', '.join(PARTS)} or all")
+    path = folder / "splits.csv"
+    if split == "all" or not path.exists():
+        return tuple(images)
+    rows = read_splits(path)
+    if unknown := {part for _, part in rows} - {*PARTS}:
+        raise SeglibError(f"{path} has the split {unknown.pop()!r}; use {', '.join(PARTS)} only")
+    places = splits.three_way(name, rows)
+    if not any(part == "val" for _, part in places):
+        # Another set of that name, which has none of the listed stems.
+        places = rows
+    if len({*places}) > len(dict(places)):
+        raise SeglibError(f"{path} puts a photo into two splits; `seglib data validate` names it")
+    stems = tuple(stem for stem, part in places if part == split)
+    missing = [stem for stem in stems if stem not in images]
+    if missing:
+        raise SeglibError(
+            f"{path} names photos that are not in images/: {', '.join(missing[:3])} "
+            f"({len(missing)} in all); remove those lines or add the photos"
+        )
+    if not stems:
+        raise SeglibError(f"{path} puts no photo into {split!r}; write {split!r} behind some stems")
+    return stems

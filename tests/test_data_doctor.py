@@ -247,7 +247,7 @@ def test_one_call_mends_what_one_fault_hides_behind_another(folder, tmp_path):
         mask(folder, 4)
     )
     first = examine(folder)
-    assert {f.fault for f in first.findings} == {"values", "size"}
+    assert {f.fault for f in first.findings} == {"values", "size", "leak"}
     mended = doctor.mend(first, tmp_path / "mended", progress=False)
     left = examine(mended)
     assert not [f for f in left.findings if f.remedy], left.table()

@@ -17,7 +17,7 @@ import seglib.files
 from killing import kill_at_random
 from seglib import SeglibError, data, images
 from seglib.cli import main
-from seglib.data import _workers, duplicates
+from seglib.data import duplicates
 from seglib.data.sources import _unfinished
 from seglib.data.sources.layouts import RawPair
 from seglib.data.sources.prepare import assign_splits
@@ -358,7 +358,6 @@ def test_a_real_mirrored_copy_is_found(real_data):
 def test_several_processes_write_the_same_as_one(tmp_path, monkeypatch):
     raw = tree(tmp_path / "raw", 24)
     prepare(raw, tmp_path / "one", workers=1, size=32)
-    monkeypatch.setattr(_workers, "_FEW", 2)
     prepare(raw, tmp_path / "two", workers=2, size=32)
     one, two = content(tmp_path / "one"), content(tmp_path / "two")
     assert one.pop("dataset.json") != two.pop("dataset.json")  # their names differ
@@ -401,8 +400,7 @@ def test_unfinished_work_of_other_options_is_not_used(tmp_path, monkeypatch):
 
 CHILD = """
 import sys
-from seglib.data import _workers, prepare
-_workers._FEW = 2
+from seglib.data import prepare
 print("ready", flush=True)
 prepare("folder", sys.argv[1], sys.argv[2], size=300, workers=2, progress=False)
 """

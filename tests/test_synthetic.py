@@ -1,7 +1,6 @@
 """Synthetic portraits: the same seed, the same portrait; labels and alpha that agree."""
 
-import shutil
-import sys
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from seglib import SeglibError
 from seglib.data import synthetic
 from seglib.data.synthetic import LABELS, SKIN_TONES, STYLES, PortraitConfig
+from seglib.data.workers import spread
 
 SHARP = PortraitConfig(empty=0, back_view=0, hat=0, hand=0, grey=0, jpeg=0, backlight=0, company=0,
                        overlay=0, sharpen=0, blur=(0, 0), noise=(0, 0), framing=(0, 1, 0, 0))
@@ -55,10 +55,9 @@ def test_portraits_do_not_depend_on_the_workers():
         np.testing.assert_array_equal(getattr(alone, name), getattr(three, name))
 
 
-def test_a_killed_worker_is_reported(monkeypatch):
-    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+def test_a_killed_worker_is_reported():
     with pytest.raises(SeglibError, match="a process died"):
-        synthetic.portraits(24, 32, workers=2)
+        list(spread(os._exit, [0] * 24, workers=2))
 
 
 def test_a_second_person_adds_to_the_first():

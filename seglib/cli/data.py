@@ -100,7 +100,7 @@ def _add_prepare(commands: Any) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from seglib.data.folder import read_info
+    from seglib.data.dataset import read_info
     from seglib.data.sources.prepare import prepare
 
     folder = prepare(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from seglib.data.augment import AugmentConfig, augment
 from seglib.data.dataset import Dataset, load, open_folder, write_folder
-from seglib.data.folder import KNOWN_SETS
 from seglib.data.sources.catalogue import entries as list
 from seglib.data.sources.entry import Source
 from seglib.data.sources.export import to_csv, to_numpy
@@ -23,7 +22,6 @@ __all__ = [
     "AugmentConfig",
     "Batches",
     "Dataset",
-    "KNOWN_SETS",
     "Source",
     "augment",
     "fetch",

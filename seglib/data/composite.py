@@ -184,7 +184,7 @@ def on_backgrounds(
         behind = backgrounds[int(rng.integers(len(backgrounds)))]
         return compose(image, mask, behind, rng.uniform(*light)), mask
 
-    return replace(dataset, name=f"{dataset.name} on other backgrounds", _read=read)
+    return replace(dataset, name=f"{dataset.name} on other backgrounds", read=read)
 
 
 def remask(mask: np.ndarray, threshold: float = 0.5, smallest: float = 0.0) -> np.ndarray:

@@ -14,13 +14,16 @@ Chapter: data preparation.
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from seglib.data import fetch, splits
+from seglib.data import splits
+from seglib.data.sources.catalogue import cache_folder, entries
 from seglib.data.splits import PARTS
 from seglib.errors import SeglibError
 from seglib.files import list_files, list_folders, new_folder, read_text
@@ -185,9 +188,25 @@ def load(name: str, split: str = "train", kind: str | None = None) -> Dataset:
         split: "train", "val", "test" or "all". Choose by val, and score the final model on test.
         kind: what the masks must show; by default the set's first kind.
     """
+    roots = [Path(root) for root in os.environ.get("SEGLIB_DATA", "").split(os.pathsep) if root]
+    roots.append(cache_folder() / "prepared")
+    for root in roots:
+        if (root / name / "images").is_dir():
+            return open_folder(root / name, split, kind)
+    import_module("seglib.data.synthetic")
     if name in _loaders:
         return _loaders[name](split, kind)
-    return open_folder(fetch.find(name), split, kind)
+    kinds = {entry.name: entry.kinds for entry in entries() if entry.raw}
+    if name not in kinds:
+        raise SeglibError(
+            f"no data set is called {name!r}; use one of {', '.join(kinds)}, synthetic, "
+            "or put a folder of that name where $SEGLIB_DATA points"
+        )
+    print(
+        f"{name}: no folder of that name under $SEGLIB_DATA; using synthetic portraits"
+        f"; `seglib data fetch {name}` and `prepare {name}` get it"
+    )
+    return _loaders["synthetic"](split, kind or kinds[name][0])
 
 
 def open_folder(folder: str | Path, split: str = "all", kind: str | None = None) -> Dataset:

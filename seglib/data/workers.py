@@ -31,10 +31,11 @@ def spread(
     in this one, None takes every core from 64 items on, below which their start takes longer.
     `progress` names the bar; "" shows none.
     """
-    workers = workers or (cores() if len(items) >= 64 else 1)
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+    workers = workers or (cores() if len(items) >= 64 else 1)
+    workers = max(1, min(workers, len(chunks)))
     with tqdm(total=len(items), unit="pair", desc=progress, disable=not progress) as bar:
-        parallel = Parallel(min(workers, max(1, len(chunks))), return_as="generator")
+        parallel = Parallel(workers, return_as="generator")
         try:
             for results in parallel(delayed(_call)(function, chunk, workers) for chunk in chunks):
                 bar.update(len(results))

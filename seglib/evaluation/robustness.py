@@ -143,9 +143,9 @@ def damaged(dataset: Dataset, kind: str, level: float, seed: int = 0) -> Dataset
 
     def read(stem: str) -> Pair:
         chance = [seed, zlib.crc32(stem.encode())]
-        return damage(*dataset._read(stem), kind, level, chance)
+        return damage(*dataset.read(stem), kind, level, chance)
 
-    return replace(dataset, _read=read)
+    return replace(dataset, read=read)
 
 
 def robustness(

@@ -27,8 +27,8 @@ import numpy as np
 from PIL import Image
 
 from seglib.data import prepare
-from seglib.data._workers import cores
 from seglib.data.sources import catalogue, layouts
+from seglib.data.workers import cores
 from seglib.images import resize, write_image, write_mask
 
 MEASURE = """

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from seglib.data import duplicates
-from seglib.data._workers import spread
 from seglib.data.doctor import polarity, splits
 from seglib.data.doctor.findings import FAULTS, LOOK, MEND, Finding, thing
 from seglib.data.doctor.looks import Look, Task, look
 from seglib.data.doctor.place import Place, find
 from seglib.data.doctor.report import Report
+from seglib.data.workers import spread
 from seglib.errors import SeglibError
 
 AGREE = 0.9  # IoU of two masks of one picture; independent masks of EG1800 have 0.92 to 0.99
@@ -35,7 +35,7 @@ def examine(
     """Find what is wrong with a prepared data set. Nothing is changed.
 
     Args:
-        folder: the set, in the format of `seglib.data.folder`.
+        folder: the set, in the format of `seglib.data.dataset`.
         kind: look at masks of this kind only; by default at all kinds.
         progress: show a bar on the standard error.
         workers: processes; by default one for each core.
@@ -151,7 +151,8 @@ def _looks(
     # by every process.
     _segmenter.cache_clear()
     _segmenter(model)
-    return spread(partial(_look, model), tasks, workers, place.folder.name if progress else "")
+    bar = place.folder.name if progress else ""
+    return list(spread(partial(_look, model), tasks, workers, bar))
 
 
 def _look(model: Model | None, task: Task) -> Look:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seglib.data import folder as prepared
+from seglib.data import dataset as prepared
 from seglib.data.doctor import pixels, rotation
 from seglib.data.doctor.findings import LOOK, MEND, Finding, thing
 from seglib.data.duplicates import THUMB, Fingerprint, fingerprint
@@ -84,6 +84,10 @@ def look(task: Task, segment: Callable[[np.ndarray], np.ndarray] | None = None) 
             labels_done.add(path)
             seen.findings.extend(_labels(task, path, seen))
         _share(task, kind, mask, seen)
+        if pick is None and mask.max() == 1 and read_grey(path).max() < 0.1:
+            message = f"{path} holds 0 and 1, which most programs show as black; multiply by 255"
+            seen.findings.append(Finding("values", MEND, message, (task.stem,), kind, "stretch"))
+            continue
         if task.deep:
             if pick is None:
                 seen.findings.extend(_encoding(task, kind, path))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from seglib.data import folder as prepared
+from seglib.data import dataset as prepared
 from seglib.errors import SeglibError
 
 
@@ -57,9 +57,8 @@ def find(folder: str | Path, kind: str | None = None) -> Place:
         SeglibError: images/, the masks, dataset.json, label_list.txt or splits.csv cannot be used.
     """
     folder = Path(folder)
-    prepared.check(folder)
     info = prepared.read_info(folder)
-    kinds = prepared.kinds(folder, info)
+    kinds = prepared.mask_kinds(folder, info)
     if kind is not None and kind not in kinds:
         raise SeglibError(f"{folder} has no {kind!r} masks; it has {', '.join(kinds)}")
     kinds = kinds if kind is None else (kind,)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from seglib.data import folder as prepared
+from seglib.data import dataset as prepared
 from seglib.data.dataset import open_folder
 from seglib.data.sources._unfinished import owned
 from seglib.errors import SeglibError
@@ -97,7 +97,7 @@ def to_csv(folder: str | Path, output: str | Path) -> Path:
     if output.exists():
         raise SeglibError(f"{output} exists already; choose a new name")
     dataset = open_folder(folder, "all")
-    kinds = prepared.kinds(folder, dataset.info)
+    kinds = prepared.mask_kinds(folder, dataset.info)
     if any(prepared.is_labelled(folder, kind) for kind in kinds):
         raise SeglibError(f"{folder} keeps classes in labels/, not masks; export it to npy instead")
     images = prepared.image_files(folder)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import seglib
 from seglib.data import duplicates
-from seglib.data._workers import spread
 from seglib.data.sources import layouts
 from seglib.data.sources._pairs import Job, Outcome, prepare_pair
 from seglib.data.sources._unfinished import owned
@@ -25,6 +24,7 @@ from seglib.data.sources.catalogue import cache_folder, source
 from seglib.data.sources.entry import Source
 from seglib.data.sources.fetch import MANIFEST, manifest
 from seglib.data.sources.layouts import Listing, RawPair
+from seglib.data.workers import spread
 from seglib.errors import SeglibError
 
 _SHOWN = 8
@@ -90,7 +90,7 @@ def prepare(
     with owned(target) as part:
         _begin(part, entry, raw, size, listing)
         jobs = [Job(entry.layout, pair, listing.kinds, part, size) for pair in listing.pairs]
-        outcomes = spread(prepare_pair, jobs, workers, "preparing" if progress else "")
+        outcomes = [*spread(prepare_pair, jobs, workers, "preparing" if progress else "")]
         bad = [*listing.faults, *((o.stem, o.fault) for o in outcomes if o.fault)]
         good = [outcome for outcome in outcomes if not outcome.fault]
         if bad and not skip_bad:

@@ -23,8 +23,16 @@ import numpy as np
 from seglib.data.dataset import Dataset, register
 from seglib.data.synthetic.body import draw_body, draw_hand, draw_hat
 from seglib.data.synthetic.config import (
-    BACKGROUND, CLOTHES, HAIR, HAIR_TONES, LABELS, SKIN, SKIN_TONES, STYLES, PortraitConfig,
-)  # fmt: skip
+    BACKGROUND,
+    CLOTHES,
+    HAIR,
+    HAIR_TONES,
+    LABELS,
+    SKIN,
+    SKIN_TONES,
+    STYLES,
+    PortraitConfig,
+)
 from seglib.data.synthetic.drawing import dim
 from seglib.data.synthetic.hair import Hair, draw_tied, open_for_face, paint_hair
 from seglib.data.synthetic.people import Figure, draw_head
@@ -40,6 +48,7 @@ VERSION = 2
 """Raised whenever the same seed draws another picture; results belong to one version."""
 
 _OVERSIZE = 1.5
+_USUAL = PortraitConfig()
 # The set called "synthetic": split -> (portraits, seed).
 _SPLITS = {"train": (300, 0), "val": (80, 1), "all": (380, 2), "test": (80, 3)}
 
@@ -111,7 +120,7 @@ def _drawn(split: str) -> Portraits:
 
 
 def portraits(count: int, size: int = 128, seed: int = 0,
-              config: PortraitConfig = PortraitConfig(), workers: int | None = None) -> Portraits:
+              config: PortraitConfig = _USUAL, workers: int | None = None) -> Portraits:
     """Draw `count` portraits; number i depends on seed and i alone, not on `count` or `workers`.
 
     Args:
@@ -148,7 +157,7 @@ def _check(size: int, seed: int | Sequence[int]) -> None:
 
 
 def draw(seed: int | Sequence[int], size: int = 128,
-         config: PortraitConfig = PortraitConfig()) -> Portrait:
+         config: PortraitConfig = _USUAL) -> Portrait:
     """Draw one portrait.
 
     Args:

@@ -5,10 +5,21 @@ import numpy as np
 
 from seglib.data.synthetic.config import CLOTHES, SKIN
 from seglib.data.synthetic.drawing import (
-    Frame, dim, ellipse, fill, lines, noise, picture, random_colour, rounded, shade, soften,
+    Frame,
+    dim,
+    ellipse,
+    fill,
+    lines,
+    noise,
+    picture,
+    random_colour,
+    rounded,
+    shade,
+    soften,
     two_tone,
-)  # fmt: skip
+)
 from seglib.data.synthetic.people import Figure
+
 
 def _fabric(figure: Figure) -> np.ndarray:
     """Some fabric all over the canvas, uint8 (size, size, 3): colour, pattern, folds, light."""

@@ -15,9 +15,18 @@ import numpy as np
 
 from seglib.data.synthetic.config import HAIR
 from seglib.data.synthetic.drawing import (
-    ellipse, fill, lines, noise, noise_bank, random_colour, rounded, soften, two_tone,
-)  # fmt: skip
+    ellipse,
+    fill,
+    lines,
+    noise,
+    noise_bank,
+    random_colour,
+    rounded,
+    soften,
+    two_tone,
+)
 from seglib.data.synthetic.people import Figure
+
 
 @dataclass
 class Cut:

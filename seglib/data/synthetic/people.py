@@ -15,9 +15,20 @@ import numpy as np
 
 from seglib.data.synthetic.config import HAIR_TONES, SKIN, SKIN_TONES, STYLES, PortraitConfig
 from seglib.data.synthetic.drawing import (
-    Canvas, Frame, dim, ellipse, fill, lay, lines, noise, random_colour, rounded, soften,
-)  # fmt: skip
+    Canvas,
+    Frame,
+    dim,
+    ellipse,
+    fill,
+    lay,
+    lines,
+    noise,
+    random_colour,
+    rounded,
+    soften,
+)
 from seglib.data.synthetic.scenes import background
+
 
 def _skin_colour(rng: np.random.Generator) -> tuple[int, np.ndarray]:
     """A random index into `SKIN_TONES` and a colour of that tone, float (3,), 8..250."""

@@ -14,9 +14,22 @@ import cv2
 import numpy as np
 
 from seglib.data.synthetic.drawing import (
-    Canvas, Frame, Range, circle, ellipse, fill, lines, noise, picture, ramp, random_colour,
-    rounded, shade, two_tone,
-)  # fmt: skip
+    Canvas,
+    Frame,
+    Range,
+    circle,
+    ellipse,
+    fill,
+    lines,
+    noise,
+    picture,
+    ramp,
+    random_colour,
+    rounded,
+    shade,
+    two_tone,
+)
+
 
 def words(rng: np.random.Generator, picture: np.ndarray, value, place: tuple[float, float],
           tall: float) -> None:

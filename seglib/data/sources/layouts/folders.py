@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.folder import read_splits
+from seglib.data.dataset import read_splits
 from seglib.data.sources.layouts.common import Listing, RawPair, grey, photos, split_name, unique
 from seglib.errors import SeglibError
 from seglib.images import read_image

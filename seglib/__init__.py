@@ -18,6 +18,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from seglib.errors import SeglibError
+from seglib.registry import register_engine
 
 if TYPE_CHECKING:
     from seglib.images import read_image, sample_photo, write_image
@@ -45,6 +46,8 @@ _HOMES = {
     "write_image": "images",
 }
 
+# Formats whose engines live in rooms that the core does not know.
+register_engine(".onnx", "seglib.export.onnx:OnnxEngine")
 
 def __getattr__(name: str) -> Any:
     """Load a public name or a room on first use (PEP 562)."""

@@ -9,6 +9,7 @@ from seglib import SeglibError, export, models, pretrained, sample_photo
 from seglib.cli import main
 from seglib.export import trial_nets
 from seglib.images import resize
+from seglib.runtime import run_images
 
 GOOD = [name for name, taken in trial_nets.names().items() if taken]
 BAD = [name for name, taken in trial_nets.names().items() if not taken]
@@ -126,5 +127,5 @@ def test_the_gpu_gives_the_masks_of_the_cpu(name):
     images = np.stack([photo, photo[:, ::-1]])
     run = export.run_gpu(pretrained.path(name), images)
     assert run.accelerated
-    masks = export.run_tflite(pretrained.path(name), images)
+    masks = run_images(pretrained.path(name), images)
     assert np.abs(run.masks.reshape(masks.shape) - masks).max() < 1e-4

@@ -103,8 +103,6 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.postprocess.bands",
         "seglib.postprocess.frames",
         "seglib.postprocess.reference",
-        "seglib.runtime.onnx_interpreter",
-        "seglib.runtime.tensors",
         "seglib.training.checkpoint",
         "seglib.training.heads",
         "seglib.training.objective",

@@ -17,13 +17,13 @@ from seglib.export import (
     Program,
     matrix,
     parity,
-    run_onnx,
     to,
     to_onnx,
 )
 from seglib.export.ncnn import run_ncnn
 from seglib.export.ways import Unavailable, ways
 from seglib.models import load_config
+from seglib.runtime import run_images
 from warm_net import H, W, views, warm_net
 
 
@@ -145,9 +145,9 @@ def test_onnx_runs_in_a_segmenter(made, tmp_path):
         assert segment.size == (H, W)
         np.testing.assert_allclose(segment(images[0]), expected, atol=1e-5)
     assert segment.labels == ("warm",)
-    np.testing.assert_allclose(run_onnx(planar, images), run_onnx(first, images), atol=1e-5)
+    np.testing.assert_allclose(run_images(planar, images), run_images(first, images), atol=1e-5)
     with pytest.raises(SeglibError, match=r"reads images of shape .*48, 64"):
-        run_onnx(first, images[:, :32])
+        run_images(first, images[:, :32])
 
 
 def test_damaged_files_are_named(made, tmp_path):

@@ -10,8 +10,9 @@ import pytest
 
 from export_net import masks_of, net, other_net, pictures, tflite
 from seglib.errors import SeglibError
-from seglib.export import ops, run_tflite, to_tflite, unflatten
+from seglib.export import ops, to_tflite, unflatten
 from seglib.metadata import read_metadata
+from seglib.runtime import run_images
 
 # (largest, mean) absolute difference to Keras on pictures which the network was trained on.
 ALLOWED = {
@@ -26,7 +27,7 @@ ALLOWED = {
 def test_masks_are_those_of_keras(precision):
     images = pictures()[0][40:48]
     expected = masks_of(net(), images)
-    gaps = np.abs(run_tflite(tflite(precision), images) - expected)
+    gaps = np.abs(run_images(tflite(precision), images) - expected)
     assert np.ptp(expected) > 0.9
     assert gaps.max() < ALLOWED[precision][0]
     assert gaps.mean() < ALLOWED[precision][1]
@@ -35,7 +36,7 @@ def test_masks_are_those_of_keras(precision):
 def test_the_other_encoder_and_decoder(tmp_path):
     images = pictures()[0][:2]
     path = to_tflite(other_net(), tmp_path / "other.tflite")
-    np.testing.assert_allclose(run_tflite(path, images), masks_of(other_net(), images), atol=1e-5)
+    np.testing.assert_allclose(run_images(path, images), masks_of(other_net(), images), atol=1e-5)
 
 
 def test_batch_is_fixed_and_names_are_kept():
@@ -80,7 +81,7 @@ def test_flat_masks_keep_their_place():
     expected = masks_of(net(), images) > 0.5
     lopsided = min(range(len(images)), key=lambda index: worst(expected[index]))
     assert worst(expected[lopsided]) < 0.5
-    flat = run_tflite(tflite("int8", flat=True, integer_io=True), images[lopsided : lopsided + 1])
+    flat = run_images(tflite("int8", flat=True, integer_io=True), images[lopsided : lopsided + 1])
     assert flat.shape == (1, 64 * 64)
     assert iou(unflatten(flat, (64, 64, 1)) > 0.5, expected[lopsided]) > 0.9
 
@@ -103,7 +104,7 @@ def test_mixed_precision_models_are_exported_in_float32(tmp_path):
     model = keras.Model(inputs, outputs)
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3), np.uint8)
     path = to_tflite(model, tmp_path / "mixed.tflite", metadata={"size": 3})
-    np.testing.assert_allclose(run_tflite(path, images), masks_of(model, images), atol=0.02)
+    np.testing.assert_allclose(run_images(path, images), masks_of(model, images), atol=0.02)
     assert read_metadata(path)["size"] == [8, 12]
     assert all(op.dtype == "float32" for op in ops(path))
 
@@ -169,14 +170,14 @@ def test_arguments_which_do_not_fit(tmp_path):
     with pytest.raises(SeglibError, match="fixed sizes"):
         to_tflite(keras.Model(free, keras.layers.Conv2D(1, 1)(free)), good)
     with pytest.raises(SeglibError, match=r"shape \(1, 64, 64, 3\)"):
-        run_tflite(tflite("float32"), np.zeros((1, 32, 32, 3), np.uint8))
+        run_images(tflite("float32"), np.zeros((1, 32, 32, 3), np.uint8))
 
 
 def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "cut.tflite"
     path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(200))
     with pytest.raises(SeglibError, match=r"cut\.tflite cannot be run"):
-        run_tflite(path, pictures()[0][:1])
+        run_images(path, pictures()[0][:1])
 
 
 def test_other_keras_backends_get_a_remedy():

@@ -19,7 +19,6 @@ from seglib.export import (
     letter_f,
     ops,
     pack,
-    run_tflite,
     stored_bytes,
     stripes,
     to_phwc4,
@@ -27,7 +26,7 @@ from seglib.export import (
     unflatten,
     unpack,
 )
-from seglib.runtime import Segmenter
+from seglib.runtime import Segmenter, run_images
 
 SIDES = st.integers(1, 9)
 ARRAYS = st.tuples(SIDES, SIDES, st.integers(1, 13)).flatmap(
@@ -163,7 +162,7 @@ def test_an_export_hands_the_letter_over_as_it_is(tmp_path, flat):
     path = to_tflite(model, tmp_path / "red.tflite", flat=flat)
     photo = np.zeros((24, 36, 3), np.uint8)
     photo[..., :1] = 255 * letter_f()
-    mask = run_tflite(path, photo[None])[0]
+    mask = run_images(path, photo[None])[0]
     np.testing.assert_allclose(mask.reshape(24, 36, 1), letter_f(), atol=1e-6)
     np.testing.assert_allclose(Segmenter(path)(photo), letter_f()[..., 0], atol=1e-6)
     assert stripes(mask.reshape(24, 36)) < 0.5

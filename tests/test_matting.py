@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seglib import SeglibError, data
-from seglib.export import run_tflite, to_tflite
+from seglib.export import to_tflite
 from seglib.losses import bce_loss
 from seglib.matting import matting_errors, unknown_band
 from seglib.matting.losses import alpha_loss, matting_losses
@@ -22,6 +22,7 @@ from seglib.matting.pictures import (
 )
 from seglib.models import UNetConfig, build, mobile_unet
 from seglib.models.feathering import feathered
+from seglib.runtime import run_images
 
 DRAWN = data.synthetic.portraits(6, 96, seed=7)
 ALPHA = DRAWN.alphas[1].astype(np.float32) / 255
@@ -101,7 +102,7 @@ def test_a_feathered_network_goes_to_tflite(pair, tmp_path):
     path = to_tflite(full, tmp_path / "alpha.tflite")
     expected = np.asarray(full(images.astype(np.float32), training=False))
     np.testing.assert_allclose(
-        run_tflite(path, images).reshape(expected.shape), expected, atol=1e-4
+        run_images(path, images).reshape(expected.shape), expected, atol=1e-4
     )
 
 

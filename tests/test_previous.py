@@ -16,7 +16,7 @@ from seglib.data.previous import FIRST_FRAMES, KINDS, FilmBatches, PreviousConfi
 from seglib.evaluation import evaluate
 from seglib.metadata import read_metadata
 from seglib.models import UNetConfig, add_previous, drop_previous, mobile_unet, reads_previous
-from seglib.runtime import forget, keras_segmenter
+from seglib.runtime import keras_segmenter, open_engine, reset_state
 from seglib.training import TrainConfig, fit
 from seglib.training.experiment import DataConfig, Experiment
 from seglib.training.running import run
@@ -275,7 +275,7 @@ def test_an_experiment_may_describe_it(tmp_path):
 def test_the_file_says_what_it_reads(file, film_net):
     inside = read_metadata(file)
     assert inside["previous_shape"] == [SIZE, SIZE, 1] and inside["size"] == SIZE
-    (signature,) = export.open_interpreter(file).get_signature_list().values()
+    (signature,) = open_engine(file).interpreter.get_signature_list().values()
     assert sorted(signature["inputs"]) == ["image", "previous"]
     assert signature["outputs"] == ["mask"]
     assert export.audit(file).ok
@@ -313,12 +313,12 @@ def test_other_formats_say_that_they_cannot(film_net, tmp_path):
 def test_a_segmenter_keeps_its_mask_from_call_to_call(file, film_net):
     images = pictures()[0][:5]
     segmenter = Segmenter(file)
-    assert segmenter.remembers
+    assert segmenter.stateful
     found = np.stack([segmenter(image) for image in images])
     np.testing.assert_allclose(found, own_masks(film_net, images), atol=1e-4)
     first = np.concatenate([own_masks(film_net, images[i : i + 1]) for i in range(5)])
     assert np.abs(found[1:] - first[1:]).max() > 0.05
-    segmenter.reset()
+    segmenter.reset_state()
     np.testing.assert_allclose(segmenter(images[3]), first[3], atol=1e-4)
     # A photo of another size is another film.
     wide = np.concatenate([images[2], images[2]], axis=1)
@@ -333,10 +333,10 @@ def test_to_forget_is_for_whoever_remembers(file):
     segmenter = Segmenter(file)
     first = segmenter.raw(image)
     assert np.abs(segmenter.raw(image) - first).max() > 0.01
-    forget(segmenter.raw)
+    reset_state(segmenter.raw)
     np.testing.assert_array_equal(segmenter.raw(image), first)
-    forget(lambda photo: photo)
-    forget(np.mean)
+    reset_state(lambda photo: photo)
+    reset_state(np.mean)
 
 
 def test_a_mask_of_another_shape_is_refused(tmp_path):

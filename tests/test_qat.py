@@ -8,8 +8,9 @@ from export_net import SIZE, other_net
 from export_net import net as trained
 from export_net import pictures as small_pictures
 from seglib import SeglibError
-from seglib.export import ops, qat, run_tflite, to_tflite
+from seglib.export import ops, qat, to_tflite
 from seglib.export.folding import fold_batchnorm
+from seglib.runtime import run_images
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_the_file_is_int8_throughout_without_representative_images(aware, pictur
     kinds = {op.dtype for op in ops(path) if op.name not in ("DEQUANTIZE", "QUANTIZE")}
     assert kinds == {"int8"}
     expected = aware.predict(pictures.astype(np.float32), verbose=0)
-    gaps = np.abs(run_tflite(path, pictures).reshape(expected.shape) - expected)
+    gaps = np.abs(run_images(path, pictures).reshape(expected.shape) - expected)
     # A step of the mask is 1/256; an integer kernel may round the other way now and then.
     assert gaps.mean() < 0.5 / 256 and gaps.max() < 16 / 256
 

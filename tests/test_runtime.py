@@ -202,6 +202,6 @@ def test_a_keras_model_is_run_as_its_file_would_be(models):
     photo = seglib.sample_photo()[:90, :100]
     mask = keras_segmenter(model, channel=0)(photo)
     assert np.allclose(mask, Segmenter(models["hwc"])(photo), atol=1e-5)
-    for channel in (None, 3, -1):
-        with pytest.raises(SeglibError, match="3 output channels"):
+    for channel, words in ((None, "3 output channels"), (3, "0 to 2"), (-1, "0 to 2")):
+        with pytest.raises(SeglibError, match=words):
             keras_segmenter(model, channel)

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from seglib import metrics
 from seglib.data.dataset import Dataset
-from seglib.runtime import forget
+from seglib.runtime import reset_state
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def calibration(
     """
     table = np.zeros((bins, 3))
     for image, truth in tqdm(dataset, desc=f"calibration, {dataset.name}", disable=not progress):
-        forget(segment)
+        reset_state(segment)
         table += metrics.reliability(segment(image), truth, bins)
     share, confidence, observed = (table / len(dataset)).T
     filled = np.where(share > 0, share, np.nan)

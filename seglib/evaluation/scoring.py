@@ -13,7 +13,7 @@ from seglib import metrics
 from seglib.data.dataset import Dataset
 from seglib.errors import SeglibError
 from seglib.evaluation.intervals import Interval, interval, paired, subjects
-from seglib.runtime import forget
+from seglib.runtime import reset_state
 
 PERSONS = ("lfw_hair", "lfw_parts")
 """Sets whose photos are named after the persons they show, some of them several times."""
@@ -134,6 +134,6 @@ def evaluate(
     for stem, (image, truth) in tqdm(
         pairs, total=len(dataset), desc=f"scoring {dataset.name}", disable=not progress
     ):
-        forget(segment)
+        reset_state(segment)
         rows.append({"stem": stem, **metrics.scores(segment(image), truth, threshold)})
     return Scores(dataset.name, dataset.kind, tuple(rows))

@@ -3,6 +3,7 @@
 Chapters: TFLite conversion; Core ML conversion; the GPU delegate and flattened output.
 """
 
+from seglib.errors import renamed
 from seglib.export.audit import Audit, Refusal, audit, recorded_verdicts, verdict_table
 from seglib.export.coreml import to_coreml
 from seglib.export.coreml_run import Program, run_coreml
@@ -25,7 +26,7 @@ from seglib.export.layout import (
 )
 from seglib.export.matrix import Cell, Matrix, matrix
 from seglib.export.ncnn import run_ncnn, to_ncnn
-from seglib.export.onnx import run_onnx, to_onnx
+from seglib.export.onnx import to_onnx
 from seglib.export.operations import Op, ops
 from seglib.export.parity import (
     THRESHOLDS,
@@ -39,7 +40,6 @@ from seglib.export.resample import which_convention
 from seglib.export.saved import run_graphdef, run_savedmodel, to_graphdef, to_savedmodel
 from seglib.export.targets import TARGETS, Target, benchmark_grid, to
 from seglib.export.tflite import to_tflite
-from seglib.export.tflite_run import open_interpreter, run_tflite
 
 __all__ = [
     "TARGETS",
@@ -66,7 +66,6 @@ __all__ = [
     "interleave",
     "letter_f",
     "matrix",
-    "open_interpreter",
     "ops",
     "pack",
     "parity",
@@ -76,9 +75,7 @@ __all__ = [
     "run_gpu",
     "run_graphdef",
     "run_ncnn",
-    "run_onnx",
     "run_savedmodel",
-    "run_tflite",
     "stored_bytes",
     "stripes",
     "to",
@@ -94,3 +91,12 @@ __all__ = [
     "verdict_table",
     "which_convention",
 ]
+
+__getattr__ = renamed(
+    __name__,
+    {
+        "open_interpreter": "seglib.runtime.open_engine",
+        "run_onnx": "seglib.runtime.run_images",
+        "run_tflite": "seglib.runtime.run_images",
+    },
+)

@@ -24,6 +24,7 @@ from seglib.export.graph import Graph, facts, metadata_text
 from seglib.export.proof import probe_images, problem_with
 from seglib.export.tflite import convert
 from seglib.files import atomic_path
+from seglib.runtime.engines import Engine, Tensor, one_line, run_images
 
 if TYPE_CHECKING:
     import keras
@@ -64,9 +65,9 @@ def to_onnx(
     entry = made.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, metadata_text(kept, path)
     content = made.SerializeToString()
-    session = open_session(content, str(path))
+    engine = OnnxEngine(content, name=str(path))
     images = probe_images(graph.input_shape)
-    problem = problem_with(graph, lambda x: run_session(session, x, str(path)), images, _BROKEN)
+    problem = problem_with(graph, lambda x: run_images(engine, x), images, _BROKEN)
     if problem:
         raise SeglibError(
             f"the ONNX conversion of {model.name} is broken ({problem}), so {path} was not "
@@ -105,75 +106,56 @@ def onnx_model(
     return made, graph
 
 
-def run_onnx(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Run an `.onnx` file on images as they are and return its output as float32 (N, ...).
+class OnnxEngine(Engine):
+    """ONNX Runtime on the CPU."""
 
-    Args:
-        path: a model with one image input of batch 1, channels first or last, and one output.
-        images: uint8 (N, H, W, 3) of the model's own size.
-        threads: number of CPU threads.
-
-    Raises:
-        SeglibError: onnxruntime is missing, the file cannot be read or run, or the images do not
-            fit it.
-    """
-    return run_session(open_session(path, str(path), threads), images, str(path))
-
-
-def open_session(
-    model: str | Path | bytes, name: str, threads: int = 1
-) -> "onnxruntime.InferenceSession":
-    """Return an ONNX Runtime session on the CPU for a file or its bytes.
-
-    Raises:
-        SeglibError: onnxruntime is missing, or the file is missing, damaged or no ONNX model.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise _missing(error) from error
-    if not isinstance(model, bytes) and not Path(model).is_file():
-        raise SeglibError(f"there is no file {model}; give the path of an .onnx model")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4
-    # A thread that waits for work in a loop takes the processor from whatever runs beside it.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(
-            model if isinstance(model, bytes) else str(model),
-            options,
-            providers=["CPUExecutionProvider"],
+    def __init__(
+        self, model: str | Path | bytes, threads: int = 1, name: str = "the model"
+    ) -> None:
+        """Open a file, or the bytes of one, which errors call `name`."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise _missing(error) from error
+        if not isinstance(model, bytes):
+            name, model = str(model), str(model)
+            if not Path(model).is_file():
+                raise SeglibError(f"there is no file {model}; give the path of an .onnx model")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 4
+        # A thread that waits for work in a loop takes the processor from whatever runs beside it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has an exception class for each kind of damage
+            raise SeglibError(
+                f"{name} cannot be run ({one_line(error)}); export it again"
+            ) from error
+        kept = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        inputs, outputs = (
+            [_tensor(one, name) for one in some]
+            for some in (self._session.get_inputs(), self._session.get_outputs())
         )
-    except Exception as error:  # onnxruntime has an exception class for each kind of damage
-        raise SeglibError(
-            f"{name} cannot be run ({' '.join(str(error).split())[:200]}); export it again"
-        ) from error
+        super().__init__(name, inputs, outputs, json.loads(kept) if kept else None)
+
+    def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        names = [tensor.name for tensor in self.inputs]
+        return self._session.run(None, dict(zip(names, arrays, strict=True)))
 
 
-def run_session(
-    session: "onnxruntime.InferenceSession", images: np.ndarray, name: str
-) -> np.ndarray:
-    """Run a session on uint8 images (N, H, W, 3); see `run_onnx`."""
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise SeglibError(
-            f"{name} has {len(inputs)} inputs and {len(outputs)} outputs; give a model with one "
-            "of each"
-        )
-    shape = tuple(inputs[0].shape)
-    planar = len(shape) == 4 and shape[1] == 3 and shape[3] != 3
-    batches = images[:, None].astype(np.float32)
-    batches = batches.transpose(0, 1, 4, 2, 3) if planar else batches
-    if shape != batches.shape[1:]:
-        raise SeglibError(f"{name} reads images of shape {shape}, not {batches.shape[2:]}")
-    return np.stack([session.run(None, {inputs[0].name: batch})[0][0] for batch in batches])
-
-
-def onnx_metadata(session: "onnxruntime.InferenceSession") -> dict[str, Any] | None:
-    """Return the metadata that `to_onnx` kept in a file, or None where it carries none."""
-    kept = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    return json.loads(kept) if kept else None
+def _tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
+    kind = value.type.removeprefix("tensor(").removesuffix(")")
+    try:
+        dtype = np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "buif":
+        raise SeglibError(f"{name} has {value.name} of type {value.type}; export it as float32")
+    # A free side has a name, or none.
+    return Tensor(value.name, tuple(n if isinstance(n, int) else -1 for n in value.shape), dtype)
 
 
 def _rename(made: "onnx.ModelProto", names: dict[str, str]) -> None:

@@ -26,9 +26,9 @@ from seglib.errors import SeglibError
 from seglib.export.converters import MissingPackage, conversion_error, quiet
 from seglib.export.graph import Graph, check_model, facts, trace
 from seglib.export.proof import probe_images, problem_with
-from seglib.export.tflite_run import interpreter_of, run_interpreter
 from seglib.files import atomic_path
 from seglib.metadata import write_metadata
+from seglib.runtime.engines import TFLiteEngine, run_images
 
 if TYPE_CHECKING:
     import keras
@@ -165,11 +165,9 @@ def _samples(
 
 
 def _problem(content: bytes, graph: Graph, images: np.ndarray, precision: str) -> str:
-    name = "the converted model"
-    interpreter = interpreter_of(content, name)
-    return problem_with(
-        graph, lambda x: run_interpreter(interpreter, x, name), images, _BROKEN[precision]
-    )
+    with quiet():
+        engine = TFLiteEngine(content, name="the converted model")
+    return problem_with(graph, lambda x: run_images(engine, x), images, _BROKEN[precision])
 
 
 def _check_options(path: Path, precision: str, integer_io: bool) -> None:

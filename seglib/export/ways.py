@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.export.converters import quiet
 from seglib.export.coreml_run import Program
 from seglib.export.gpu import run_gpu
 from seglib.export.ncnn import open_ncnn, run_ncnn, run_net
-from seglib.export.onnx import open_session, run_onnx, run_session
 from seglib.export.operations import ops
 from seglib.export.saved import run_graphdef, run_savedmodel
-from seglib.export.tflite_run import open_interpreter, run_interpreter
+from seglib.runtime.engines import TFLiteEngine, open_engine, run_images
 
 Run = Callable[[np.ndarray], np.ndarray]
 
@@ -110,8 +110,9 @@ def _tflite(path: Path) -> tuple[Way, ...]:
         name = f"{'XNNPACK' if delegate else 'no delegate'}, {_count(threads)}"
 
         def opened() -> Run:
-            interpreter = open_interpreter(path, threads, delegate)
-            return lambda images: run_interpreter(interpreter, images, str(path))
+            with quiet():
+                engine = TFLiteEngine(path, threads, delegate)
+            return lambda images: run_images(engine, images)
 
         return Way("TFLite", name, threads, lambda images: opened()(images), opened)
 
@@ -137,11 +138,11 @@ def _gpu(path: Path) -> Way:
 
 def _onnx(path: Path, threads: int) -> Way:
     def opened() -> Run:
-        session = open_session(path, str(path), threads)
-        return lambda images: run_session(session, images, str(path))
+        engine = open_engine(path, threads)
+        return lambda images: run_images(engine, images)
 
     name = f"ONNX Runtime, {_count(threads)}"
-    return Way("ONNX", name, threads, lambda images: run_onnx(path, images, threads), opened)
+    return Way("ONNX", name, threads, lambda images: run_images(path, images, threads), opened)
 
 
 def _ncnn(path: Path, threads: int) -> Way:

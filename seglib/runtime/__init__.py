@@ -1,9 +1,21 @@
-"""Photo in, mask of the same size out: `.tflite` and ONNX files, and Keras models the same way.
+"""Photo in, mask of the same size out: model files of any format, and Keras models the same way.
 
 Chapters: TFLite conversion; real-time video.
 """
 
-from seglib.runtime.keras_model import forget, keras_segmenter
-from seglib.runtime.segmenter import Segmenter
+from seglib.errors import renamed
+from seglib.registry import register_engine
+from seglib.runtime.engines import Engine, open_engine, run_images
+from seglib.runtime.segmenter import Segmenter, keras_segmenter, reset_state
 
-__all__ = ["Segmenter", "forget", "keras_segmenter"]
+__all__ = [
+    "Segmenter",
+    "keras_segmenter",
+    "reset_state",
+    "open_engine",
+    "run_images",
+    "register_engine",
+    "Engine",
+]
+
+__getattr__ = renamed(__name__, {"forget": "reset_state"})

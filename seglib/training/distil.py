@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
 from seglib.images import resize
-from seglib.runtime import forget
+from seglib.runtime import reset_state
 
 Teacher = Callable[[np.ndarray], np.ndarray]
 
@@ -90,7 +90,7 @@ def _taught(images: np.ndarray, teacher: Teacher | str | Path, cache: Path | Non
                 ) from error
     taught = np.empty(images.shape[:3], np.uint8)
     for index, image in enumerate(tqdm(images, desc="teacher", unit="photo")):
-        forget(teacher)
+        reset_state(teacher)
         mask = resize(np.asarray(teacher(image), np.float32), images.shape[1:3])
         taught[index] = np.rint(mask.clip(0, 1) * 255)
     if kept is not None:

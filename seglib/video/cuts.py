@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.runtime import forget
+from seglib.runtime import reset_state
 
 _SIDE = 16
 
@@ -75,14 +75,14 @@ def for_film(
 
     Chapter: real-time video.
     """
-    if not getattr(getattr(segment, "__self__", segment), "remembers", False):
+    if not getattr(getattr(segment, "__self__", segment), "stateful", False):
         return segment
-    forget(segment)
+    reset_state(segment)
     found = cuts or CutDetector()
 
     def watched(image: np.ndarray) -> np.ndarray:
         if found(image):
-            forget(segment)
+            reset_state(segment)
         return segment(image)
 
     return watched

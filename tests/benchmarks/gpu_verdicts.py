@@ -29,6 +29,7 @@ import numpy as np
 from seglib import export, models, pretrained
 from seglib.export import gpu, trial_nets
 from seglib.files import atomic_path
+from seglib.runtime import open_engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -96,17 +97,16 @@ def _of_the_zoo(name: str, options: dict[str, Any], path: Path) -> Path:
 
 def _verdicts(path: Path) -> dict[str, Any]:
     found = export.audit(path)
-    interpreter = export.open_interpreter(path)
+    engine = open_engine(path)
     # A second input, the mask of the frame before, stays empty.
-    *_, entry = sorted(interpreter.get_input_details(), key=lambda tensor: tensor["shape"][-1])
-    shape = tuple(int(n) for n in entry["shape"])
-    noise = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    *_, entry = sorted(engine.inputs, key=lambda tensor: tensor.shape[-1])
+    feeds = [np.zeros(np.abs(tensor.shape), np.float32) for tensor in engine.inputs]
+    noise = feeds[engine.inputs.index(entry)]
+    noise[:] = np.random.default_rng(0).uniform(0, 255, noise.shape)
     run = export.run_gpu(path, noise if found.ok else None, timeout=600)
     difference = None
     if run.masks is not None:
-        interpreter.set_tensor(entry["index"], noise)
-        interpreter.invoke()
-        cpu = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+        cpu = engine.run(*feeds)[0]
         scale = max(float(np.abs(cpu).max()), 1.0)
         difference = float(np.abs(run.masks.ravel() - cpu.ravel()).max() / scale)
     return {

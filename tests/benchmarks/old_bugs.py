@@ -28,7 +28,7 @@ from study import one_thread, plain_errors, read_rows, real_set, write_rows
 from seglib import data, export, pretrained
 from seglib.evaluation import evaluate
 from seglib.images import resize
-from seglib.runtime import Segmenter
+from seglib.runtime import Segmenter, open_engine
 
 COLUMNS = (
     *("bug", "arm", "seed", "set", "photos", "iou", "iou_low", "iou_high"),
@@ -75,22 +75,17 @@ class Misfed:
     """The shipped network behind another scaling: what its first convolution gets is wrong."""
 
     def __init__(self, name: str, factor: np.ndarray, offset: np.ndarray, turned: bool) -> None:
-        self.interpreter = export.open_interpreter(pretrained.path(name))
+        self.engine = open_engine(pretrained.path(name))
         self.factor, self.offset, self.turned = factor, offset, turned
-        source, target = self.interpreter.get_input_details(), self.interpreter.get_output_details()
-        self.source, self.target = source[0]["index"], target[0]["index"]
-        self.size = int(source[0]["shape"][1]), int(source[0]["shape"][2])
 
     def __call__(self, photo: np.ndarray) -> np.ndarray:
         """Return the mask of a photo, as a `Segmenter` would."""
-        small = resize(photo, self.size).astype(np.float32)
+        small = resize(photo, self.engine.image_size).astype(np.float32)
         small = small[..., ::-1] if self.turned else small
         # The network's own first layer is value / 127.5 - 1; undo it beforehand.
         values = (small * self.factor + self.offset + 1) * 127.5
-        self.interpreter.set_tensor(self.source, values[None].astype(np.float32))
-        self.interpreter.invoke()
-        mask = self.interpreter.get_tensor(self.target)[0, ..., 0]
-        return resize(mask.astype(np.float32), photo.shape[:2]).clip(0, 1)
+        mask = self.engine.run_image(values.astype(np.float32))[0, ..., 0]
+        return resize(mask, photo.shape[:2]).clip(0, 1)
 
 
 def numbers(name: str, one) -> dict[str, str]:

@@ -96,13 +96,13 @@ class Way:
 
     def __call__(self, images: np.ndarray, told: tuple[int, ...] = ()) -> np.ndarray:
         """Return the masks of a film at the network's size; `told` are the frames to forget at."""
-        self.segmenter.reset()
+        self.segmenter.reset_state()
         if self._smooth is not None:
             self._smooth.reset()
         masks = []
         for index, image in enumerate(images):
             if index in told:
-                self.segmenter.reset()
+                self.segmenter.reset_state()
             mask = self.segmenter.raw(image)
             if self._smooth is not None:
                 mask = self._smooth(mask, index / FPS, image)

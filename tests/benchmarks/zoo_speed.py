@@ -33,7 +33,7 @@ from zoo_training import KIND, RUNS, SIZE, VAL_SETS
 from seglib import export, models, pretrained
 from seglib.benchmark import compare
 from seglib.evaluation import evaluate
-from seglib.runtime import Segmenter
+from seglib.runtime import Segmenter, open_engine
 
 FIRST = "mobile_unet"
 SHIPPED = ("portrait", "portrait_open")
@@ -93,8 +93,7 @@ def contestants(options: argparse.Namespace) -> tuple[list[dict], list[Path]]:
 
 def input_side(path: Path) -> str:
     """Return "96" for a square input, "144x256" (height first) for another."""
-    shape = export.open_interpreter(path).get_input_details()[0]["shape"]
-    height, width = int(shape[1]), int(shape[2])
+    height, width = open_engine(path).image_size
     return str(height) if height == width else f"{height}x{width}"
 
 

@@ -18,7 +18,7 @@ from seglib.data.doctor.findings import LOOK, MEND, Finding, thing
 from seglib.data.duplicates import THUMB, Fingerprint, fingerprint
 from seglib.errors import SeglibError
 from seglib.images import read_grey, read_image, read_labels, resize
-from seglib.runtime import forget
+from seglib.runtime import reset_state
 
 # About one mask in 500 of five real sets lies below, and about half of those are plainly wrong.
 EDGE_FIT = 0.02
@@ -207,7 +207,7 @@ def _deep(
             message = f"{task.stem}: the outline of the {thing(kind)} follows no edge of the photo"
             seen.findings.append(Finding("edges", LOOK, f"{message}; look", (task.stem,), kind))
     if segment is not None:
-        forget(segment)
+        reset_state(segment)
         guess = segment(photo) >= 0.5
         either = np.count_nonzero(guess | (mask >= 0.5))
         both = np.count_nonzero(guess & (mask >= 0.5))

@@ -30,7 +30,7 @@ NAME = "portrait_video"
 START = "portrait"
 TASK = "person"
 LIMITS = [
-    "Made for the frames of one film, in order; between photos that are none, call reset().",
+    "Made for the frames of one film, in order; between photos that are none, call reset_state().",
     "The first frame after a cut still suffers from the mask before it; seglib.video resets there.",
     *package_model.LIMITS[TASK],
 ]

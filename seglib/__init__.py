@@ -49,6 +49,7 @@ _HOMES = {
 # Formats whose engines live in rooms that the core does not know.
 register_engine(".onnx", "seglib.export.onnx:OnnxEngine")
 
+
 def __getattr__(name: str) -> Any:
     """Load a public name or a room on first use (PEP 562)."""
     if name in _HOMES:

@@ -176,7 +176,7 @@ def test_arguments_which_do_not_fit(tmp_path):
 def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "cut.tflite"
     path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(200))
-    with pytest.raises(SeglibError, match=r"cut\.tflite cannot be run"):
+    with pytest.raises(SeglibError, match=r"cut\.tflite is damaged"):
         run_images(path, pictures()[0][:1])
 
 

@@ -1,8 +1,8 @@
 """Images and masks: what they are in memory, and how files and other forms become them.
 
 An image is uint8 RGB, H x W x 3. A mask is float32 in [0, 1], H x W, where 1 is the foreground. On
-disk a mask is a grey PNG, 0..255. `as_image` and `as_mask` take what people hold instead, where its
-meaning is plain, and refuse the rest.
+disk a mask is a grey PNG, 0..255. `as_image` and `as_mask` take what people hold instead, where it
+can be read one way only, and refuse the rest.
 
 Chapter: data preparation.
 """
@@ -10,12 +10,13 @@ Chapter: data preparation.
 import io
 import os
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from seglib.errors import SeglibError, renamed
 from seglib.files import atomic_path, list_files
@@ -32,14 +33,18 @@ __all__ = [
     "resize",
     "sample_photo",
 ]
+__getattr__ = renamed(__name__, {"check_image": "as_image", "check_mask": "as_mask"})
 
 MAX_PIXELS = 150_000_000
 """Larger pictures are refused: decoded, they fill gigabytes, and a phone takes none of them."""
 
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-_PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-# Marks masks of ours: a nearly empty one may hold 0 and 1 of 255, and must not be taken for labels.
-_SHARES = ("Values", "0 to 255 are 0 to 1")
+_JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
+_PNG, _WEBP = {"format": "PNG"}, {"format": "WEBP", "quality": 95}
+_FORMATS = {".jpg": _JPEG, ".jpeg": _JPEG, ".png": _PNG, ".webp": _WEBP}
+# Marks masks of ours: a nearly empty one may hold 0 and 1 of 255, and must not pass for labels.
+_NOTE = ("Values", "0 to 255 are 0 to 1")
+_MODES = ("1", "L", "LA", "P", "F", "RGB", "RGBA", "CMYK")
+_PICTURES = (str, os.PathLike, Image.Image)
 
 
 def as_image(value: Any, name: str = "image") -> np.ndarray:
@@ -47,26 +52,19 @@ def as_image(value: Any, name: str = "image") -> np.ndarray:
 
     A contiguous uint8 RGB array comes back itself, not copied. Also taken are:
 
-    - a path or a PIL image, as `read_image` reads them (turned upright, in sRGB);
+    - a path or a PIL image, as `read_image` reads them: turned upright, in sRGB;
     - arrays (and tensors that NumPy can read) in any memory order; grey (H x W, H x W x 1), RGBA
       (laid over white), 3 x H x W where the last axis cannot be channels, and a batch of one;
-    - floats from 0 to 1, booleans, uint16 up to 65535, other numbers if whole and 0 to 255.
+    - floats from 0 to 1, booleans, 16 bits up to 65535, other numbers if whole and 0 to 255.
 
-    Args:
-        value: the picture.
-        name: what an error calls it.
+    Errors call it `name`.
     """
-    if isinstance(value, str | os.PathLike):
-        return read_image(value)
-    if isinstance(value, Image.Image):
-        return np.array(_rgb(_upright(value), f"the {name}"))
-    pixels = _channels_last(_array(value, name), f"the {name}")
-    levels = _levels(pixels, f"the {name}")
+    if isinstance(value, _PICTURES):
+        return _rgb(value, f"the {name}")
+    levels = _levels(_array(value, f"the {name}"), f"the {name}")
     if levels.shape[2] == 4:
-        return np.array(_rgb(Image.fromarray(np.ascontiguousarray(levels)), f"the {name}"))
-    if levels.shape[2] == 1:
-        return np.repeat(levels, 3, axis=2)
-    return np.ascontiguousarray(levels)
+        return _rgb(Image.fromarray(np.ascontiguousarray(levels)), f"the {name}")
+    return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else np.ascontiguousarray(levels)
 
 
 def as_mask(value: Any, name: str = "mask", shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -77,49 +75,39 @@ def as_mask(value: Any, name: str = "mask", shape: tuple[int, ...] | None = None
     RGBA; as an array, a path or a PIL image. What may be class numbers is refused: few low numbers,
     also beside a void border of 255, or 0 and one other value that is not white.
 
-    Args:
-        value: the mask.
-        name: what an error calls it.
-        shape: (height, width, ...) it must have, where that matters.
+    Errors call it `name`; `shape` is the (height, width, ...) it must have, where that matters.
     """
-    if isinstance(value, str | os.PathLike):
-        mask = read_mask(value)
-    elif isinstance(value, Image.Image):
-        mask = _mask(_upright(value), f"the {name}")
+    what = f"the {name}"
+    if isinstance(value, _PICTURES):
+        mask = _mask(value, what)
     else:
-        pixels = _channels_last(_array(value, name), f"the {name}")
-        mask = _shares(_one_channel(pixels, f"the {name}"), f"the {name}")
+        mask = _shares(_one_channel(_array(value, what), what), what)
     if shape is not None and mask.shape != tuple(shape[:2]):
         raise SeglibError(
-            f"the {name} is {mask.shape[1]}x{mask.shape[0]} but the image is "
+            f"{what} is {mask.shape[1]}x{mask.shape[0]} but the image is "
             f"{shape[1]}x{shape[0]}; bring it to the image's size with seglib.images.resize"
         )
     return np.ascontiguousarray(mask)
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a picture file as uint8 RGB, H x W x 3.
+    """Read a picture file of at most `MAX_PIXELS` as uint8 RGB, H x W x 3.
 
-    The picture is turned upright as its EXIF orientation says, and its colours are converted to
-    sRGB by its ICC profile (a damaged profile is left aside). Grey, palette, CMYK and 16-bit
-    pictures become 8-bit RGB; transparency is laid over white. Of an animation, the first frame is
-    read. More than `MAX_PIXELS` are refused.
+    It is turned upright as its EXIF orientation says and converted to sRGB by its ICC profile (a
+    damaged one is left aside). Grey, palette, CMYK and 16-bit pictures become 8-bit RGB,
+    transparency is laid over white, and of an animation the first frame is read.
     """
-    # A copy, since the array that shares Pillow's buffer cannot be written to.
-    return np.array(_rgb(_open(path), str(path)))
+    return _rgb(path)
 
 
 def read_mask(path: str | Path) -> np.ndarray:
     """Read a mask file as float32 in [0, 1], H x W; see `as_mask` for what is taken and refused."""
-    return _mask(_open(path), str(path))
+    return _mask(path)
 
 
 def read_grey(path: str | Path) -> np.ndarray:
-    """Read a mask file as `read_mask` does, but as shares of white whatever its values look like.
-
-    For those who judge the values themselves, or over a whole set.
-    """
-    return _mask(_open(path), str(path), judge=False)
+    """Read a mask file as `read_mask` does, but as shares of white whatever its values are."""
+    return _mask(path, judge=False)
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -127,34 +115,24 @@ def read_labels(path: str | Path) -> np.ndarray:
 
     That is the index in a palette picture, and the value itself in grey ones of 1 to 32 bits.
     """
-    picture = _open(path)
-    if picture.info["kind"] in ("JPEG", "MPO"):
-        raise SeglibError(f"{path} is a JPEG, which makes up class numbers; get a lossless file")
-    if picture.mode in ("1", "L", "P", "F") or picture.mode.startswith("I"):
-        numbers, _ = _numbers(picture)
-    elif ";16" in str(picture.info["stored"]):
-        raise SeglibError(f"{path} has several channels of 16 bits; save class numbers as grey")
-    else:
-        numbers = _one_channel(np.asarray(_convert(picture, str(path))), str(path))
+    picture, what = _decode(path)
+    deep = picture.mode in ("RGB", "RGBA", "LA") and ";16" in str(picture.info["stored"])
+    if deep or picture.info["kind"] in ("JPEG", "MPO"):
+        kind = "has several channels of 16 bits" if deep else "is a JPEG, whose numbers are made up"
+        raise SeglibError(f"{what} {kind}; save class numbers as a grey or palette PNG")
+    numbers, _ = _numbers(picture, what)
     if numbers.min() < 0 or not _whole(numbers):
-        raise SeglibError(f"{path} holds fractions or negative numbers, which are no classes")
+        raise SeglibError(f"{what} holds fractions or negative numbers, which are no classes")
     kind = np.int32 if numbers.dtype.kind in "if" else np.uint16
     return numbers.astype(np.uint8 if numbers.dtype.itemsize == 1 else kind)
 
 
 def read_folder(folder: str | Path, size: int, count: int = 100) -> np.ndarray:
-    """Read up to `count` photos of a folder, evenly spread over its sorted names.
+    """Read up to `count` photos of a folder, or of its `images/`, as uint8 (N, size, size, 3).
 
-    Args:
-        folder: a folder of photos, or a prepared data set, whose `images/` is then read.
-        size: side of the squares the photos are stretched to, pixels.
-        count: how many at most; about 100 suffice to calibrate an int8 conversion.
-
-    Returns:
-        uint8 (N, size, size, 3).
+    They are spread evenly over the sorted names; about 100 suffice to calibrate for int8.
     """
-    place = Path(folder, "images")
-    place = place if place.is_dir() else Path(folder)
+    place = Path(folder, "images") if Path(folder, "images").is_dir() else Path(folder)
     files = list_files(place, _FORMATS)
     if not files:
         raise SeglibError(f"{place} holds no photos ({', '.join(_FORMATS)}); add some")
@@ -168,60 +146,44 @@ def write_image(path: str | Path, image: Any) -> Path:
     The file appears whole or not at all. JPEG and WebP are written at quality 95, JPEG without
     chroma subsampling, so that a recoloured edge keeps its colour.
     """
-    path = Path(path)
-    kind = _FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise SeglibError(f"cannot write {path}; its name must end in {' or '.join(_FORMATS)}")
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
-    picture = Image.fromarray(as_image(image))
-    with atomic_path(path) as temporary:
-        picture.save(temporary, format=kind, **options)
-    return path
+    return _write(path, as_image(image), _FORMATS)
 
 
 def write_mask(path: str | Path, mask: Any) -> Path:
     """Write a mask as a grey 8-bit .png, rounded to the nearest of 0..255."""
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise SeglibError(f"cannot write {path}; a mask's name must end in .png")
-    picture = Image.fromarray(np.rint(as_mask(mask) * 255).astype(np.uint8))
     note = PngImagePlugin.PngInfo()
-    note.add_text(*_SHARES)
-    with atomic_path(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=note)
-    return path
+    note.add_text(*_NOTE)
+    levels = np.rint(as_mask(mask) * 255).astype(np.uint8)
+    return _write(path, levels, {".png": {"pnginfo": note, **_PNG}})
 
 
 def sample_photo() -> np.ndarray:
-    """Return the built-in photograph, uint8 RGB, 512 x 512 x 3.
-
-    It is NASA's portrait of the astronaut Eileen Collins (public domain), as `skimage.data` has it.
-    """
+    """Return NASA's portrait of the astronaut Eileen Collins (public domain), 512 x 512 x 3."""
     return read_image(Path(__file__).parent / "assets" / "astronaut.jpg")
 
 
 def resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize H x W or H x W x C to `size` = (height, width), keeping the type.
 
-    Each axis that shrinks is averaged over the area a new pixel covers, which neither aliases nor
-    shifts; each axis that grows is interpolated linearly. Both use half-pixel centres: the centre
-    of pixel i lies at i + 0.5, so the picture's edges stay where they are. The older convention
-    (`align_corners`, or no offset) shifts a mask by up to half a source pixel.
-
+    An axis that shrinks is averaged over the area a new pixel covers, one that grows is
+    interpolated linearly. The centre of pixel i lies at i + 0.5, so the picture's edges stay where
+    they are; the older convention (`align_corners`) shifts a mask by up to half a source pixel.
     Types that cannot be averaged (class numbers, booleans) are refused.
     """
     height, width = size
     if height < 1 or width < 1:
         raise SeglibError(f"cannot resize to {width}x{height}; both sides must be at least 1 pixel")
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise SeglibError(f"cannot resize an array of shape {array.shape}; H x W or H x W x C")
-    if array.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+    averaged = array.dtype in (np.uint8, np.uint16, np.float32, np.float64)
+    if array.ndim not in (2, 3) or array.size == 0 or not averaged:
         raise SeglibError(
-            f"cannot resize {array.dtype} values by averaging; convert them to float32 first"
+            f"cannot resize {array.dtype} values of shape {array.shape} by averaging; "
+            "hand in uint8 or float32, H x W or H x W x C"
         )
     if array.ndim == 3 and array.shape[2] > 4:
         # OpenCV's limit; masks of many labels have more.
         return np.stack([resize(plane, size) for plane in np.moveaxis(array, 2, 0)], axis=-1)
+    if array.shape[:2] == (height, width):
+        return array.copy()
     # Area first and linear second, since OpenCV's area filter does not average a growing axis.
     resized = np.ascontiguousarray(array)
     shrunk = (min(height, array.shape[0]), min(width, array.shape[1]))
@@ -229,8 +191,6 @@ def resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         resized = cv2.resize(resized, shrunk[::-1], interpolation=cv2.INTER_AREA)
     if shrunk != (height, width):
         resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_LINEAR)
-    if shrunk == (height, width) == array.shape[:2]:
-        return array.copy()
     if array.dtype.kind == "f":
         # Rounding in OpenCV's sums may end a hair outside, and 1.0000001 is no mask any more.
         np.clip(resized, array.min(), array.max(), out=resized)
@@ -238,23 +198,18 @@ def resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resized.reshape(height, width, *array.shape[2:])
 
 
-def _array(value: Any, name: str) -> np.ndarray:
+def _array(value: Any, what: str) -> np.ndarray:
+    """Return a view of numbers, H x W x 1, 3 or 4."""
     try:
-        array = np.asarray(value) if hasattr(value, "__array__") else None
+        array = np.asarray(value)
     # Tensors that live on a graphics card, or want a gradient, raise what they please.
     except Exception as error:
-        raise SeglibError(f"NumPy cannot read the {name} ({error}); hand in an array") from error
-    if array is None:
-        raise SeglibError(
-            f"the {name} is a {type(value).__name__}; hand in a NumPy array, a PIL image or a path"
-        )
+        raise SeglibError(f"NumPy cannot read {what} ({error}); hand in an array") from error
     if array.dtype.kind not in "buif":
-        raise SeglibError(f"the {name} holds {array.dtype} values; numbers are expected")
-    return array
-
-
-def _channels_last(array: np.ndarray, what: str) -> np.ndarray:
-    """Return a view, H x W x 1, 3 or 4."""
+        raise SeglibError(
+            f"{what} is a {type(value).__name__} of type {array.dtype}; hand in an array of "
+            "numbers, a PIL image or a path"
+        )
     inner = array[0] if array.ndim == 4 and len(array) == 1 else array
     if inner.size and inner.ndim == 2:
         return inner[..., None]
@@ -276,18 +231,15 @@ def _levels(pixels: np.ndarray, what: str) -> np.ndarray:
     # Written so that NaN, which fails every comparison, is refused as well.
     if low >= 0 and high <= 1 and pixels.dtype.kind in "bf":
         return np.rint(pixels * np.float32(255)).astype(np.uint8)
-    if pixels.dtype == np.uint16 and (high >= 4096 or high == 0):
-        return _from_sixteen_bits(pixels)
-    if pixels.dtype != np.uint16 and low >= 0 and high <= 255 and _whole(pixels):
+    if low >= 0 and high <= (0 if pixels.dtype == np.uint16 else 255) and _whole(pixels):
         return pixels.astype(np.uint8)
+    # Fewer bits in 16 are refused: they would be all but black.
+    if low >= 0 and 4096 <= high <= 65535 and pixels.dtype.kind in "iu":
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     raise SeglibError(
-        f"{what} holds {pixels.dtype} values from {low:g} to {high:g}; expected are uint8, floats "
-        "from 0 to 1, or uint16 up to 65535"
+        f"{what} holds {pixels.dtype} values from {low:g} to {high:g}; expected are 0 to 255, "
+        "floats from 0 to 1, or 16 bits up to 65535"
     )
-
-
-def _from_sixteen_bits(values: np.ndarray) -> np.ndarray:
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _whole(values: np.ndarray) -> bool:
@@ -295,14 +247,14 @@ def _whole(values: np.ndarray) -> bool:
 
 
 def _one_channel(pixels: np.ndarray, what: str) -> np.ndarray:
-    """Return the channel that the mask is in, H x W, or its alpha as float32."""
+    """Return the channel that the mask is in, H x W, or its alpha in 0..1."""
+    colour = pixels[..., :3]
     if pixels.shape[2] == 4:
         levels = _levels(pixels, what).astype(np.uint32)
-        alpha = levels[..., 3]
-        colours = np.unique((levels[..., :3] @ np.array([65536, 256, 1], np.uint32))[alpha > 0])
-        coloured = bool(np.ptp(levels[..., :3], axis=2).any())
-        # A matte in the alpha of one colour, of a cut-out photo, or in all four channels.
-        matte = np.ptp(alpha) > 0 and (len(colours) == 1 or (len(colours) > 32 and coloured))
+        alpha, coloured = levels[..., 3], np.ptp(levels[..., :3], axis=2).any()
+        seen = np.unique((levels[..., :3] @ np.array([65536, 256, 1], np.uint32))[alpha > 0])
+        # The alpha of one colour, of a cut-out photo, or of a grey mask that it repeats.
+        matte = np.ptp(alpha) > 0 and (len(seen) == 1 or (len(seen) > 32 and coloured))
         if matte or (levels[..., :3] == alpha[..., None]).all():
             return pixels[..., 3] if pixels.dtype.kind == "f" else alpha / np.float32(255)
         if alpha.min() < 255:
@@ -310,24 +262,18 @@ def _one_channel(pixels: np.ndarray, what: str) -> np.ndarray:
                 f"{what} has transparency and colours, so its mask is ambiguous; "
                 "save the mask alone as a grey PNG"
             )
-    if (pixels[..., 1:3] != pixels[..., :1]).any():
-        row, column = np.argwhere((pixels[..., 1:3] != pixels[..., :1]).any(axis=2))[0]
-        colour = ", ".join(f"{value:g}" for value in pixels[row, column, :3])
+    differ = (colour != colour[..., :1]).any(axis=2)
+    if differ.any():
+        example = ", ".join(f"{value:g}" for value in colour[differ][0])
         raise SeglibError(
-            f"{what} has colours such as ({colour}), so it is no mask; pick the colour or channel "
+            f"{what} has colours such as ({example}), so it is no mask; pick the colour or channel "
             "that is meant and save it as a grey PNG, 0 and 255"
         )
-    return pixels[..., 0]
+    return colour[..., 0]
 
 
 def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
-    """Return a mask's values as float32 in [0, 1], if they are no class numbers.
-
-    Args:
-        values: H x W of any type.
-        what: begins the sentence that refuses them.
-        top: the highest that can be stored, 3 to 65535; by default told by the values.
-    """
+    """Return values up to `top` (default: the values tell) as 0..1, if they are no classes."""
     low, high = values.min(), values.max()
     if low >= 0 and high <= 1:
         return values.astype(np.float32, copy=False)
@@ -339,7 +285,7 @@ def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
     top = top or (255 if high <= 255 else 65535)
     found = np.flatnonzero(np.bincount(values.ravel().astype(np.int64)))
     between = found[(found > 0) & (found < top)]
-    classes = (
+    if (
         # Few low numbers, with or without a void border of the highest.
         (0 < len(between) <= 32 and between[-1] <= top // 4)
         # One class, which is not white.
@@ -347,8 +293,7 @@ def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
         or (top < 255 and 0 < len(between) <= 8)
         # Fewer bits in 16, or numbers of objects.
         or (top == 65535 > high and (high < 32768 or len(found) <= 256))
-    )
-    if classes:
+    ):
         listed = ", ".join(map(str, found[:4])) + (f", ..., {high:g}" if len(found) > 4 else "")
         raise SeglibError(
             f"{what} holds the values {listed}, which may be class numbers; choose the class, as "
@@ -357,146 +302,123 @@ def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
     return values.astype(np.float32) / np.float32(top)
 
 
-def _open(path: str | Path) -> Image.Image:
-    """Decode a file completely and turn it upright."""
-    path = Path(path)
-    if not path.is_file():
-        raise SeglibError(f"there is no file {path}; check the name and the folder")
-    if path.stat().st_size == 0:
-        raise SeglibError(f"{path} is empty; copy or download it again")
-    too_large = f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels; make it smaller first"
+def _decode(source: str | Path | Image.Image, what: str = "") -> tuple[Image.Image, str]:
+    """Return a picture decoded, turned as its EXIF says, and what errors call it.
+
+    Its `info` tells how it was stored.
+    """
+    held = isinstance(source, Image.Image)
+    what = what if held else str(source)
     try:
-        with warnings.catch_warnings():
+        with nullcontext(source) if held else open(source, "rb") as file, warnings.catch_warnings():
             # Pillow warns from 89 and refuses from 179 megapixels; our own limit lies between.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
-        with picture:
+            picture = source if held else Image.open(file)
             if picture.width * picture.height > MAX_PIXELS:
-                raise SeglibError(too_large)
-            return _upright(picture)
-    except SeglibError:
-        raise
+                raise Image.DecompressionBombError
+            stored = picture.tile[0].args if getattr(picture, "tile", None) else ""
+            kind = picture.format or "picture"
+            picture.load()
+            try:
+                picture = ImageOps.exif_transpose(picture)
+            # Orientation is a comfort: unreadable EXIF must not cost the picture.
+            except Exception:
+                picture = picture.copy()
+        if picture.mode not in _MODES and not picture.mode.startswith("I"):
+            alpha = picture.has_transparency_data
+            picture = picture.convert("LA" if picture.mode == "La" else "RGBA" if alpha else "RGB")
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise SeglibError(f"there is no file {what} to read; check name and permissions") from error
     except Image.DecompressionBombError as error:
-        raise SeglibError(too_large) from error
-    except PermissionError as error:
-        raise SeglibError(f"cannot read {path}; check its permissions") from error
-    except UnidentifiedImageError as error:
-        raise SeglibError(
-            f"{path} is not a picture that can be read; use a JPEG, PNG or WebP file"
-        ) from error
+        limit = f"{MAX_PIXELS // 1_000_000} megapixels"
+        raise SeglibError(f"{what} has more than {limit}; make it smaller first") from error
     # Pillow's decoders let many kinds of exception through on damaged files.
     except Exception as error:
         raise SeglibError(
-            f"{path} is damaged or cut short ({error}); copy or download it again"
+            f"{what} is empty, damaged, cut short or not a picture that can be read ({error}); "
+            "get it again, as JPEG, PNG or WebP"
         ) from error
+    picture.info.update(stored=stored if isinstance(stored, tuple) else (stored,), kind=kind)
+    return picture, what
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    """Return a decoded copy, turned as its EXIF says; its `info` tells how it was stored."""
-    stored = picture.tile[0].args if getattr(picture, "tile", None) else ""
-    stored = stored if isinstance(stored, tuple) else (stored,)
-    kind = picture.format or ""
-    picture.load()
-    try:
-        upright = ImageOps.exif_transpose(picture)
-    # Orientation is a comfort: unreadable EXIF must not cost the picture.
-    except Exception:
-        upright = picture.copy()
-    upright.info.update(stored=stored, kind=kind)
-    return upright
-
-
-def _numbers(picture: Image.Image) -> tuple[np.ndarray, int]:
-    """Return a one-channel picture's values as its file stores them, and the highest possible."""
-    values, stored = np.asarray(picture), picture.info["stored"]
+def _numbers(picture: Image.Image, what: str) -> tuple[np.ndarray, int]:
+    """Return a grey picture's values as stored, and the highest possible (0: unknown)."""
+    if picture.mode in ("1", "P", "F") or picture.mode.startswith("I"):
+        return np.asarray(picture), 0
     if picture.mode != "L":
-        return values, 65535 if picture.mode.startswith("I;16") else 0
+        return _one_channel(np.asarray(picture.convert("RGB")), what), 255
     # Pillow stretches what has fewer bits to 0..255.
-    if str(stored[0]).startswith(("L;2", "L;4")):
-        top = 3 if stored[0][2] == "2" else 15
-    else:
-        top = stored[1] if picture.info["kind"] == "PPM" and len(stored) > 1 else 255
+    stored = picture.info["stored"]
+    top = {"L;2": 3, "L;4": 15}.get(str(stored[0])[:3], 255)
+    if picture.info["kind"] == "PPM" and len(stored) > 1:
+        top = stored[1]
+    values = np.asarray(picture)
     return values if top == 255 else np.rint(values * (top / 255)).astype(np.uint8), top
 
 
-def _mask(picture: Image.Image, what: str, judge: bool = True) -> np.ndarray:
+def _mask(source: str | Path | Image.Image, what: str = "", judge: bool = True) -> np.ndarray:
+    picture, what = _decode(source, what)
     if picture.has_transparency_data and picture.mode not in ("1", "L"):
         values, top = _one_channel(np.asarray(picture.convert("RGBA")), what), 255
-    elif picture.mode == "P":
-        values, top = _palette_mask(picture, what), 0
-    elif picture.mode in ("1", "L", "F") or picture.mode.startswith("I"):
-        values, top = _numbers(picture)
     else:
-        values, top = _one_channel(np.asarray(_convert(picture, what)), what), 255
-    if values.dtype.kind != "f" and (not judge or picture.info.get(_SHARES[0]) == _SHARES[1]):
-        return values.astype(np.float32) / np.float32(top or 255)
-    return _shares(values, what, top)
+        values, top = _numbers(picture, what)
+    if picture.mode == "P" and not picture.has_transparency_data:
+        pixels = np.asarray(picture.convert("RGB"))
+        if not np.ptp(pixels, axis=2).any():
+            values = pixels[..., 0]
+        # Of a coloured palette, 0 and 1 are a mask where 0 is black; more are class numbers.
+        elif values.max() > 1 or any(picture.getpalette()[:3]):
+            raise SeglibError(
+                f"{what} is a {picture.info['kind']} with a palette of colours, as for class "
+                f"numbers (here up to {values.max()}); choose one, as in read_labels(path) == 1"
+            )
+    if values.dtype.kind == "f" or (judge and picture.info.get(_NOTE[0]) != _NOTE[1]):
+        return _shares(values, what, top)
+    top = 65535 if picture.mode.startswith("I") else top or 255
+    return values.astype(np.float32) / np.float32(top)
 
 
-def _palette_mask(picture: Image.Image, what: str) -> np.ndarray:
-    """Return the grey levels of a palette picture, or its indices if they are 0 and 1."""
-    index, pixels = np.asarray(picture), np.asarray(picture.convert("RGB"))
-    if not np.ptp(pixels, axis=2).any():
-        return pixels[..., 0]
-    if index.max() > 1 or any(picture.getpalette()[:3]):
-        raise SeglibError(
-            f"{what} is a palette picture ({picture.info['kind']}) with colours for "
-            f"{len(np.unique(index))} numbers up to {index.max()}, so it is no mask; choose the "
-            "class, as in read_labels(path) == 1, and save it as a grey PNG, 0 and 255"
-        )
-    return index
-
-
-def _rgb(picture: Image.Image, what: str) -> Image.Image:
-    """Convert to RGB and sRGB, over white."""
+def _rgb(source: str | Path | Image.Image, what: str = "") -> np.ndarray:
+    """Return a picture in sRGB, over white."""
+    picture, what = _decode(source, what)
     profile = picture.info.get("icc_profile")
-    if picture.mode == "F":
+    if picture.mode == "F" or picture.mode.startswith("I"):
         picture = Image.fromarray(_levels(np.asarray(picture), what))
-    elif picture.mode.startswith("I"):
-        values = np.asarray(picture)
-        if values.min() < 0 or values.max() > 65535:
-            raise SeglibError(f"{what} holds more than 16 bits a pixel; save it with 8 or 16 bits")
-        picture = Image.fromarray(_from_sixteen_bits(values))
-    if not picture.has_transparency_data:
-        picture = picture if profile and picture.mode in ("L", "CMYK") else _convert(picture, what)
-        return _to_srgb(picture, profile)
-    base = picture.convert("L" if picture.mode == "LA" else "RGB")
-    white = Image.new("RGB", picture.size, (255, 255, 255))
-    white.paste(_to_srgb(base, profile), mask=picture.convert("RGBA").getchannel("A"))
-    return white
-
-
-def _convert(picture: Image.Image, what: str) -> Image.Image:
-    try:
-        return picture.convert("RGB")
-    except ValueError as error:
-        raise SeglibError(
-            f"{what} has colour mode {picture.mode}, which has no conversion; save it as RGB"
-        ) from error
+    modes = {"L": "L", "LA": "L", "CMYK": "CMYK"}
+    image = _to_srgb(picture.convert(modes.get(picture.mode, "RGB")), profile).convert("RGB")
+    if picture.has_transparency_data:
+        white = Image.new("RGB", picture.size, (255, 255, 255))
+        white.paste(image, mask=picture.convert("RGBA").getchannel("A"))
+        image = white
+    # A copy, since the array that shares Pillow's buffer cannot be written to.
+    return np.array(image)
 
 
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            mode = _PROFILE_MODES.get(source.profile.xcolor_space.strip())
-            if mode == picture.mode:
-                to = ImageCms.createProfile("sRGB")
-                transform = ImageCms.buildTransform(source, to, mode, "RGB")
-                if mode != "RGB" or not _keeps(transform):
-                    picture = ImageCms.applyTransform(picture, transform)
-        # Colours by a damaged profile are anybody's guess: they stay as they are stored.
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass
-    return picture.convert("RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
+        transform = ImageCms.buildTransform(
+            source, ImageCms.createProfile("sRGB"), picture.mode, "RGB"
+        )
+        if picture.mode == "RGB":
+            steps = np.arange(0, 256, 51, dtype=np.uint8)
+            colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)
+            changed = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
+            # From sRGB to sRGB nothing happens but rounding, which can be saved.
+            if np.abs(changed.astype(int) - colours).max() <= 2:
+                return picture
+        return ImageCms.applyTransform(picture, transform)
+    # Colours by a damaged profile, or of another kind, are a guess: they stay as they are stored.
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return picture
 
 
-def _keeps(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Return whether a transform is the identity but for rounding, as from sRGB to sRGB."""
-    steps = np.arange(0, 256, 51, dtype=np.uint8)
-    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)
-    converted = np.asarray(ImageCms.applyTransform(Image.fromarray(colours), transform))
-    return int(np.abs(converted.astype(int) - colours).max()) <= 2
-
-
-__getattr__ = renamed(__name__, {"check_image": "as_image", "check_mask": "as_mask"})
+def _write(path: str | Path, levels: np.ndarray, formats: dict[str, dict[str, Any]]) -> Path:
+    path = Path(path)
+    options = formats.get(path.suffix.lower())
+    if options is None:
+        raise SeglibError(f"cannot write {path}; its name must end in {' or '.join(formats)}")
+    with atomic_path(path) as temporary:
+        Image.fromarray(levels).save(temporary, **options)
+    return path

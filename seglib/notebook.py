@@ -1,11 +1,19 @@
 """What a chapter needs to run the same way in the book, in Jupyter and in Colab."""
 
 import os
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from seglib.errors import SeglibError
 
+if TYPE_CHECKING:
+    from seglib.data import Dataset
+
 MODES = ("smoke", "full")
+# Sets that were asked for and are not to be had: none is looked for twice in one chapter.
+_missing: set[str] = set()
 
 
 def mode() -> str:
@@ -29,6 +37,52 @@ def scaled(smoke: Any, full: Any) -> Any:
     >>> epochs = scaled(smoke=2, full=40)
     """
     return smoke if mode() == "smoke" else full
+
+
+def load(
+    name: str = "portraits",
+    split: str = "train",
+    kind: str | None = None,
+    size: int | None = None,
+    count: int | None = None,
+) -> "Dataset":
+    """Load a set of real photos for a chapter, or drawn portraits where it is not to be had.
+
+    `portraits` is fetched from its public source. A set that is neither on this machine nor can be
+    fetched is replaced by drawn portraits, with one notice a chapter; their `name` is "synthetic",
+    so a result can always say what it was measured on. Everything else that is wrong is an error,
+    as of `seglib.data.load`.
+
+    Args:
+        name: the set's name.
+        split: "train", "val", "test" or "all".
+        kind: what the masks must show; by default the set's first kind.
+        size: side of the squares that photos and masks are stretched to; by default they stay.
+        count: how many photos at most, drawn with a fixed seed; by default all.
+    """
+    from seglib.data import dataset, download
+    from seglib.data.sources.catalogue import source
+    from seglib.images import resize
+
+    try:
+        if name in _missing:
+            raise download.Unavailable(name)
+        found = dataset.load(name, split, kind)
+    except download.Unavailable as error:
+        kind = kind or source(name).kinds[0]
+        if not _missing:
+            print(f"drawn portraits stand in for photos, so numbers differ: {error}")
+        _missing.add(name)
+        found = dataset.load("synthetic", split, kind)
+    found = found if count is None else found.subset(count)
+    if size is None:
+        return found
+
+    def read(stem: str) -> tuple[np.ndarray, np.ndarray]:
+        image, mask = found.read(stem)
+        return resize(image, (size, size)), np.clip(resize(mask, (size, size)), 0, 1)
+
+    return replace(found, read=read)
 
 
 def say(text: str) -> None:

@@ -7,25 +7,26 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """Serves `content` at every path, after doing what `faults` lists, one entry a request.
+    """Serves `files` by path, and `content` elsewhere, after what `faults` lists, one a request.
 
     Faults: "404", "503", "cut" (half of what was asked for, then the line breaks), "cut unsaid"
     (the same, with no length stated), "redirect", "loop", "hang" (nothing is sent), "hang midway",
-    "no ranges" (a Range is ignored), "ok". `ranges` holds the Range header of each request.
+    "ok". `asked` holds the path of each request.
     """
 
     daemon_threads = True
 
     def __init__(self, content: bytes = b"") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.content, self.tag = content, '"one"'
+        self.content, self.files = content, {}
         self.faults: list[str] = []
-        self.ranges: list[str | None] = []
+        self.asked: list[str] = []
         self.pause = 0.0  # seconds between pieces of 4 kB
         self.over = threading.Event()
 
@@ -42,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
-        server.ranges.append(self.headers.get("Range"))
+        server.asked.append(unquote(self.path))
         fault = server.faults.pop(0) if server.faults else "ok"
         if fault in ("404", "503"):
             self.send_error(int(fault))
@@ -58,23 +59,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._serve(fault)
 
     def _serve(self, fault: str) -> None:
-        server, start = self.server, 0
-        wanted = self.headers.get("Range") if fault != "no ranges" else None
-        if wanted and self.headers.get("If-Range") == server.tag:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-        body = server.content[start:]
-        if start and not body:
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("ETag", server.tag)
-        if start:
-            total = len(server.content)
-            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        server = self.server
+        body = server.files.get(unquote(self.path), server.content)
+        self.send_response(200)
         if fault != "cut unsaid":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if fault != "ok" and fault != "no ranges":
+        if fault != "ok":
             body = body[: len(body) // 2]
         for place in range(0, len(body), 4096):
             self.wfile.write(body[place : place + 4096])

@@ -323,12 +323,13 @@ def test_eval_prints_scores_for_people_and_for_programs(faces, model, capsys):
     assert report["means"]["iou"] == pytest.approx(np.mean(overlaps), abs=1e-6)
 
 
-def test_eval_says_when_synthetic_portraits_stand_in(model, monkeypatch, capsys):
+def test_eval_says_where_a_set_that_is_not_here_comes_from(model, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
-    assert run("eval", "--model", model, "--data", "eg1800", "--json") == 0
-    captured = capsys.readouterr()
-    assert "synthetic portraits" in captured.err
-    assert json.loads(captured.out)["data"] == "synthetic"
+    monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path))
+    assert run("eval", "--model", model, "--data", "eg1800", "--json") == 2
+    assert "`seglib data fetch eg1800` gets it" in capsys.readouterr().err
+    assert run("eval", "--model", model, "--data", "synthetic", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["data"] == "synthetic"
 
 
 def test_eval_and_train_refuse_data_that_is_not_there(model, faces, tmp_path, capsys):

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faulty_server import COMMIT, link, tar
+from faulty_server import link, tar
 from seglib import SeglibError
-from seglib.data.sources import archive
-from seglib.data.sources.archive import commit_of, extract
+from seglib.data.sources import fetch as archive
+from seglib.data.sources.fetch import unpack
 
 
 def packed(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
@@ -30,16 +30,15 @@ def packed(files: dict[str, bytes], links: dict[str, str] | None = None) -> byte
     return buffer.getvalue()
 
 
-def refuse(tmp_path: Path, content: bytes, match: str, **options) -> None:
+def refuse(tmp_path: Path, content: bytes, match: str) -> None:
     path = tmp_path / "given.bin"
     path.write_bytes(content)
     inside = tmp_path / "out" / "target"
     shutil.rmtree(inside, ignore_errors=True)
     with pytest.raises(SeglibError, match=match):
-        extract(path, inside, **options)
+        unpack(path, inside)
     strangers = [p for p in tmp_path.rglob("*") if p.is_file() and inside not in p.parents]
     assert strangers == [path]
-    assert not any(p.is_symlink() for p in tmp_path.rglob("*"))
 
 
 OUT = ["../x", "a/../../x", "/x", "/etc/x", "C:/x", "a\\..\\..\\x", "..", "a/.."]
@@ -52,42 +51,33 @@ def test_names_that_lead_out(tmp_path, name):
         refuse(tmp_path, packed({"good": b"1", name: b"2"}), "leads out of the folder")
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "../../x", "a/../../x"])
-def test_links_that_lead_out(tmp_path, target):
-    refuse(tmp_path, tar({"l": link("l", target)}), "link 'l'")
-    refuse(tmp_path, tar({"l": link("l", target, tarfile.LNKTYPE)}), "link 'l'")
-    refuse(tmp_path, packed({}, {"l": target}), "link 'l'")
-    # The way in through a link: the file behind it must not be written either.
-    refuse(tmp_path, tar({"l": link("l", ".."), "l/x": b"2"}), "link 'l'")
-
-
-def test_links_within_are_left_out_and_devices_refused(tmp_path):
+def test_links_and_devices_are_never_made(tmp_path):
     path = tmp_path / "a.tar.gz"
-    path.write_bytes(tar({"d/a": b"1", "d/l": link("d/l", "a"), "d/m": link("d/m", "../d/a")}))
-    assert [p.name for p in extract(path, tmp_path / "out")] == ["a"]
-    for kind in (tarfile.CHRTYPE, tarfile.FIFOTYPE):
-        path.write_bytes(tar({"z": link("z", "", kind)}))
-        with pytest.raises(SeglibError, match="no file"):
-            extract(path, tmp_path / "out2")
+    for target in ("a", "../d/a", "/etc/passwd", "../../x"):
+        entries = {"d/a": b"1", "d/l": link("d/l", target)}
+        entries["d/h"] = link("d/h", target, tarfile.LNKTYPE)
+        entries |= {k: link(k, "", kind) for k, kind in (("c", tarfile.CHRTYPE), ("f", b"6"))}
+        # The way in through a link: the file behind it lands in a plain folder.
+        entries |= {"out": link("out", ".."), "out/x": b"2"}
+        for content in (tar(entries), packed({"d/a": b"1", "out/x": b"2"}, {"d/l": target})):
+            path.write_bytes(content)
+            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+            written = unpack(path, tmp_path / "out")
+            assert {p.relative_to(tmp_path / "out").as_posix() for p in written} == {"d/a", "out/x"}
+            found = [p for p in tmp_path.rglob("*") if not p.is_dir()]
+            assert {*found} == {path, *written} and not any(p.is_symlink() for p in found)
 
 
-def test_bombs_by_what_they_declare(tmp_path, monkeypatch):
+def test_bombs(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "_ALWAYS_ALLOWED", 1 << 20)
     zeros = bytes(8 << 20)
     for content in (tar({"z": zeros}), packed({"z": zeros})):
-        refuse(tmp_path, content, "more than its size explains")
-    many = {f"f{i}": b"" for i in range(40)}
-    for content in (tar(many), packed(many)):
-        refuse(tmp_path, content, "39 files", max_files=39)
-    refuse(tmp_path, packed({"z": bytes(5000)}), "unpack to more", max_bytes=4000)
-
-
-def test_bombs_by_what_comes_out(tmp_path):
+        refuse(tmp_path, content, "fill the disk")
     # Both headers of the only file say 10 bytes; a megabyte is inside.
     content = bytearray(packed({"z": bytes(1 << 20)}))
     for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", content, content.index(signature) + place, 10)
-    refuse(tmp_path, bytes(content), "damaged|more of 'z'")
+    refuse(tmp_path, bytes(content), "damaged")
     written = tmp_path / "out" / "target" / "z"
     assert not written.exists() or written.stat().st_size <= 10
 
@@ -95,7 +85,7 @@ def test_bombs_by_what_comes_out(tmp_path):
 def test_two_files_of_one_name(tmp_path):
     refuse(tmp_path, tar({"a": b"1", "./a": b"2"}), "twice")
     refuse(tmp_path, tar({"a": b"1", "A": b"2"}), "twice")
-    refuse(tmp_path, tar({"a": b"1", "a/b": b"2"}), "is already")
+    refuse(tmp_path, tar({"a": b"1", "a/b": b"2"}), "damaged")
 
 
 def test_damaged_cut_locked_and_other_files(tmp_path):
@@ -116,12 +106,7 @@ def test_damaged_cut_locked_and_other_files(tmp_path):
 def test_only_what_is_wanted_and_without_the_outer_folder(tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(packed({"repo/photos/a.jpg": b"1", "repo/code.py": b"2", "repo/b/c": b"3"}))
-    seen = []
-    written = extract(path, tmp_path / "out", ["photos/*"], strip=1, progress=seen.append)
-    assert written == [tmp_path / "out" / "photos" / "a.jpg"] and sum(seen) == 3
-    assert commit_of(path) == ""
-    path.write_bytes(tar({"a": b""}))
-    assert commit_of(path) == COMMIT
+    assert unpack(path, tmp_path / "out", ["photos/*"], 1) == [tmp_path / "out/photos/a.jpg"]
 
 
 NAMES = st.text(alphabet="ab./\\:~", min_size=1, max_size=9)
@@ -135,5 +120,5 @@ def test_no_name_whatever_leaves_the_folder(tmp_path_factory, names):
     path.write_bytes(tar(dict.fromkeys(names, b"x")))
     inside = root / "deep" / "out"
     with contextlib.suppress(SeglibError):
-        extract(path, inside)
+        unpack(path, inside)
     assert all(p == path or inside in p.parents for p in root.rglob("*") if p.is_file())

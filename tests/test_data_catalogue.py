@@ -15,8 +15,11 @@ from scipy.io import savemat
 
 from seglib import SeglibError, data
 from seglib.cli import main
-from seglib.data.sources import catalogue, layouts
-from seglib.data.sources.layouts import ccp_upper, celeba, supervisely
+from seglib.data.download import cache_folder
+from seglib.data.sources import catalogue
+from seglib.data.sources.annotations import draw_supervisely
+from seglib.data.sources.prepare import LAYOUTS, find, read
+from seglib.data.sources.published import CELEBA_PARTS, merge_celeba, upper_body
 
 RNG = np.random.default_rng(3)
 
@@ -49,14 +52,16 @@ def test_every_source_says_what_one_may_do_and_how_to_get_it():
     assert len(set(names)) == len(names) >= 11
     for entry in data.list():
         assert entry.title and entry.shows and entry.kinds and entry.licence and entry.terms
-        assert entry.layout in layouts.LAYOUTS
+        assert (entry.layout in LAYOUTS) != (entry.name == "portraits")
         assert bool(entry.steps) != entry.fetchable
         if entry.fetchable:
             assert entry.repository in entry.address and entry.commit in entry.address
-            assert entry.raw and entry.citation
+            assert entry.citation
         checksums = catalogue.known_checksums(entry)
         assert all(len(digest) == 64 for digest in checksums.values())
-        assert bool(checksums) == entry.fetchable
+        assert bool(checksums) == bool(entry.fetchable and entry.layout)
+    handed = {"portraits", "ccp_full", "ccp_upper", "eg1800", "figaro1k", "lfw_hair", "celeba_hq"}
+    assert {*handed, "scenes", "open_more", "negatives"} <= {*names}
     assert catalogue.source("ccp_full").raw == catalogue.source("ccp_upper").raw
 
 
@@ -68,9 +73,9 @@ def test_a_mistyped_name_gets_a_hint_and_the_list():
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("SEGLIB_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert catalogue.cache_folder() == tmp_path / "seglib"
+    assert cache_folder() == tmp_path / "seglib"
     monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path / "mine"))
-    assert catalogue.cache_folder() == tmp_path / "mine"
+    assert cache_folder() == tmp_path / "mine"
 
 
 def test_the_command_lists_all_of_it(capsys):
@@ -84,6 +89,10 @@ def test_the_command_lists_all_of_it(capsys):
     assert [row["name"] for row in rows] == [entry.name for entry in data.list()]
 
 
+def faults(listing) -> dict[str, str]:
+    return {pair.stem: pair.fault for pair in listing.pairs if pair.fault}
+
+
 def ccp_tree(root: Path, count: int = 3) -> Path:
     for number in range(1, count + 1):
         photo(root / "photos" / f"{number:04d}.jpg")
@@ -95,10 +104,10 @@ def ccp_tree(root: Path, count: int = 3) -> Path:
 
 
 def test_ccp_classes_become_kinds(tmp_path):
-    listing = layouts.find("ccp", ccp_tree(tmp_path / "repo").parent)
+    listing = find("ccp", ccp_tree(tmp_path / "repo").parent)
     assert [pair.stem for pair in listing.pairs] == ["0001", "0002", "0003"]
     assert "1 photos have tags" in listing.notes[0]
-    image, masks = layouts.read("ccp", listing.pairs[0])
+    image, masks = read("ccp", listing.pairs[0])
     assert image.shape == (40, 30, 3) and tuple(masks) == listing.kinds
     pixels = {kind: int(mask.sum()) for kind, mask in masks.items()}
     assert pixels == {"person": 240, "hair": 60, "skin": 30, "clothes": 120}
@@ -109,7 +118,7 @@ def test_ccp_with_other_class_numbers_is_refused(tmp_path):
     names = np.array(["null", "hair"] + ["x"] * 57, object)
     mat(tmp_path / "label_list.mat", label_list=names)
     with pytest.raises(SeglibError, match="label_list.mat numbers"):
-        layouts.find("ccp", tmp_path)
+        find("ccp", tmp_path)
 
 
 @given(
@@ -123,7 +132,7 @@ def test_the_upper_body_square_lies_in_the_photo_and_holds_the_head(height, widt
     person = np.zeros((height, width), bool)
     y, x = min(y, height - 1), min(x, width - 1)
     person[y : y + tall, x : x + 5] = True
-    top, left, side = ccp_upper.square(person)
+    top, left, side = upper_body(person)
     assert side >= 1 and 0 <= top <= y and top + side <= height
     assert left >= 0 and left + side <= width
     assert person[top : top + side, left : left + side].any()
@@ -131,7 +140,7 @@ def test_the_upper_body_square_lies_in_the_photo_and_holds_the_head(height, widt
 
 def test_nobody_has_no_upper_body():
     with pytest.raises(SeglibError, match="nobody"):
-        ccp_upper.square(np.zeros((4, 4), bool))
+        upper_body(np.zeros((4, 4), bool))
 
 
 def test_eg1800_follows_its_lists_and_counts_what_is_absent(tmp_path):
@@ -140,15 +149,15 @@ def test_eg1800_follows_its_lists_and_counts_what_is_absent(tmp_path):
         mat(tmp_path / f"data/images_mask/{number:05d}_mask.mat", mask=block())
     mat(tmp_path / "data/trainlist.mat", trainlist=np.array([[1, 3, 7]], np.uint16))
     mat(tmp_path / "data/testlist.mat", testlist=np.array([[2]], np.uint16))
-    listing = layouts.find("eg1800", tmp_path)
+    listing = find("eg1800", tmp_path)
     assert {p.stem: p.split for p in listing.pairs} == {
-        "00001": "train", "00002": "val", "00003": "train",
+        "00001": "train", "00002": "test", "00003": "train",
     }  # fmt: skip
     assert [note[0] for note in listing.notes] == ["1", "1"]
-    assert layouts.read("eg1800", listing.pairs[0])[1]["person"].sum() == 240
+    assert read("eg1800", listing.pairs[0])[1]["person"].sum() == 240
     mat(tmp_path / "data/images_mask/00001_mask.mat", mask=block(7))
     with pytest.raises(SeglibError, match="00001_mask.mat holds other values"):
-        layouts.read("eg1800", listing.pairs[0])
+        read("eg1800", listing.pairs[0])
 
 
 def pbm(path: Path, mask: np.ndarray) -> None:
@@ -167,9 +176,9 @@ def test_figaro_in_both_of_its_layouts(tmp_path):
         photo(own / "Original" / split / f"{stem}-org.jpg")
         pbm(own / "GT" / split / f"{stem}-gt.pbm", block())
     for name in ("repo", "own"):
-        listing = layouts.find("figaro1k", tmp_path / name)
-        assert [p.split for p in listing.pairs] == ["train", "train", "val"]
-        _, masks = layouts.read("figaro1k", listing.pairs[0])
+        listing = find("figaro1k", tmp_path / name)
+        assert [p.split for p in listing.pairs] == ["train", "train", "test"]
+        _, masks = read("figaro1k", listing.pairs[0])
         np.testing.assert_array_equal(masks["hair"], block())
 
 
@@ -178,7 +187,7 @@ def test_lfw_hair_takes_each_photo_once_and_groups_by_person(tmp_path):
         for stem in ("Ann_Lee_0001", "Ann_Lee_0012", "Bo_0001"):
             photo(tmp_path / f"data/Lfw/{split}/imgs/Original/{stem}.jpg")
             sheet(tmp_path / f"data/Lfw/{split}/masks/GT/{stem}.png", block(255))
-    listing = layouts.find("lfw_hair", tmp_path)
+    listing = find("lfw_hair", tmp_path)
     assert [p.group for p in listing.pairs] == ["Ann_Lee", "Ann_Lee", "Bo"]
     assert "6 files are there twice" in listing.notes[0]
     assert "Training" in listing.pairs[0].image.parts
@@ -192,14 +201,15 @@ def test_lfw_parts_are_red_green_and_blue(tmp_path):
     sheet(tmp_path / "parts_gt/Absent_0001.ppm", colours)
     photo(tmp_path / "lfw_funneled/Bo/Bo_0001.jpg")
     photo(tmp_path / "lfw_funneled/Bo/Bo_0002.jpg")
-    listing = layouts.find("lfw_parts", tmp_path)
-    assert [p.stem for p in listing.pairs] == ["Bo_0001"]
-    assert listing.faults == (("Absent_0001", "Absent_0001.ppm has no photo"),)
-    _, masks = layouts.read("lfw_parts", listing.pairs[0])
+    listing = find("lfw_parts", tmp_path)
+    assert faults(listing) == {"Absent_0001": "Absent_0001.ppm has no photo"}
+    (pair,) = [pair for pair in listing.pairs if not pair.fault]
+    assert pair.stem == "Bo_0001"
+    _, masks = read("lfw_parts", pair)
     assert (masks["hair"].sum(), masks["skin"].sum()) == (60, 180)
     sheet(tmp_path / "parts_gt/Bo_0001.ppm", RNG.integers(0, 256, (40, 30, 3)))
     with pytest.raises(SeglibError, match="other colours"):
-        layouts.read("lfw_parts", listing.pairs[0])
+        read("lfw_parts", pair)
 
 
 def celeba_tree(root: Path) -> Path:
@@ -223,16 +233,17 @@ def celeba_tree(root: Path) -> Path:
 
 
 def test_celeba_parts_are_merged_in_order_and_bald_people_stay(tmp_path):
-    listing = layouts.find("celebamask_hq", celeba_tree(tmp_path))
-    assert [p.stem for p in listing.pairs] == ["00007", "02001"]
-    assert listing.faults == (("8", "photo 8 has no part at all"),)
-    image, masks = layouts.read("celebamask_hq", listing.pairs[0])
+    listing = find("celebamask_hq", celeba_tree(tmp_path))
+    assert faults(listing) == {"8": "photo 8 has no part at all"}
+    first, second = (pair for pair in listing.pairs if not pair.fault)
+    assert (first.stem, second.stem) == ("00007", "02001")
+    image, masks = read("celebamask_hq", first)
     assert image.shape == (16, 16, 3)
     # Hair is painted over skin, the neck over both, and the cloth over the neck.
     assert masks["hair"].sum() == 6 * 16
     assert masks["clothes"].sum() == 16
     assert masks["skin"][13, 5] == masks["skin"][9, 7] == 1 and masks["skin"][5, 5] == 0
-    _, bald = layouts.read("celebamask_hq", listing.pairs[1])
+    _, bald = read("celebamask_hq", second)
     assert bald["hair"].sum() == 0 and bald["skin"][2, 2] == 1
 
 
@@ -241,15 +252,15 @@ def test_celeba_splits_by_person_where_the_mapping_is_there(tmp_path):
     (tmp_path / "CelebA-HQ-to-CelebA-mapping.txt").write_text(
         "idx orig_idx orig_file\n7 119613 119614.jpg\n2001 162770 162771.jpg\n"
     )
-    pairs = layouts.find("celebamask_hq", tmp_path).pairs
-    assert [pair.split for pair in pairs] == ["train", "val"]
-    assert layouts.find("celebamask_hq", tmp_path).notes == ()
+    pairs = find("celebamask_hq", tmp_path).pairs
+    assert [pair.split for pair in pairs if not pair.fault] == ["train", "val"]
+    assert find("celebamask_hq", tmp_path).notes == ()
 
 
-@given(st.permutations(celeba.ORDER))
+@given(st.permutations(CELEBA_PARTS))
 def test_the_merge_does_not_depend_on_the_order_of_files(names):
     parts = {name: np.ones((1, len(names)), bool) for name in names}
-    assert (celeba.merge(parts) == celeba.ORDER.index("cloth") + 1).all()
+    assert (merge_celeba(parts) == CELEBA_PARTS.index("cloth") + 1).all()
 
 
 def bitmap(mask: np.ndarray, origin: tuple[int, int], channels: int = 4) -> dict:
@@ -266,7 +277,7 @@ def annotation(*objects: dict) -> dict:
 def test_supervisely_bitmaps_polygons_and_holes():
     ring = [[5, 5], [20, 5], [20, 20], [5, 20]]
     hole = [[10, 10], [15, 10], [15, 15], [10, 15]]
-    mask = supervisely.draw(
+    mask = draw_supervisely(
         annotation(
             {"classTitle": "person_bmp", "bitmap": bitmap(np.ones((4, 3), np.uint8), (26, 30))},
             {"classTitle": "person_bmp", "bitmap": bitmap(np.ones((4, 3), np.uint8), (0, 38), 1)},
@@ -284,7 +295,7 @@ def test_supervisely_bitmaps_polygons_and_holes():
 @given(st.integers(-6, 32), st.integers(-6, 42))
 def test_a_bitmap_that_sticks_out_is_cut_where_the_photo_ends(left, top):
     shape = np.ones((5, 4), np.uint8)
-    mask = supervisely.draw(
+    mask = draw_supervisely(
         annotation({"classTitle": "person", "bitmap": bitmap(shape, (left, top))})
     )
     expected = np.zeros((60, 60), bool)
@@ -303,10 +314,10 @@ def test_supervisely_projects_of_both_ages(tmp_path):
         (tmp_path / folder / "ann").mkdir(exist_ok=True)
         (tmp_path / folder / "ann" / file).write_text(text)
     photo(tmp_path / "ds1/img/lone.png")
-    listing = layouts.find("supervisely", tmp_path)
-    assert [p.stem for p in listing.pairs] == ["b", "ds1-a", "ds2-a"]
-    assert listing.faults == (("lone", "lone.png has no annotation"),)
-    _, masks = layouts.read("supervisely", listing.pairs[0])
+    listing = find("supervisely", tmp_path)
+    assert [p.stem for p in listing.pairs if not p.fault] == ["b", "ds1-a", "ds2-a"]
+    assert faults(listing) == {"lone": "lone.png has no annotation"}
+    _, masks = read("supervisely", listing.pairs[0])
     np.testing.assert_array_equal(masks["person"], block())
 
 
@@ -315,7 +326,7 @@ def test_supervisely_projects_of_both_ages(tmp_path):
     [
         ({"objects": []}, "no size"),
         ({"size": {"height": 10**6, "width": 10**6}, "objects": []}, "states a size"),
-        (annotation({"classTitle": "person", "geometryType": "line"}), "a line that is neither"),
+        (annotation({"classTitle": "person", "geometryType": "line"}), "a line that encloses"),
         (
             annotation({"classTitle": "person", "bitmap": {"data": "AAAA", "origin": [0, 0]}}),
             "cannot be read",
@@ -338,12 +349,12 @@ def test_supervisely_annotations_that_cannot_be_used(tmp_path, broken, match):
     photo(tmp_path / "ds/img/a.png")
     (tmp_path / "ds/ann").mkdir()
     (tmp_path / "ds/ann/a.json").write_text(json.dumps(broken))
-    pair = layouts.find("supervisely", tmp_path).pairs[0]
+    pair = find("supervisely", tmp_path).pairs[0]
     with pytest.raises(SeglibError, match=match):
-        layouts.read("supervisely", pair)
+        read("supervisely", pair)
 
 
-LAYOUTS_ABSENT = [name for name in layouts.LAYOUTS if name != "csv"]
+LAYOUTS_ABSENT = [name for name in LAYOUTS if name != "csv"]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS_ABSENT)
@@ -351,9 +362,9 @@ def test_an_empty_folder_is_told_what_it_lacks(tmp_path, layout):
     with pytest.raises(
         SeglibError, match=f"{tmp_path.name} (has|holds) no.*; (give|put|save|unpack)"
     ):
-        layouts.find(layout, tmp_path)
+        find(layout, tmp_path)
     with pytest.raises(SeglibError, match="there is no"):
-        layouts.find(layout, tmp_path / "absent")
+        find(layout, tmp_path / "absent")
 
 
 RAW = {"ccp": "ccp", "ccp_upper": "ccp", "eg1800": "eg1800", "figaro1k": "hairseg",
@@ -365,10 +376,10 @@ def test_real_files_in_their_original_layout(real_data, layout):
     raw = real_data / "raw_samples" / RAW[layout]
     if not raw.is_dir():
         pytest.skip("no raw_samples in SEGLIB_DATA")
-    listing = layouts.find(layout, raw)
-    assert len(listing.pairs) >= 4 and not listing.faults
+    listing = find(layout, raw)
+    assert len(listing.pairs) >= 4 and not faults(listing)
     for pair in listing.pairs:
-        image, masks = layouts.read(layout, pair)
+        image, masks = read(layout, pair)
         assert tuple(masks) == listing.kinds and image.shape[0] > 100
         assert 0.01 < masks[listing.kinds[0]].mean() < 0.9
 

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from killing import kill_at_random
 from seglib import SeglibError, data, images
 from seglib.cli import main
 from seglib.data import duplicates
-from seglib.data.sources import _unfinished
-from seglib.data.sources.layouts import RawPair
+from seglib.data.dataset import read_splits
+from seglib.data.sources.pairs import Pair
 from seglib.data.sources.prepare import assign_splits
 
 QUIET = {"progress": False, "workers": 1}
@@ -60,7 +61,7 @@ def test_a_folder_becomes_a_set_that_loads_and_is_clean(tmp_path):
     dataset = prepare(raw, tmp_path / "out", kind="hair", val_share=0.25)
     assert (dataset.kind, len(dataset)) == ("hair", 12)
     assert data.validate(tmp_path / "out") == []
-    assert dataset.info["counts"] == {"train": 9, "val": 3}
+    assert dataset.info["counts"] == {"train": 8, "val": 3, "test": 1}
     assert len(dataset.info["list_sha256"]) == 64
     first = (tmp_path / "out/images/p000.jpg").read_bytes()
     assert first == (raw / "images/p000.jpg").read_bytes()
@@ -69,17 +70,17 @@ def test_a_folder_becomes_a_set_that_loads_and_is_clean(tmp_path):
 
 def test_a_prepared_set_is_prepared_again_at_another_size_with_its_splits(tmp_path):
     first = prepare(tree(tmp_path / "raw"), tmp_path / "first", kind="hair", val_share=0.4)
-    assert first.info["counts"] == {"train": 7, "val": 5}
+    assert first.info["counts"] == {"train": 6, "val": 5, "test": 1}
     prepare(tmp_path / "first", tmp_path / "small", kind="hair", size=24)
     names = [(tmp_path / name / "splits.csv").read_text() for name in ("first", "small")]
     assert names[0] == names[1]
 
 
-def test_the_user_finds_prepared_sets_by_name(tmp_path, monkeypatch, capsys):
+def test_the_user_finds_prepared_sets_by_name(tmp_path, monkeypatch):
     monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
-    assert data.load("figaro1k", "val").name == "synthetic"
-    assert "seglib data fetch figaro1k" in capsys.readouterr().out
+    with pytest.raises(SeglibError, match="seglib data fetch figaro1k"):
+        data.load("figaro1k", "val")
     raw = tmp_path / "raw/Figaro1k/Original/Training"
     for index in range(4):
         raw.mkdir(parents=True, exist_ok=True)
@@ -199,11 +200,13 @@ def test_folders_of_splits_and_several_kinds(tmp_path):
                 (masks / kind / path.name).write_bytes(path.read_bytes())
         for path in masks.glob("*.png"):
             path.unlink()
-    # The same four photos are in both folders: copies across splits, moved to one side.
+    # The same four photos are in both folders: copies across splits, brought to one side.
     dataset = prepare(tmp_path / "raw", tmp_path / "out")
     assert dataset.info["kinds"] == ["hair", "person"]
-    assert dataset.info["counts"] == {"train": 8}
-    assert dataset.info["moved_to_train"]["val-p001"] == "train-p001"
+    assert dataset.info["counts"] == {"train": 4, "val": 2, "test": 2}
+    assert dataset.info["moved"]["to train"]["val-p001"] == "train-p001"
+    places = dict(read_splits(tmp_path / "out/splits.csv"))
+    assert all(places[f"val-p00{i}"] == places[f"train-p00{i}"] for i in range(4))
 
 
 def test_arrays_of_the_older_projects_come_in_and_go_out(tmp_path):
@@ -234,7 +237,7 @@ def test_arrays_of_the_older_projects_come_in_and_go_out(tmp_path):
         (np.zeros((2, 8, 8, 3), np.uint8), np.zeros((3, 8, 8), np.uint8), "is expected"),
         (np.full((2, 8, 8, 3), -1.5), np.zeros((2, 8, 8)), "before any normalisation"),
         (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 7, np.uint8), "class numbers"),
-        (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), -3), "not within 0..255"),
+        (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), -3), "not within 0..1 or 0..255"),
         (np.zeros((2, 8, 8, 3)), np.array([object()] * 2), "holds no plain numbers"),
     ],
 )
@@ -254,9 +257,9 @@ def test_a_csv_of_paths_comes_in_and_goes_out(tmp_path):
     table = tmp_path / "list.csv"
     table.write_text("\ufeffimage,mask,split\n" + "\n".join(lines) + "\n", encoding="utf-8")
     dataset = prepare(table, tmp_path / "out", "csv", kind="hair")
-    assert dataset.info["counts"] == {"train": 4, "val": 2}
+    assert dataset.info["counts"] == {"train": 3, "val": 1, "test": 2}
     back = data.to_csv(tmp_path / "out", tmp_path / "deep/er/back.csv")
-    assert "../../out/images/p000.jpg,../../out/masks/p000.png,train" in back.read_text()
+    assert "../../out/images/p000.jpg,../../out/masks/p000.png," in back.read_text()
     again = prepare(back, tmp_path / "again", "csv", kind="hair")
     assert (tmp_path / "again/splits.csv").read_text() == (tmp_path / "out/splits.csv").read_text()
     np.testing.assert_array_equal(again[2][0], dataset[2][0])
@@ -295,67 +298,62 @@ def test_exports_refuse_what_they_cannot_do(tmp_path):
 
 
 def test_people_stay_on_one_side_and_the_same_names_split_alike():
-    pairs = tuple(
-        RawPair(f"{who}_{n}", Path(), group=who) for who in map(str, range(40)) for n in range(3)
-    )
-    splits = assign_splits(pairs, 0.1)
-    assert list(splits.values()).count("val") == 12
+    pairs = [Pair(f"{who}_{n}", Path(), group=who) for who in map(str, range(40)) for n in range(3)]
+    splits, _ = assign_splits(pairs, 0.1, 0.2)
+    assert Counter(splits.values()) == {"train": 84, "val": 12, "test": 24}
     for who in range(40):
         assert len({splits[f"{who}_{n}"] for n in range(3)}) == 1
-    assert assign_splits(pairs[::-1], 0.1) == splits
+    assert assign_splits(pairs[::-1], 0.1, 0.2)[0] == splits
 
 
 def test_copies_are_found_across_splits_mirrored_and_shrunk_but_not_likenesses():
-    shown = {f"t{i}": scene(i) for i in range(30)}
+    shown = {f"a{i}": scene(i) for i in range(30)}
     shown |= {"v1": scene(3)[:, ::-1], "v2": images.resize(scene(4), (30, 24)), "v3": scene(99)}
-    shown |= {
-        "plain1": np.full((40, 40, 3), 9, np.uint8),
-        "vplain": np.full((9, 9, 3), 9, np.uint8),
-    }
-    signatures = {stem: duplicates.fingerprint(image) for stem, image in shown.items()}
-    splits = {stem: "val" if stem.startswith("v") else "train" for stem in shown}
-    assert duplicates.across(signatures, splits) == {"v1": "t3", "v2": "t4"}
-    assert duplicates.across({}, {}) == {}
+    shown |= {"t3": scene(99)[:, ::-1], "t4": scene(77), "t5": scene(5)}
+    plain = np.full((40, 40, 3), 9, np.uint8)
+    shown |= {"plain1": plain, "vplain": plain[:9, :9]}
+    prints = {stem: duplicates.fingerprint(image) for stem, image in shown.items()}
+    pairs = [
+        Pair(stem, Path(), split={"v": "val", "t": "test"}.get(stem[0], "train")) for stem in shown
+    ]
+    splits, moved = assign_splits(pairs, 0.1, 0.1, None, prints)
+    assert moved == {"to train": {"v1": "a3", "v2": "a4", "t5": "a5"}, "to val": {"t3": "v3"}}
+    assert [splits[stem] for stem in ("v1", "v2", "v3", "t3", "t4", "t5", "vplain")] == [
+        *("train", "train", "val", "val", "test", "train", "val")
+    ]
+
+
+DIRTY = [("eg1800_02050", "eg1800_02051"), ("eg1800_02076", "eg1800_02359")]
+MIRRORED = [("Frame00249", "Frame00250")]
+
+
+@pytest.mark.parametrize(("name", "couples"), [("dirty_samples", DIRTY), ("figaro1k", MIRRORED)])
+def test_real_copies_are_moved_to_one_side(real_data, name, couples):
+    folder, prints, pairs = real_data / name / "images", {}, []
+    if not folder.is_dir():
+        pytest.skip(f"no {name} in SEGLIB_DATA")
+    for couple in couples:
+        for stem, split in zip(couple, ("train", "test"), strict=True):
+            prints[stem] = duplicates.fingerprint(images.read_image(folder / f"{stem}.jpg"))
+            pairs.append(Pair(stem, Path(), split=split))
+    splits, moved = assign_splits(pairs, 0.1, 0.1, None, prints)
+    assert moved["to train"] == {second: first for first, second in couples}
+    assert all(splits[first] == splits[second] for first, second in couples)
 
 
 @pytest.mark.parametrize("name", ["eg1800", "figaro1k", "lfw_hair"])
 def test_real_photos_are_no_copies_of_each_other_by_chance(real_data, name):
     if not (real_data / name).is_dir():
         pytest.skip(f"no {name} in SEGLIB_DATA")
-    sets = {split: data.open_folder(real_data / name, split) for split in ("train", "val")}
-    chosen = {split: found.subset(80) for split, found in sets.items()}
-    splits = {stem: split for split, found in chosen.items() for stem in found.stems}
-    signatures = {
-        stem: duplicates.fingerprint(found[index][0])
-        for found in chosen.values()
-        for index, stem in enumerate(found.stems)
-    }
-    assert duplicates.across(signatures, splits) == {}
+    prints, pairs = {}, []
+    for split in ("train", "val"):
+        for stem in (found := data.open_folder(real_data / name, split).subset(80)).stems:
+            prints[stem] = duplicates.fingerprint(found.read(stem)[0])
+            pairs.append(Pair(stem, Path(), split=split))
+    assert assign_splits(pairs, 0.1, 0, None, prints)[1] == {"to train": {}, "to val": {}}
 
 
-def test_real_copies_are_found(real_data):
-    dirty = real_data / "dirty_samples/images"
-    if not dirty.is_dir():
-        pytest.skip("no dirty_samples in SEGLIB_DATA")
-    pairs = [("02050", "02051"), ("02076", "02359")]
-    signatures, splits = {}, {}
-    for stems in pairs:
-        for stem, split in zip(stems, ("train", "val"), strict=True):
-            image = images.read_image(dirty / f"eg1800_{stem}.jpg")
-            signatures[stem], splits[stem] = duplicates.fingerprint(image), split
-    assert duplicates.across(signatures, splits) == {"02051": "02050", "02359": "02076"}
-
-
-def test_a_real_mirrored_copy_is_found(real_data):
-    folder = real_data / "figaro1k/images"
-    if not (folder / "Frame00249.jpg").is_file():
-        pytest.skip("no figaro1k in SEGLIB_DATA")
-    stems = {"Frame00249": "train", "Frame00250": "val"}
-    signatures = {s: duplicates.fingerprint(images.read_image(folder / f"{s}.jpg")) for s in stems}
-    assert duplicates.across(signatures, stems) == {"Frame00250": "Frame00249"}
-
-
-def test_several_processes_write_the_same_as_one(tmp_path, monkeypatch):
+def test_several_processes_write_the_same_as_one(tmp_path):
     raw = tree(tmp_path / "raw", 24)
     prepare(raw, tmp_path / "one", workers=1, size=32)
     prepare(raw, tmp_path / "two", workers=2, size=32)
@@ -379,7 +377,7 @@ def test_a_full_disk_and_then_room_again(tmp_path, monkeypatch):
         with pytest.raises(SeglibError, match="disk is full.*goes on where it stopped"):
             prepare(raw, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    part = _unfinished.unfinished(tmp_path / "out")
+    part = tmp_path / ".part-out"
     kept = {path.name: path.stat().st_mtime_ns for path in (part / "images").iterdir()}
     assert len(kept) == 4
     prepare(raw, tmp_path / "out")
@@ -435,7 +433,7 @@ def test_the_commands(tmp_path, capsys):
     out = str(tmp_path / "out")
     given = ["data", "prepare", "folder", "--raw", str(raw), "--output", out, "--kind", "hair"]
     assert main([*given, "--size", "32"]) == 0
-    assert "6 pairs (5 train, 1 val)" in capsys.readouterr().out
+    assert "6 pairs (1 test, 4 train, 1 val)" in capsys.readouterr().out
     assert main(given) == 2 and "exists already" in capsys.readouterr().err
     export = ["data", "export", out, "--output"]
     assert main([*export, str(tmp_path / "npy"), "--to", "npy", "--size", "16"]) == 0

@@ -63,19 +63,25 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _add_fetch(commands: Any) -> None:
-    parser = commands.add_parser("fetch", help="fetch a set's files; goes on after a stop")
+    parser = commands.add_parser("fetch", help="fetch a set, so that it can be loaded")
     parser.add_argument("name", metavar="NAME", help="a name that `seglib data list` shows")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to [the user's cache]")
+    parser.add_argument("--folder", type=Path, help="only fetch, to DIR [the cache]", metavar="DIR")
     parser.set_defaults(run=_fetch)
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    from seglib.data.download import folders
     from seglib.data.sources import catalogue
     from seglib.data.sources.fetch import fetch
+    from seglib.data.sources.prepare import prepare
 
-    entry = catalogue.source(options.name)
+    entry, bar = catalogue.source(options.name), sys.stderr.isatty()
     print(f"{entry.title}: {entry.terms}", file=sys.stderr)
-    print(fetch(entry, options.folder, progress=sys.stderr.isatty()))
+    raw = fetch(entry, options.folder, bar)
+    if options.folder or not entry.layout or folders(entry.name):
+        print(raw)
+    else:
+        print(prepare(entry, raw, progress=bar))
 
 
 def _add_prepare(commands: Any) -> None:
@@ -92,6 +98,9 @@ def _add_prepare(commands: Any) -> None:
     parser.add_argument("--workers", type=int, help="processes [one for each core]")
     parser.add_argument(
         "--val-share", type=float, default=0.1, help="share of val where the set has none [0.1]"
+    )
+    parser.add_argument(
+        "--test-share", type=float, default=0.1, help="share of test where the set has none [0.1]"
     )
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out what cannot be used, and note it"
@@ -111,13 +120,15 @@ def _prepare(options: argparse.Namespace) -> None:
         kind=options.kind,
         workers=options.workers,
         val_share=options.val_share,
+        test_share=options.test_share,
         skip_bad=options.skip_bad,
         progress=sys.stderr.isatty(),
     )
     info = read_info(folder)
     for note in info["notes"]:
         print(f"note: {note}", file=sys.stderr)
-    for what, rows in (("moved to train", info["moved_to_train"]), ("left out", info["skipped"])):
+    moved = {f"moved {to}": rows for to, rows in info["moved"].items()}
+    for what, rows in {**moved, "left out": info["skipped"]}.items():
         if rows:
             print(f"{len(rows)} {what}; {folder / 'dataset.json'} says which", file=sys.stderr)
     counts = ", ".join(f"{count} {split}" for split, count in sorted(info["counts"].items()))
@@ -133,12 +144,12 @@ def _add_export(commands: Any) -> None:
     )
     parser.add_argument("--size", type=int, help="npy: side of the squares in pixels")
     parser.add_argument("--kind", help="npy: what the masks must show [the set's first]")
-    parser.add_argument("--split", help="npy: train, val or all [all]")
+    parser.add_argument("--split", help="npy: train, val, test or all [all]")
     parser.set_defaults(run=_export)
 
 
 def _export(options: argparse.Namespace) -> None:
-    from seglib.data.sources.export import to_csv, to_numpy
+    from seglib.data.sources.tables import to_csv, to_numpy
 
     if options.to == "npy":
         path = to_numpy(
@@ -200,5 +211,5 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.html is not None:
         print(f"wrote {report.write_html(options.html)}", file=notes)
     if options.fix is not None:
-        print(f"wrote {doctor.mend(report, options.fix, bar, options.workers)}", file=notes)
+        print(f"wrote {doctor.fix(report, options.fix, bar, options.workers)}", file=notes)
     return 1 if report.must_mend else 0

@@ -14,16 +14,13 @@ Chapter: data preparation.
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from seglib.data import splits
-from seglib.data.sources.catalogue import cache_folder, entries
+from seglib.data import download, splits
 from seglib.data.splits import PARTS
 from seglib.errors import SeglibError
 from seglib.files import list_files, list_folders, new_folder, read_text
@@ -183,30 +180,14 @@ def load(name: str, split: str = "train", kind: str | None = None) -> Dataset:
 
     Args:
         name: a folder's name under a folder that `$SEGLIB_DATA` lists or where
-            `seglib.data.prepare` puts finished sets, or a set that is known otherwise, such as
-            "portraits".
+            `seglib.data.prepare` puts finished sets; or a set that is known otherwise:
+            "portraits", the default set, which is fetched when it is nowhere, and "synthetic".
         split: "train", "val", "test" or "all". Choose by val, and score the final model on test.
         kind: what the masks must show; by default the set's first kind.
     """
-    roots = [Path(root) for root in os.environ.get("SEGLIB_DATA", "").split(os.pathsep) if root]
-    roots.append(cache_folder() / "prepared")
-    for root in roots:
-        if (root / name / "images").is_dir():
-            return open_folder(root / name, split, kind)
-    import_module("seglib.data.synthetic")
     if name in _loaders:
         return _loaders[name](split, kind)
-    kinds = {entry.name: entry.kinds for entry in entries() if entry.raw}
-    if name not in kinds:
-        raise SeglibError(
-            f"no data set is called {name!r}; use one of {', '.join(kinds)}, synthetic, "
-            "or put a folder of that name where $SEGLIB_DATA points"
-        )
-    print(
-        f"{name}: no folder of that name under $SEGLIB_DATA; using synthetic portraits"
-        f"; `seglib data fetch {name}` and `prepare {name}` get it"
-    )
-    return _loaders["synthetic"](split, kind or kinds[name][0])
+    return open_folder(download.find(name), split, kind)
 
 
 def open_folder(folder: str | Path, split: str = "all", kind: str | None = None) -> Dataset:
@@ -398,9 +379,6 @@ def _stems_of(folder: Path, name: str, split: str, images: dict[str, Path]) -> t
     if unknown := {part for _, part in rows} - {*PARTS}:
         raise SeglibError(f"{path} has the split {unknown.pop()!r}; use {', '.join(PARTS)} only")
     places = splits.three_way(name, rows)
-    if not any(part == "val" for _, part in places):
-        # Another set of that name, which has none of the listed stems.
-        places = rows
     if len({*places}) > len(dict(places)):
         raise SeglibError(f"{path} puts a photo into two splits; `seglib data validate` names it")
     stems = tuple(stem for stem, part in places if part == split)

@@ -16,14 +16,15 @@ _LISTS = Path(__file__).parent.parent / "assets" / "splits"
 def three_way(name: str, rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the (stem, part) rows of a set that came in two parts in three.
 
-    Rows are returned as they are where no list is known for `name`, or where they name a test part.
-    Photos of the train part that show a picture of the test part again are left out.
+    Rows are returned as they are where no list is known for `name`, where they name a test part, or
+    where another set of that name has none of the listed photos. Photos of the train part that show
+    a picture of the test part again are left out.
     """
     rows = list(rows)
-    listed = _listed(name)
-    if not listed or any(part == "test" for _, part in rows):
+    known = listed(name)
+    if any(part == "test" for _, part in rows) or not any(stem in known for stem, _ in rows):
         return rows
-    placed = [(stem, listed.get(stem, "test" if part == "val" else part)) for stem, part in rows]
+    placed = [(stem, known.get(stem, "test" if part == "val" else part)) for stem, part in rows]
     return [(stem, part) for stem, part in placed if part in PARTS]
 
 
@@ -34,7 +35,8 @@ def kind_of(name: str) -> str:
 
 
 @cache
-def _listed(name: str) -> dict[str, str]:
+def listed(name: str) -> dict[str, str]:
+    """Return stem -> "val", "test" or "out" of a known set; the others are its train part."""
     path = _LISTS / f"{name}.txt"
     lines = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else ()
     return {stem: part for part, _, stem in (line.partition(" ") for line in lines)}

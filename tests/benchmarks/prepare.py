@@ -27,7 +27,8 @@ import numpy as np
 from PIL import Image
 
 from seglib.data import prepare
-from seglib.data.sources import catalogue, layouts
+from seglib.data.sources import catalogue
+from seglib.data.sources.prepare import find, read
 from seglib.data.workers import cores
 from seglib.images import resize, write_image, write_mask
 
@@ -54,7 +55,7 @@ def make(root: Path, count: int, side: int) -> None:
 
 def multiply(root: Path, source: str, real: Path, count: int) -> None:
     """Write `count` pairs by repeating the few real ones of CCP under other numbers."""
-    pairs = layouts.find(catalogue.source(source).layout, real / "raw_samples" / "ccp").pairs
+    pairs = find(catalogue.source(source).layout, real / "raw_samples" / "ccp").pairs
     (root / "photos").mkdir(parents=True)
     (root / "annotations/pixel-level").mkdir(parents=True)
     for index in range(count):
@@ -65,8 +66,8 @@ def multiply(root: Path, source: str, real: Path, count: int) -> None:
 
 def loop(layout: str, raw: Path, output: Path, size: int) -> None:
     """Read, resize and write one pair after the other."""
-    for pair in layouts.find(layout, raw).pairs:
-        image, masks = layouts.read(layout, pair)
+    for pair in find(layout, raw).pairs:
+        image, masks = read(layout, pair)
         scale = min(1, size / max(image.shape[:2]))
         shape = tuple(round(side * scale) for side in image.shape[:2])
         write_image(output / "images" / f"{pair.stem}.jpg", resize(image, shape))

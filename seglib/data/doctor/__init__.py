@@ -3,17 +3,21 @@
     report = doctor.examine("my_set")
     print(report.table())
     report.write_html("my_set.html")
-    doctor.mend(report, "my_set_mended")
+    doctor.fix(report, "my_set_mended")
 
-Rows 2 and 6 of what users of the older projects asked for (mask formats; good scores that do not
-last) are mostly faults that are found here before training.
+Many of the questions that users of the older projects asked (masks in odd formats, good scores that
+do not last) are faults that are found here before training.
 
 Chapter: data preparation.
 """
 
 from seglib.data.doctor.examine import examine, validate
-from seglib.data.doctor.findings import FAULTS, Finding
-from seglib.data.doctor.mend import mend
-from seglib.data.doctor.report import Report
+from seglib.data.doctor.findings import FAULTS
+from seglib.data.doctor.findings import Finding as Finding
+from seglib.data.doctor.fixes import fix
+from seglib.data.doctor.report import Report as Report
+from seglib.errors import renamed
 
-__all__ = ["FAULTS", "Finding", "Report", "examine", "mend", "validate"]
+__all__ = ["FAULTS", "examine", "fix", "validate"]
+
+__getattr__ = renamed(__name__, {"mend": "seglib.data.doctor.fix"})

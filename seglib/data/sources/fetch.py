@@ -7,80 +7,95 @@ checks it.
 Chapter: data preparation.
 """
 
+import fnmatch
+import gzip
 import json
+import lzma
 import os
+import re
 import shutil
-from collections.abc import Mapping
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
-from seglib.data.sources._unfinished import owned
-from seglib.data.sources.archive import commit_of, extract
-from seglib.data.sources.catalogue import cache_folder, known_checksums, source
-from seglib.data.sources.download import Download
-from seglib.data.sources.entry import Source
+from seglib.data import portraits
+from seglib.data.download import cache_folder, get_files, unfinished
+from seglib.data.sources.catalogue import Source, known_checksums, source
 from seglib.errors import SeglibError
-from seglib.files import sha256
+from seglib.files import read_text, sha256
 
 MANIFEST = "seglib-manifest.json"
+# Photos hardly shrink; what grows a hundredfold is made to fill a disk.
+_MOST_GROWTH, _ALWAYS_ALLOWED = 100, 256 * 2**20
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, gzip.BadGzipFile, zlib.error),
+    *(
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        FileExistsError,
+        NotADirectoryError,
+        IsADirectoryError,
+    ),
+)
 
 
 def fetch(
     name: str | Source,
     folder: str | Path | None = None,
     progress: bool = True,
-    tries: int = 5,
-    timeout: float = 30.0,
-    backoff: float = 1.0,
+    timeout: float = 10.0,
     checksums: Mapping[str, str] | None = None,
 ) -> Path:
     """Fetch a data set's files in their original layout.
 
-    A download that is cut goes on where it stopped, in this call or in the next; a folder that is
-    there already is checked against its manifest and not fetched again.
+    A folder that is there already is checked against its manifest and not fetched again. Nothing
+    half-made is ever left under the folder's name.
 
     Args:
         name: a name of the catalogue, or a `Source` of your own.
-        folder: where to; by default raw/<name> in the cache (`catalogue.cache_folder`).
-        progress: whether to draw bars.
-        tries: how often to try in a row without one new byte.
-        timeout: seconds of silence after which a connection counts as dead.
-        backoff: seconds before the second try; doubled for each further one.
+        folder: where to; by default raw/<name> in the cache.
+        progress: whether to draw a bar.
+        timeout: seconds of silence after which nobody is there.
         checksums: path -> SHA-256 that files must have; by default those known of the source.
 
     Returns:
-        The folder. Hand it to `seglib.data.prepare`.
+        The folder. `seglib.data.prepare` takes it; `portraits` can be loaded as it is.
 
     Raises:
         SeglibError: only a person can get this set (the message lists the steps), it cannot be
-            fetched, its files are not those expected, the disk is full, or the folder holds
-            something else. Nothing half-made is left under the folder's name.
+            fetched, its files are not those expected, or the folder holds something else.
     """
     entry = source(name) if isinstance(name, str) else name
     if not entry.fetchable:
         steps = "; ".join(f"{number}. {step}" for number, step in enumerate(entry.steps, 1))
         raise SeglibError(f"{entry.name} cannot be fetched without you: {steps}")
+    if entry.name == "portraits":
+        return next(iter(portraits.fetch_photos(progress).values())).parent.parent
     target = Path(folder) if folder else cache_folder() / "raw" / (entry.raw or entry.name)
-    if target.exists():
-        return _checked(target, entry)
-    expected = known_checksums(entry) if checksums is None else checksums
-    with owned(target) as part:
-        if target.exists():
-            return _checked(target, entry)
-        archive = _archive(entry, part, tries, timeout, backoff, progress)
-        tree = part / "tree"
-        shutil.rmtree(tree, ignore_errors=True)
-        try:
-            commit = _unpack(archive, tree, entry, progress)
-            _write_manifest(tree, entry, commit, expected)
-        except SeglibError:
-            # Whatever is wrong with the archive, the next run must not meet it again.
-            archive.unlink(missing_ok=True)
+    with unfinished(target) as part:
+        archive, tree = part / "archive", part / "tree"
+        if not target.exists():
+            get_files({archive.name: (entry.address, None)}, part, progress, timeout)
             shutil.rmtree(tree, ignore_errors=True)
-            raise
-        os.replace(tree, target)
+            try:
+                unpack(archive, tree, entry.keep, 1)
+                _write_manifest(archive, tree, entry, checksums)
+            except SeglibError as error:
+                # Whatever is wrong with the archive, the next run must not meet it again.
+                shutil.rmtree(part)
+                raise SeglibError(f"{entry.address} cannot be used: {error}") from error
+            os.replace(tree, target)
         shutil.rmtree(part)
+    if manifest(target)["address"] != entry.address:
+        raise SeglibError(f"{target} was not fetched from {entry.address}; choose another folder")
+    if faults := verify(target):
+        raise SeglibError(
+            f"{target} is not as it was fetched: {len(faults)} files differ ({faults[0]}); move it "
+            "away and fetch again"
+        )
     return target
 
 
@@ -90,106 +105,114 @@ def verify(folder: str | Path) -> list[str]:
     Returns:
         One sentence for each file that is missing or has changed; [] where all is well. Files that
         were added are no fault.
-
-    Raises:
-        SeglibError: the folder has no manifest, or one that cannot be read.
     """
-    folder = Path(folder)
-    faults = []
-    for path, digest in manifest(folder)["files"].items():
-        file = folder / path
-        if not file.is_file():
-            faults.append(f"{path} is missing")
-        elif sha256(file) != digest:
-            faults.append(f"{path} has changed")
-    return faults
+    files = manifest(folder)["files"]
+    there = {path: Path(folder) / path for path in files if (Path(folder) / path).is_file()}
+    missing = [f"{path} is missing" for path in files if path not in there]
+    changed = [f"{p} has changed" for p, file in there.items() if sha256(file) != files[p]]
+    return missing + changed
 
 
 def manifest(folder: str | Path) -> dict:
-    """Return the manifest of a fetched folder: source, address, commit, terms, files.
-
-    Raises:
-        SeglibError: there is none, or it cannot be read.
-    """
+    """Return the manifest of a fetched folder: title, address, commit, terms, files."""
     path = Path(folder) / MANIFEST
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        content["files"].items()
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise SeglibError(
             f"{folder} has no {MANIFEST}, so it is no complete fetch; move it away or choose "
             "another folder"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SeglibError(f"{path} is damaged; remove {folder} and fetch again") from error
-    return content
-
-
-def _checked(folder: Path, entry: Source) -> Path:
-    found = manifest(folder)
-    if found.get("address") != entry.address:
-        raise SeglibError(
-            f"{folder} was fetched from {found.get('address')}, not from {entry.address}; choose "
-            "another folder"
         )
-    faults = verify(folder)
-    if faults:
-        raise SeglibError(
-            f"{folder} is not as it was fetched: {len(faults)} files differ ({faults[0]}); move it "
-            "away and fetch again"
-        )
-    return folder
-
-
-def _archive(
-    entry: Source, part: Path, tries: int, timeout: float, backoff: float, progress: bool
-) -> Path:
     try:
-        import pooch
-    except ModuleNotFoundError as error:
-        raise SeglibError("fetching takes pooch; install it with: pip install pooch") from error
-    # Its log tells the hash to pin, which for an archive of a commit would be wrong tomorrow.
-    pooch.get_logger().setLevel("WARNING")
-    download = Download(part / "archive.part", tries, timeout, backoff, progress)
-    return Path(pooch.retrieve(entry.address, None, "archive", part, downloader=download))
+        return {**json.loads(read_text(path)), "files": dict(json.loads(read_text(path))["files"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SeglibError(f"{path} is damaged; remove {folder} and fetch again") from error
 
 
-def _unpack(archive: Path, tree: Path, entry: Source, progress: bool) -> str:
-    """Unpack what is needed and return the archive's commit."""
-    commit = commit_of(archive)
-    if commit and not commit.startswith(entry.commit):
-        raise SeglibError(
-            f"{entry.address} holds commit {commit}, not {entry.commit}; get it again, and should "
-            "it stay so, tell the authors of seglib"
-        )
-    with tqdm(unit="B", unit_scale=True, desc="unpacking", disable=not progress) as bar:
-        # Archives of a commit hold one folder, called after the repository.
-        written = extract(archive, tree, entry.keep, strip=1, progress=bar.update)
+def unpack(archive: Path, folder: Path, keep: Sequence[str] = (), strip: int = 0) -> list[Path]:
+    """Unpack a .zip or .tar(.gz, .xz, .bz2) that others made, trusting nothing in it.
+
+    Only plain files are written. Names that lead out of the folder, names that come twice and
+    archives that would fill the disk are refused.
+
+    Args:
+        archive: the file; its kind is told by its content.
+        folder: where to, a new folder. On an error it may hold part of the files.
+        keep: patterns such as "photos/*" of the files to unpack; all by default.
+        strip: how many leading folders of each name to leave away.
+
+    Returns:
+        The files that were written.
+    """
+    left = max(_ALWAYS_ALLOWED, _MOST_GROWTH * archive.stat().st_size)
+    written: dict[str, Path] = {}
+    try:
+        with _open(archive) as opened:
+            zipped = isinstance(opened, zipfile.ZipFile)
+            for info in opened.infolist() if zipped else opened:
+                name, size = (info.filename, info.file_size) if zipped else (info.name, info.size)
+                left -= size
+                if left < 0:
+                    raise SeglibError("it would fill the disk, far beyond its own size")
+                # A backslash or a colon is part of a name on Unix and leads elsewhere on Windows.
+                if name.startswith("/") or set("\\:\0") & {*name} or ".." in name.split("/"):
+                    raise SeglibError(f"it holds {name!r}, which leads out of the folder")
+                parts = [part for part in name.split("/") if part not in ("", ".")][strip:]
+                name = "/".join(parts)
+                # The upper half of a zip's attributes is the file's mode on Unix; 0o12 is a link.
+                link = zipped and info.external_attr >> 28 == 0o12
+                plain = parts and not link and (not info.is_dir() if zipped else info.isfile())
+                if not plain or (keep and not any(fnmatch.fnmatchcase(name, one) for one in keep)):
+                    continue
+                if name.lower() in written:
+                    raise SeglibError(f"it holds {name} twice")
+                target = written[name.lower()] = folder.joinpath(*parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                content = opened.open(info) if zipped else opened.extractfile(info)
+                with content, open(target, "xb") as file:
+                    shutil.copyfileobj(content, file, 1 << 20)
+            # The checksum of a compressed stream stands at its end, behind the last file.
+            if not zipped and all(opened.fileobj.read(1 << 20) for _ in range(64)):
+                raise SeglibError("it goes on for long after its last file")
+    except _DAMAGED as error:
+        raise SeglibError(f"it is damaged, cut short or locked ({error}); get it again") from error
     if not written:
-        raise SeglibError(f"{entry.address} holds none of {', '.join(entry.keep)}; get it by hand")
-    return commit or entry.commit
+        raise SeglibError(f"it holds none of {', '.join(keep) or 'any files'}")
+    return list(written.values())
 
 
-def _write_manifest(tree: Path, entry: Source, commit: str, expected: Mapping[str, str]) -> None:
+def _open(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
+    if zipfile.is_zipfile(archive):
+        return zipfile.ZipFile(archive)
+    try:
+        return tarfile.open(archive)
+    except tarfile.ReadError as error:
+        raise SeglibError("it is neither a zip nor a tar file, or it is damaged") from error
+
+
+def _commit(archive: Path) -> str:
+    """Return the commit that `git archive` wrote into a tar file, "" where there is none."""
+    if zipfile.is_zipfile(archive):
+        return ""
+    with tarfile.open(archive) as tar:
+        return "".join(re.findall(r"^[0-9a-f]{40}$", tar.pax_headers.get("comment", "")))
+
+
+def _write_manifest(
+    archive: Path, tree: Path, entry: Source, expected: Mapping[str, str] | None
+) -> None:
     files = {
         path.relative_to(tree).as_posix(): sha256(path)
         for path in sorted(tree.rglob("*"))
         if path.is_file()
     }
-    wrong = [path for path, digest in expected.items() if files.get(path) != digest]
-    if wrong:
+    commit = _commit(archive) or entry.commit
+    if not commit.startswith(entry.commit):
+        raise SeglibError(f"it holds commit {commit}, not {entry.commit}")
+    expected = known_checksums(entry) if expected is None else expected
+    if wrong := [path for path, digest in expected.items() if files.get(path) != digest]:
         raise SeglibError(
-            f"{len(wrong)} files of {entry.address} are not those expected (checksum of {wrong[0]} "
-            "differs); nothing was kept, fetch again, and should it stay so, do not use it"
+            f"{len(wrong)} of its files are not those expected (checksum of {wrong[0]} differs); "
+            "fetch again, and should it stay so, do not use it"
         )
-    content = {
-        "source": entry.title,
-        "address": entry.address,
-        "repository": entry.repository,
-        "commit": commit,
-        "licence": entry.licence,
-        "terms": entry.terms,
-        "citation": entry.citation,
-        "files": files,
-    }
-    (tree / MANIFEST).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    keys = ("title", "address", "repository", "licence", "terms", "citation")
+    facts = {**{key: getattr(entry, key) for key in keys}, "commit": commit, "files": files}
+    (tree / MANIFEST).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -7,27 +7,36 @@ is complete. A run that was stopped, by a full disk or by force, goes on with th
 Chapter: data preparation.
 """
 
-import dataclasses
 import hashlib
 import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import seglib
+import numpy as np
+from PIL import Image
+
 from seglib.data import duplicates
-from seglib.data.sources import layouts
-from seglib.data.sources._pairs import Job, Outcome, prepare_pair
-from seglib.data.sources._unfinished import owned
-from seglib.data.sources.catalogue import cache_folder, source
-from seglib.data.sources.entry import Source
+from seglib.data.download import cache_folder, unfinished
+from seglib.data.duplicates import Fingerprint, fingerprint
+from seglib.data.sources import annotations, generic, published
+from seglib.data.sources.catalogue import Source, source
 from seglib.data.sources.fetch import MANIFEST, manifest
-from seglib.data.sources.layouts import Listing, RawPair
+from seglib.data.sources.pairs import Listing, Masks, Pair
+from seglib.data.splits import PARTS, listed
 from seglib.data.workers import spread
 from seglib.errors import SeglibError
+from seglib.files import atomic_path
+from seglib.images import read_image, resize, write_image, write_mask
 
+LAYOUTS = {**published.READERS, **generic.READERS, **annotations.READERS}
 _SHOWN = 8
+_COPIED = {"JPEG": ".jpg", "PNG": ".png"}
+_ORIENTATION = 0x0112
 
 
 def prepare(
@@ -39,6 +48,7 @@ def prepare(
     kind: str | None = None,
     workers: int | None = None,
     val_share: float = 0.1,
+    test_share: float = 0.1,
     skip_bad: bool = False,
     progress: bool = True,
 ) -> Path:
@@ -47,18 +57,21 @@ def prepare(
     Photos that need no change are copied byte for byte; others are written at JPEG quality 95 or as
     PNG. Masks become grey PNG, shrunk by area so that edges turn soft rather than jagged.
 
-    Splits follow the source where it has its own. Elsewhere a share of the groups (people, where
-    the source tells who is who, else photos) goes to val, chosen by a hash of their names: the same
-    names always split alike. Val photos that are near-copies of train photos move to train.
+    Splits follow the source where it has its own. What it lacks of val and test is cut out of train
+    by groups (people, where the source tells who is who, else photos), chosen by a hash of their
+    names: the same names always split alike. A test or val photo that shows a train photo again
+    moves to train, and a test photo that shows a val photo to val, with the rest of its group.
 
     Args:
         name: a name of the catalogue, or a `Source` of your own.
         raw: the files in their original layout; by default where `seglib.data.fetch` puts them.
         output: the new folder; by default prepared/<name> in the cache, where `load` finds it.
         size: the longest side in pixels that photos are shrunk to; smaller ones stay.
-        kind: what the masks show, for your own photos with one kind of mask.
+        kind: what the masks show, for your own photos with one kind of mask; of annotations, the
+            label that is read.
         workers: processes; by default one for each core.
-        val_share: share of the groups that goes to val where the source has no splits, 0..1.
+        val_share: share of the groups that goes to val where the source has none, 0..1.
+        test_share: the same for test; 0 makes none.
         skip_bad: leave out pairs that cannot be used and list them in dataset.json, instead of
             refusing the set.
         progress: whether to draw a bar.
@@ -74,8 +87,11 @@ def prepare(
     entry = source(name) if isinstance(name, str) else name
     if size is not None and size < 16:
         raise SeglibError(f"size is {size}; give 16 pixels or more")
-    if not 0 < val_share < 1:
-        raise SeglibError(f"val_share is {val_share}; give a share between 0 and 1, such as 0.1")
+    if not (val_share > 0 and test_share >= 0 and val_share + test_share < 1):
+        raise SeglibError(
+            f"val_share is {val_share} and test_share {test_share}; give shares between 0 and 1 "
+            "that leave some for train, such as 0.1"
+        )
     if workers is not None and workers < 1:
         raise SeglibError(f"workers is {workers}; give 1 or more")
     if kind is not None and not kind.isidentifier():
@@ -85,140 +101,275 @@ def prepare(
     if target.exists():
         raise SeglibError(f"{target} exists already; choose a new folder name")
     raw = _raw(entry, raw)
-    listing = _listing(entry, raw, kind)
-    splits = assign_splits(listing.pairs, val_share)
-    with owned(target) as part:
-        _begin(part, entry, raw, size, listing)
-        jobs = [Job(entry.layout, pair, listing.kinds, part, size) for pair in listing.pairs]
-        outcomes = [*spread(prepare_pair, jobs, workers, "preparing" if progress else "")]
-        bad = [*listing.faults, *((o.stem, o.fault) for o in outcomes if o.fault)]
-        good = [outcome for outcome in outcomes if not outcome.fault]
+    kinds, pairs, notes = find(entry.layout, raw, kind)
+    with unfinished(target) as part:
+        _begin(part, entry.layout, size, kinds, pairs)
+        usable = [pair for pair in pairs if not pair.fault]
+        write = partial(_write_pair, entry.layout, kinds, part, size)
+        written = list(spread(write, usable, workers, "preparing" if progress else ""))
+        bad = {pair.stem: pair.fault for pair in pairs if pair.fault}
+        bad |= {stem: found for stem, found in written if isinstance(found, str)}
+        prints = {stem: found for stem, found in written if not isinstance(found, str)}
         if bad and not skip_bad:
-            raise SeglibError(_refusal(target, bad, len(listing.pairs) + len(listing.faults)))
-        if not good:
-            raise SeglibError(f"none of the {len(bad)} pairs can be used, such as {bad[0][1]}")
-        if not any(splits[outcome.stem] == "val" for outcome in good):
-            # The few that were to be val are among the bad ones.
-            stems = {outcome.stem for outcome in good}
-            left = tuple(pair for pair in listing.pairs if pair.stem in stems)
-            splits = assign_splits(left, val_share)
-        _finish(part, target, entry, raw, listing, good, bad, splits, size)
-        _sweep(part)
-        (part / "plan").unlink()
+            raise SeglibError(_refusal(target, list(bad.values()), len(pairs)))
+        known = listed(entry.name)
+        for stem in [stem for stem in prints if known.get(stem) == "out"]:
+            bad[stem] = f"{stem} shows a photo of the test part again"
+            for path in part.rglob(f"{stem}.*"):
+                path.unlink()
+            del prints[stem]
+        if not prints:
+            reason = next(iter(bad.values()))
+            raise SeglibError(f"none of the {len(bad)} pairs can be used, such as {reason}")
+        splits, moved = assign_splits(
+            [pair for pair in usable if pair.stem in prints], val_share, test_share, known, prints
+        )
+        facts = {
+            "kinds": kinds,
+            "size": size,
+            "moved": moved,
+            "skipped": [{"stem": stem, "reason": reason} for stem, reason in bad.items()],
+            "notes": [*entry.faults, *notes],
+        }
+        _finish(part, target.name, entry, raw, splits, facts)
         os.replace(part, target)
     return target
 
 
-def assign_splits(pairs: tuple[RawPair, ...], val_share: float) -> dict[str, str]:
-    """Return stem -> "train" or "val", with no group on both sides.
+def find(layout: str, raw: str | Path, kind: str | None = None) -> Listing:
+    """List the pairs of a data set in its original layout.
 
-    The source's own splits stand where each pair has one and both are there. Else groups are put
-    in the order of their names' hash, and the first ones, at least one of several, are val.
+    Args:
+        layout: one of `LAYOUTS`.
+        raw: the folder that holds it (or one around it); of a CSV or annotations, perhaps the file.
+        kind: what `prepare` says of it.
     """
-    if {pair.split for pair in pairs} == {"train", "val"}:
-        return {pair.stem: pair.split for pair in pairs}
+    raw = Path(raw)
+    if not raw.exists():
+        raise SeglibError(f"there is no {raw}; give the folder that the files were unpacked into")
+    try:
+        listing = LAYOUTS[layout][0](raw, kind)
+    # Files that claim to be of a format break its rules in many ways.
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
+        if isinstance(error, SeglibError):
+            raise
+        raise SeglibError(
+            f"{raw} is not laid out as {layout} files are ({error!r}); export it again"
+        ) from error
+    if all(pair.fault for pair in listing.pairs):
+        why = f" ({listing.pairs[0].fault})" if listing.pairs else ""
+        raise SeglibError(
+            f"{raw} holds no pair of photo and mask{why}; check that its files are complete"
+        )
+    kinds = (kind,) if kind and listing.kinds == ("mask",) else listing.kinds
+    if kind and kind.lower() not in map(str.lower, kinds):
+        raise SeglibError(f"{raw} says itself what its masks show: {', '.join(kinds)}")
+    return Listing(kinds, sorted(listing.pairs, key=lambda pair: pair.stem), listing.notes)
+
+
+def read(layout: str, pair: Pair) -> tuple[np.ndarray, Masks]:
+    """Read one pair as its photo uint8 (h, w, 3) and, for each kind, a float32 mask (h, w)."""
+    try:
+        image, masks = LAYOUTS[layout][1](pair)
+    except SeglibError:
+        raise
+    # The decoders of half a dozen formats let as many kinds of exception through.
+    except Exception as error:
+        names = ", ".join(path.name for path in (pair.image, *pair.parts))
+        raise SeglibError(f"{names} cannot be read ({error}); get the files again") from error
+    for kind, mask in masks.items():
+        if mask.shape != image.shape[:2]:
+            raise SeglibError(
+                f"the {kind} mask of {pair.image.name} is {mask.shape[1]}x{mask.shape[0]} pixels "
+                f"but the photo is {image.shape[1]}x{image.shape[0]}; make the mask again"
+            )
+    return image, {kind: mask.astype(np.float32) for kind, mask in masks.items()}
+
+
+def assign_splits(
+    pairs: Sequence[Pair],
+    val_share: float,
+    test_share: float = 0.0,
+    known: Mapping[str, str] | None = None,
+    prints: Mapping[str, Fingerprint] | None = None,
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Place every pair in train, val or test, with no group and no picture in two of them.
+
+    Args:
+        pairs: those of a set; their own splits stand, but for groups that they tear apart: these go
+            to the earliest.
+        val_share: share of the groups for val where no pair says so.
+        test_share: the same for test.
+        known: stem -> split of a set whose splits are listed; what is not listed stays.
+        prints: stem -> fingerprint, by which photos that show one picture become one group.
+
+    Returns:
+        stem -> split, and {"to train": {stem: whom it shows again, or its group}, "to val": ...}.
+    """
     groups = {pair.stem: pair.group or pair.stem for pair in pairs}
-    order = sorted(set(groups.values()), key=lambda name: hashlib.sha256(name.encode()).digest())
-    count = min(max(1, round(val_share * len(order))), len(order) - 1)
-    chosen = set(order[:count])
-    return {stem: "val" if group in chosen else "train" for stem, group in groups.items()}
+    own = {pair.stem: (known or {}).get(pair.stem) or pair.split or "train" for pair in pairs}
+    stems = [*(prints or ())]
+    twins = [t for t in duplicates.twins([prints[stem] for stem in stems]) if t.same]
+    shown = {}
+    for first, second in ((stems[twin.first], stems[twin.second]) for twin in twins):
+        early, late = sorted((first, second), key=lambda stem: PARTS.index(own[stem]))
+        shown.setdefault(late, early)
+    joined = duplicates.groups([(groups[late], groups[early]) for late, early in shown.items()])
+    home = {name: names[0] for names in joined for name in names}
+    groups = {stem: home.get(name, name) for stem, name in groups.items()}
+    place: dict[str, str] = {}
+    for stem, group in groups.items():
+        place[group] = min(place.get(group, own[stem]), own[stem], key=PARTS.index)
+    moved = {
+        f"to {split}": {
+            stem: shown.get(stem, group)
+            for stem, group in groups.items()
+            if place[group] == split != own[stem]
+        }
+        for split in PARTS[:2]
+    }
+    # By the hash of a name, a set that grows keeps the places of those it had.
+    order = sorted(place, key=lambda name: hashlib.sha256(name.encode()).digest())
+    rest = [group for group in order if place[group] == "train"]
+    for split, share in (("val", val_share), ("test", test_share)):
+        if split not in place.values() and share:
+            count = max(0, min(max(1, round(share * len(order))), len(rest) - 1))
+            place.update(dict.fromkeys(rest[:count], split))
+            rest = rest[count:]
+    return {stem: place[group] for stem, group in groups.items()}, moved
 
 
 def _raw(entry: Source, raw: str | Path | None) -> Path:
+    if not entry.layout:
+        raise SeglibError(f"{entry.name} needs no preparing; seglib.data.load takes it as it is")
     if raw is not None:
         return Path(raw)
     fetched = cache_folder() / "raw" / (entry.raw or entry.name)
     if entry.raw and fetched.is_dir():
         return fetched
-    how = (
-        f"run `seglib data fetch {entry.name}` first" if entry.fetchable else "; ".join(entry.steps)
-    )
+    how = f"run `seglib data fetch {entry.name}` first" if entry.fetchable else ""
     raise SeglibError(
-        f"the files of {entry.name} are not in {fetched}: {how}, or name their folder"
+        f"the files of {entry.name} are not in {fetched}: {how or '; '.join(entry.steps)}, or name "
+        "their folder"
     )
 
 
-def _listing(entry: Source, raw: Path, kind: str | None) -> Listing:
-    listing = layouts.find(entry.layout, raw)
-    if kind is None or kind in listing.kinds:
-        return listing
-    if listing.kinds != ("mask",):
-        raise SeglibError(f"{raw} says itself what its masks show: {', '.join(listing.kinds)}")
-    return dataclasses.replace(listing, kinds=(kind,))
-
-
-def _begin(part: Path, entry: Source, raw: Path, size: int | None, listing: Listing) -> None:
+def _begin(
+    part: Path, layout: str, size: int | None, kinds: tuple[str, ...], pairs: Sequence[Pair]
+) -> None:
     """Empty the unfinished folder unless it is of the very same work."""
-    digest = hashlib.sha256(repr((entry.layout, size, listing.kinds)).encode())
-    for pair in listing.pairs:
-        digest.update(repr((pair.stem, pair.row)).encode())
-        for path in (pair.image, *pair.parts):
+    digest = hashlib.sha256(repr((layout, size, kinds)).encode())
+    for pair in pairs:
+        digest.update(repr((pair.stem, pair.data)).encode())
+        for path in (pair.image, *pair.parts) if not pair.fault else ():
             facts = path.stat()
             digest.update(repr((os.fspath(path), facts.st_size, facts.st_mtime_ns)).encode())
     plan = part / "plan"
-    if plan.exists() and plan.read_text() == digest.hexdigest():
-        _sweep(part)
-        return
-    shutil.rmtree(part)
-    (part / "images").mkdir(parents=True)
-    plan.write_text(digest.hexdigest())
+    if not plan.exists() or plan.read_text(encoding="utf-8") != digest.hexdigest():
+        shutil.rmtree(part)
+        (part / "images").mkdir(parents=True)
+        plan.write_text(digest.hexdigest(), encoding="utf-8")
 
 
-def _sweep(part: Path) -> None:
-    """Remove what a process that was killed in mid-file left: that file's temporary twin."""
-    for path in part.rglob(".part-*"):
-        path.unlink(missing_ok=True)
+def _write_pair(
+    layout: str, kinds: tuple[str, ...], folder: Path, size: int | None, pair: Pair
+) -> tuple[str, Fingerprint | str]:
+    """Read, shrink and write one pair; return its photo's fingerprint, or why it is of no use."""
+    if not (folder / "plan").exists():
+        # The process that asked for this was killed, and another one has finished its work.
+        return pair.stem, "not wanted any more"
+    try:
+        for suffix in _COPIED.values():
+            done = folder / "images" / f"{pair.stem}{suffix}"
+            if done.exists():
+                return pair.stem, fingerprint(read_image(done))
+        image, masks = read(layout, pair)
+    except SeglibError as error:
+        return pair.stem, f"{pair.stem}: {error}"
+    try:
+        return pair.stem, _write(pair, image, masks, kinds, folder, size)
+    except SeglibError as error:
+        raise SeglibError(
+            f"{error}; then run the same command again, it goes on where it stopped"
+        ) from error
 
 
-def _refusal(target: Path, bad: list[tuple[str, str]], count: int) -> str:
-    shown = "; ".join(reason for _, reason in bad[:_SHOWN])
-    more = f"; and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+def _write(
+    pair: Pair,
+    image: np.ndarray,
+    masks: Masks,
+    kinds: tuple[str, ...],
+    folder: Path,
+    size: int | None,
+) -> Fingerprint:
+    longest = max(image.shape[:2])
+    fits = size is None or longest <= size
+    shape = tuple(image.shape[:2])
+    if not fits:
+        shape = tuple(max(1, round(side * size / longest)) for side in shape)
+    # Masks first, so that a photo says that its pair is whole.
+    for kind, mask in zip(kinds, masks.values(), strict=True):
+        place = folder / "masks" / kind if len(kinds) > 1 else folder / "masks"
+        fitted = mask if mask.shape == shape else np.clip(resize(mask, shape), 0, 1)
+        write_mask(place / f"{pair.stem}.png", fitted)
+    small = image if fits else resize(image, shape)
+    path = folder / "images" / pair.stem
+    if suffix := _copied_suffix(pair, image.shape[:2]) if fits else "":
+        with atomic_path(path.with_name(path.name + suffix)) as temporary:
+            shutil.copyfile(pair.image, temporary)
+    else:
+        # Whatever came without loss and at its own size goes on without loss.
+        lossy = not fits or pair.image.suffix.lower() in (".jpg", ".jpeg", ".webp")
+        write_image(path.with_name(path.name + (".jpg" if lossy else ".png")), small)
+    return fingerprint(small)
+
+
+def _copied_suffix(pair: Pair, shape: tuple[int, ...]) -> str:
+    """Return the suffix under which the photo's own bytes will do, "" where it must be written."""
+    if pair.image.suffix.lower() == ".npy":
+        return ""
+    with Image.open(pair.image) as picture:
+        upright = picture.getexif().get(_ORIENTATION, 1) == 1
+        same = picture.size == shape[::-1] and picture.mode == "RGB"
+        plain = getattr(picture, "n_frames", 1) == 1 and not picture.info.get("icc_profile")
+        return _COPIED.get(picture.format, "") if upright and same and plain else ""
+
+
+def _refusal(target: Path, reasons: list[str], count: int) -> str:
+    more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
     return (
-        f"{target} was not made: {len(bad)} of {count} pairs cannot be used ({shown}{more}); mend "
-        "them and run again, or leave them out with skip_bad=True (--skip-bad)"
+        f"{target} was not made: {len(reasons)} of {count} pairs cannot be used "
+        f"({'; '.join(reasons[:_SHOWN])}{more}); mend them and run again, or leave them out with "
+        "skip_bad=True (--skip-bad)"
     )
 
 
 def _finish(
-    part: Path,
-    target: Path,
-    entry: Source,
-    raw: Path,
-    listing: Listing,
-    good: list[Outcome],
-    bad: list[tuple[str, str]],
-    splits: dict[str, str],
-    size: int | None,
+    part: Path, name: str, entry: Source, raw: Path, splits: dict[str, str], facts: dict
 ) -> None:
-    """Write splits.csv and dataset.json."""
-    stems = [outcome.stem for outcome in good]
-    moved = duplicates.across({o.stem: o.fingerprint for o in good}, splits)
-    # Whoever is moved takes the other photos of the same person along.
-    groups = {pair.stem: pair.group or pair.stem for pair in listing.pairs}
-    taken = {groups[stem] for stem in moved}
-    places = {stem: "train" if groups[stem] in taken else splits[stem] for stem in stems}
-    text = "".join(["stem,split\n", *(f"{stem},{places[stem]}\n" for stem in stems)])
+    """Write splits.csv and dataset.json, and remove what work in progress needed."""
+    text = "".join(["stem,split\n", *(f"{stem},{splits[stem]}\n" for stem in sorted(splits))])
     (part / "splits.csv").write_text(text, encoding="utf-8", newline="\n")
+    try:
+        made_by = f"seglib {version('seglib')}"
+    except PackageNotFoundError:
+        made_by = "seglib"
     fetched = manifest(raw) if (raw / MANIFEST).is_file() else {}
     info = {
-        "name": target.name,
-        "kind": listing.kinds[0],
-        "kinds": listing.kinds,
-        "title": entry.title,
+        "name": name,
+        "kind": facts["kinds"][0],
         "source": entry.address or "; ".join(entry.steps),
-        "repository": entry.repository,
+        **{k: getattr(entry, k) for k in ("title", "repository", "licence", "terms", "citation")},
         "commit": fetched.get("commit", entry.commit),
-        "licence": entry.licence,
-        "terms": entry.terms,
-        "citation": entry.citation,
-        "count": len(stems),
-        "counts": dict(Counter(places.values())),
-        "size": size,
+        "count": len(splits),
+        "counts": dict(Counter(splits.values())),
         "list_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "moved_to_train": moved,
-        "skipped": [{"stem": stem, "reason": reason} for stem, reason in bad],
-        "notes": [*entry.faults, *listing.notes],
-        "made_by": f"seglib {seglib.__version__}",
+        "made_by": made_by,
+        **facts,
     }
-    path = part / "dataset.json"
-    path.write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    content = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
+    (part / "dataset.json").write_text(content, encoding="utf-8")
+    (part / "plan").unlink()
+    # A process that was killed in mid-file left that file's temporary twin.
+    for path in part.rglob(".part-*"):
+        path.unlink(missing_ok=True)

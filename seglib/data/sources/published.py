@@ -1,0 +1,296 @@
+"""Readers of published data sets as their authors left them.
+
+What each looks for is in the docstring of its `find` function; who made the sets, and under which
+terms, is in the catalogue.
+
+Chapter: data preparation.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from seglib.data.sources.pairs import (
+    PHOTOS,
+    Listing,
+    Masks,
+    Pair,
+    base,
+    matched,
+    read_mat,
+    split_name,
+    walk,
+)
+from seglib.errors import SeglibError
+from seglib.images import read_image, read_mask, resize
+
+_CCP_KINDS = ("person", "hair", "skin", "clothes")
+_CCP_HAIR, _CCP_SKIN, _CCP_CLASSES = 19, 41, 59
+# What is worn but is no garment: accessories, bag, bracelet, earrings, glasses, necklace, purse,
+# ring, sunglasses, wallet, watch.
+_CCP_CARRIED = (1, 2, 9, 15, 17, 29, 33, 34, 47, 56, 57)
+# From the top of the head to the waist is about 0.4 of a person; the rest is air around the head.
+_UPPER_SIDE, _UPPER_AIR = 0.48, 0.12
+
+CELEBA_PARTS = (
+    *("skin", "nose", "eye_g", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear"),
+    *("mouth", "u_lip", "l_lip", "hair", "hat", "ear_r", "neck_l", "neck", "cloth"),
+)
+"""CelebAMask-HQ's parts in the order they are painted; a part's class is 1 + its place here."""
+_NO_SKIN = {"eye_g", "hair", "hat", "ear_r", "neck_l", "cloth"}
+_CELEBA_LAST = {"train": 162770, "val": 182637}  # the last photo of CelebA's own train and val
+
+
+def find_ccp(raw: Path, kind: str | None = None) -> Listing:
+    """List photos/<stem>.jpg with annotations/pixel-level/<stem>.mat, 59 classes.
+
+    Only 1,004 photos have pixel labels; the others have tags and are left out.
+    """
+    root = base(raw, "photos", "annotations/pixel-level")
+    if (names := root / "label_list.mat").exists():
+        listed = [str(np.ravel(cell)[0]) for cell in read_mat(names, "label_list").ravel()]
+        known = listed[_CCP_HAIR : _CCP_HAIR + 1] + listed[_CCP_SKIN : _CCP_SKIN + 1]
+        if len(listed) != _CCP_CLASSES or known != ["hair", "skin"]:
+            raise SeglibError(f"{names} numbers the classes in another way; get the original again")
+    labels = {p.stem: p for p in walk(root / "annotations/pixel-level", "*", (".mat",))}
+    files = {path.stem: path for path in walk(root / "photos", "*")}
+    tagged = len(files.keys() - labels.keys())
+    notes = (f"{tagged} photos have tags but no pixel labels and are left out",) if tagged else ()
+    return Listing(_CCP_KINDS, list(matched(files, labels, lone_photos=False)), notes)
+
+
+def read_ccp(pair: Pair) -> tuple[np.ndarray, Masks]:
+    """Read a photo and its classes as masks of person, hair, skin and clothes."""
+    labels = read_mat(pair.parts[0], "groundtruth")
+    if labels.ndim != 2 or labels.min() < 0 or labels.max() >= _CCP_CLASSES:
+        raise SeglibError(f"{pair.parts[0].name} holds no classes from 0 to 58; get it again")
+    masks = {
+        "person": labels > 0,
+        "hair": labels == _CCP_HAIR,
+        "skin": labels == _CCP_SKIN,
+        "clothes": (labels > 0) & ~np.isin(labels, (_CCP_HAIR, _CCP_SKIN, *_CCP_CARRIED)),
+    }
+    return read_image(pair.image), masks
+
+
+def read_ccp_upper(pair: Pair) -> tuple[np.ndarray, Masks]:
+    """Read a photo and its masks, cropped to what a selfie camera would have seen."""
+    image, masks = read_ccp(pair)
+    if masks["person"].shape != image.shape[:2]:
+        raise SeglibError(f"{pair.parts[0].name} is not of its photo's size; get both again")
+    top, left, side = upper_body(masks["person"])
+    window = (slice(top, top + side), slice(left, left + side))
+    return image[window], {kind: mask[window] for kind, mask in masks.items()}
+
+
+def upper_body(person: np.ndarray) -> tuple[int, int, int]:
+    """Return (top, left, side) of the square over a standing person's upper body, in pixels.
+
+    Args:
+        person: bool (h, w), where the person is.
+    """
+    height, width = person.shape
+    rows = np.flatnonzero(person.any(axis=1))
+    if not len(rows):
+        raise SeglibError(
+            "its mask marks nobody, so there is no upper body to crop to; leave it out"
+        )
+    tall = int(rows[-1] - rows[0] + 1)
+    side = max(1, min(round(_UPPER_SIDE * tall), height, width))
+    top = int(np.clip(rows[0] - round(_UPPER_AIR * side), 0, height - side))
+    # Arms and bags pull the middle of the lower body aside; the head and shoulders hold it.
+    columns = np.nonzero(person[rows[0] : rows[0] + max(1, side // 2)])[1]
+    left = int(np.clip(round(columns.mean() + 0.5 - side / 2), 0, width - side))
+    return top, left, side
+
+
+def find_eg1800(raw: Path, kind: str | None = None) -> Listing:
+    """List data/images_data_crop/<n>.jpg with data/images_mask/<n>_mask.mat, by two lists.
+
+    The authors' test list is the test part.
+    """
+    root = base(raw, "data/images_data_crop", "data/images_mask") / "data"
+    files = {path.stem: path for path in walk(root / "images_data_crop", "*")}
+    masks = {
+        path.stem.removesuffix("_mask"): path
+        for path in walk(root / "images_mask", "*_mask.mat", (".mat",))
+    }
+    places: dict[str, str] = {}
+    for split in ("train", "test"):
+        for number in read_mat(root / f"{split}list.mat", f"{split}list").ravel().tolist():
+            places.setdefault(f"{int(number):05d}", split)
+    both = files.keys() & masks.keys()
+    pairs = [Pair(s, files[s], (masks[s],), places[s]) for s in sorted(places.keys() & both)]
+    counts = {
+        "photos that the lists name are not there": len(places.keys() - both),
+        "photos are in no list and are left out": len(both - places.keys()),
+    }
+    notes = tuple(f"{count} {what}" for what, count in counts.items() if count)
+    return Listing(("person",), pairs, notes)
+
+
+def read_eg1800(pair: Pair) -> tuple[np.ndarray, Masks]:
+    """Read a photo and its person mask."""
+    mask = read_mat(pair.parts[0], "mask")
+    if mask.ndim != 2 or not np.isin(mask, (0, 1)).all():
+        raise SeglibError(f"{pair.parts[0].name} holds other values than 0 and 1; get it again")
+    return read_image(pair.image), {"person": mask}
+
+
+def find_figaro1k(raw: Path, kind: str | None = None) -> Listing:
+    """List <name>-org.jpg with <name>-gt.png (or .pbm), in Training and Testing.
+
+    Known as the authors publish it (Original/Training, GT/Training) and as the hair-seg-project
+    repository keeps it (Training/imgs/Original, Training/masks/GT).
+    """
+    places = sorted(path for path in raw.rglob("Figaro1k") if path.is_dir())
+    root = places[0] if places else raw
+    files = {p.name.split("-org.")[0]: p for p in walk(root, "**/*-org.*")}
+    masks = {p.name.split("-gt.")[0]: p for p in walk(root, "**/*-gt.*", (*PHOTOS, ".pbm"))}
+    if not files:
+        raise SeglibError(f"{raw} holds no Frame...-org.jpg; give the folder that holds Figaro1k")
+    pairs = []
+    for pair in matched(files, masks):
+        splits = map(split_name, pair.image.relative_to(root).parts)
+        pairs.append(replace(pair, split=next(filter(None, splits), "train")))
+    return Listing(("hair",), pairs)
+
+
+def read_hair(pair: Pair) -> tuple[np.ndarray, Masks]:
+    """Read a photo and its hair mask; Figaro's are PBM whatever their suffix says."""
+    return read_image(pair.image), {"hair": read_mask(pair.parts[0])}
+
+
+def find_lfw_hair(raw: Path, kind: str | None = None) -> Listing:
+    """List Lfw/Training/imgs/Original and masks/GT of the hair-seg-project repository.
+
+    Its Training and Testing folders hold the same files, so each photo is taken once.
+    """
+    places = sorted(path for path in raw.rglob("Lfw") if path.is_dir())
+    root = places[0] if places else raw
+    # In this order Training comes last, and the last of several files of one name is the one kept.
+    found = sorted(walk(root, "**/imgs/**/*") + walk(root, "**/masks/**/*"))
+    files = {path.stem: path for path in found if "imgs" in path.relative_to(root).parts}
+    masks = {path.stem: path for path in found if "masks" in path.relative_to(root).parts}
+    if not files:
+        raise SeglibError(f"{raw} holds no Lfw/.../imgs/; give the folder that holds Lfw")
+    copies = len(found) - len(files) - len(masks)
+    notes = (f"{copies} files are there twice (Training and Testing) and count once",)
+    return Listing(("hair",), _by_person(matched(files, masks)), notes if copies else ())
+
+
+def find_lfw_parts(raw: Path, kind: str | None = None) -> Listing:
+    """List .ppm part labels (red hair, green face, blue background) with lfw_funneled/*/*.jpg.
+
+    The published lists are about single photos and are not followed.
+    """
+    labels = {path.stem: path for path in walk(raw, "**/*.ppm", (".ppm",))}
+    if not labels:
+        raise SeglibError(f"{raw} holds no .ppm part labels; unpack them beside lfw_funneled/")
+    files = {p.stem: p for p in walk(raw, "**/*_[0-9][0-9][0-9][0-9].jpg")}
+    rest = len(files.keys() - labels.keys())
+    notes = (f"{rest} photos have no part labels and are left out",) if rest else ()
+    return Listing(("hair", "skin"), _by_person(matched(files, labels, False)), notes)
+
+
+def _by_person(pairs) -> list[Pair]:
+    """Group names such as Laura_Bush_0040 by who is shown."""
+    return [replace(pair, group=re.sub(r"_\d+$", "", pair.stem)) for pair in pairs]
+
+
+def read_lfw_parts(pair: Pair) -> tuple[np.ndarray, Masks]:
+    """Read a photo and its labels as masks of hair and skin (face and neck)."""
+    bright = read_image(pair.parts[0]) > 127
+    if (bright.sum(axis=2) != 1).mean() > 0.01:
+        raise SeglibError(
+            f"{pair.parts[0].name} has other colours than red, green and blue, so it holds no part "
+            "labels; get it again"
+        )
+    return read_image(pair.image), {"hair": bright[..., 0], "skin": bright[..., 1]}
+
+
+def find_celebamask_hq(raw: Path, kind: str | None = None) -> Listing:
+    """List CelebA-HQ-img/<id>.jpg with CelebAMask-HQ-mask-anno/<id // 2000>/<id:05d>_<part>.png.
+
+    A part that is absent has no file: people without hair are kept, with an empty mask. With
+    CelebA-HQ-to-CelebA-mapping.txt there, the split is CelebA's own, which goes by person.
+    """
+    root = base(raw, "CelebA-HQ-img", "CelebAMask-HQ-mask-anno")
+    parts: dict[str, list[Path]] = defaultdict(list)
+    for path in walk(root / "CelebAMask-HQ-mask-anno", suffixes=(".png",)):
+        match = re.fullmatch(r"(\d+)_(\w+)", path.stem)
+        if match and match[2] in CELEBA_PARTS:
+            parts[str(int(match[1]))].append(path)
+    files = {path.stem: path for path in walk(root / "CelebA-HQ-img", "*")}
+    splits = _celeba_splits(root / "CelebA-HQ-to-CelebA-mapping.txt")
+    pairs = []
+    for stem in sorted(files.keys() | parts.keys()):
+        if stem not in files:
+            pairs.append(Pair(stem, parts[stem][0], fault=f"the parts of {stem} have no photo"))
+        elif stem not in parts:
+            pairs.append(Pair(stem, files[stem], fault=f"photo {stem} has no part at all"))
+        else:
+            name = f"{int(stem):05d}"
+            pairs.append(Pair(name, files[stem], tuple(parts[stem]), splits.get(stem, "")))
+    notes = () if splits else ("no mapping to CelebA is there, so people may be in several splits",)
+    return Listing(("hair", "skin", "clothes", "person"), pairs, notes)
+
+
+def _celeba_splits(mapping: Path) -> dict[str, str]:
+    if not mapping.is_file():
+        return {}
+    rows = [line.split() for line in mapping.read_text(encoding="utf-8-sig").splitlines()]
+    return {
+        row[0]: next((split for split, last in _CELEBA_LAST.items() if int(row[1]) < last), "test")
+        for row in rows
+        if len(row) > 1 and row[0].isdigit() and row[1].isdigit()
+    }
+
+
+def read_celebamask_hq(pair: Pair) -> tuple[np.ndarray, Masks]:
+    """Read a photo at its masks' size, which is half its own, as no detail can be invented."""
+    parts = {path.stem.split("_", 1)[1]: read_mask(path) > 0.5 for path in pair.parts}
+    merged = merge_celeba(parts)
+    image = read_image(pair.image)
+    if image.shape[0] * merged.shape[1] != image.shape[1] * merged.shape[0]:
+        raise SeglibError(f"the parts of {pair.image.name} have another shape; get them again")
+    number = {part: place for place, part in enumerate(CELEBA_PARTS, 1)}
+    masks = {
+        "hair": merged == number["hair"],
+        "skin": np.isin(merged, [n for part, n in number.items() if part not in _NO_SKIN]),
+        "clothes": merged == number["cloth"],
+        "person": merged > 0,
+    }
+    return resize(image, merged.shape), masks
+
+
+def merge_celeba(parts: dict[str, np.ndarray]) -> np.ndarray:
+    """Paint CelebAMask-HQ's parts over each other in the order of the authors' g_mask.py.
+
+    Args:
+        parts: part -> bool (h, w), all of one size.
+
+    Returns:
+        uint8 (h, w): 0 where there is none, else 1 + the part's place in `CELEBA_PARTS`.
+    """
+    if len({mask.shape for mask in parts.values()}) != 1:
+        raise SeglibError("its parts differ in size; get them again")
+    merged = np.zeros(next(iter(parts.values())).shape, np.uint8)
+    for number, part in enumerate(CELEBA_PARTS, 1):
+        if part in parts:
+            merged[parts[part]] = number
+    return merged
+
+
+READERS = {
+    "ccp": (find_ccp, read_ccp),
+    "ccp_upper": (find_ccp, read_ccp_upper),
+    "eg1800": (find_eg1800, read_eg1800),
+    "figaro1k": (find_figaro1k, read_hair),
+    "lfw_hair": (find_lfw_hair, read_hair),
+    "lfw_parts": (find_lfw_parts, read_lfw_parts),
+    "celebamask_hq": (find_celebamask_hq, read_celebamask_hq),
+}

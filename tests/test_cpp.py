@@ -204,7 +204,7 @@ def test_the_program_gives_the_pipelines_frame(sanitized, photo, mask, tmp_path,
     }[effect]
     settings = {"hysteresis": None, "holes": 0, "effect": effect, "color": (90, 20, 160)}
     pipeline = postprocess.Pipeline(postprocess.PostprocessConfig(**settings))
-    expected = pipeline.exact(photo, mask, scene if effect == "replace" else None)
+    expected = pipeline(photo, mask, scene if effect == "replace" else None)
     picture = write_ppm(tmp_path / "in.ppm", photo)
     done = run(sanitized, "--mask", write_pfm(tmp_path / "m.pfm", mask), "--image", picture,
                "--output", tmp_path / "out.ppm", *words, folder=tmp_path)  # fmt: skip

@@ -11,7 +11,8 @@ import numpy as np
 from seglib import viz
 from seglib.errors import SeglibError
 from seglib.images import as_image, as_mask
-from seglib.postprocess import CURVES, PRESETS, UPSAMPLERS, Pipeline, PostprocessConfig
+from seglib.postprocess import PRESETS, Pipeline, PostprocessConfig
+from seglib.postprocess.config import CURVES, UPSAMPLERS
 from seglib.widgets.parts import import_ipywidgets, png, short
 
 if TYPE_CHECKING:

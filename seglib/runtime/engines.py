@@ -71,7 +71,7 @@ class Engine:
         outputs: Iterable[Tensor],
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Keep what a format finds in the file."""
+        """Keep what a format found in the file."""
         self.name, self.metadata = name, metadata
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         for tensor in self.inputs + self.outputs:
@@ -131,12 +131,10 @@ class Engine:
         return self.image.shape[2:] if self.image.shape[1] == 3 else self.image.shape[1:3]
 
     def run_image(self, image: np.ndarray, previous: np.ndarray | None = None) -> np.ndarray:
-        """Return the only output (1, ...) for one picture.
+        """Return the only output (1, ...) for one picture (H, W, 3), in numbers as the model reads.
 
-        Args:
-            image: (H, W, 3) of the model's size, numbers as the model reads them.
-            previous: the output for the frame before, None for an empty mask; not used where the
-                model reads none.
+        `previous` is the output for the frame before, None for an empty mask; it is not used where
+        the model reads none.
         """
         picture = image[None] if self.image.shape[3] == 3 else image.transpose(2, 0, 1)[None]
         if self.previous is None:
@@ -151,32 +149,19 @@ class TFLiteEngine(Engine):
     """LiteRT, the interpreter that runs on phones; `interpreter` is LiteRT's own object."""
 
     def __init__(
-        self,
-        model: str | Path | bytes,
-        threads: int = 1,
-        delegate: bool = True,
-        name: str = "the model",
+        self, model: str | Path | bytes, threads: int = 1, delegate: bool = True, name: str = ""
     ) -> None:
-        """Open a file.
+        """Open a file, or the bytes of one, which errors call `name`.
 
-        Args:
-            model: its path, or its bytes, which errors then call `name`.
-            threads: CPU threads.
-            delegate: hand what it knows to XNNPACK, as LiteRT does by itself; without it, LiteRT's
-                own kernels compute everything.
-            name: see `model`.
+        Without `delegate` nothing is handed to XNNPACK: LiteRT's own kernels compute everything.
         """
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
         metadata = None
         if not isinstance(model, bytes):
             # Looked at before the metadata, so that an empty file is called a model that is none.
             name, path, model = str(model), model, check_tflite(model)
             metadata = read_metadata(path)
-        try:
-            from ai_edge_litert.interpreter import Interpreter, OpResolverType
-        except ImportError as error:
-            raise SeglibError(
-                f"{name} needs LiteRT to run; install it with: pip install ai-edge-litert"
-            ) from error
         kernels = "AUTO" if delegate else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
         try:
             self.interpreter = Interpreter(

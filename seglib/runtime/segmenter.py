@@ -167,7 +167,7 @@ class Segmenter:
             # Some files do not say how large their output is: look.
             shape = self._engine.run_image(np.zeros((*self.size, 3), np.float32)).shape
         told = tuple(self.info.get("output_shape", ()))
-        layouts = _layouts(shape[1:], told[:2] or self.size) if shape[0] in (1, -1) else []
+        layouts = _layouts(shape[1:], told[:2] or self.size) if shape[:1] in ((1,), (-1,)) else []
         # From the strongest witness to the weakest; the first that leaves one layout decides.
         for witness in (
             lambda layout: layout == (*told, False),

@@ -217,8 +217,8 @@ def _layouts(sides: tuple[int, ...], size: tuple[int, ...]) -> list[tuple[int, i
 def _in_proportion(layout: tuple[int, int, int, bool], size: tuple[int, int]) -> bool:
     """Tell whether a mask has the input's proportions, but for what strides round."""
     height, width = layout[1:3] if layout[3] else layout[:2]
-    slack = 0 if size[0] == size[1] else max(size)
-    return abs(height * size[1] - width * size[0]) <= slack
+    slack = 1 if size[0] == size[1] else max(size)
+    return abs(height * size[1] - width * size[0]) < slack
 
 
 def keras_segmenter(model: "keras.Model", channel: int | None = None) -> Segmenter:

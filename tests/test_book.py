@@ -103,7 +103,6 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.training.objective",
         "seglib.training.recorder",
         "seglib.training.yaml_file",
-        "seglib.widgets.parts",
     }
     inside = ("doctor.", "synthetic.")
     packages = ("seglib.cli", *(f"seglib.data.{part}" for part in inside))

@@ -7,12 +7,12 @@ import pytest
 
 from seglib import SeglibError, export, models, pretrained, sample_photo
 from seglib.cli import main
-from seglib.export import trial_nets
+from seglib.export import delegate_test_models
 from seglib.images import resize
 from seglib.runtime import run_images
 
-GOOD = [name for name, taken in trial_nets.names().items() if taken]
-BAD = [name for name, taken in trial_nets.names().items() if not taken]
+GOOD = [name for name, taken in delegate_test_models.names().items() if taken]
+BAD = [name for name, taken in delegate_test_models.names().items() if not taken]
 
 
 def written(tmp_path, content: bytes):
@@ -32,13 +32,13 @@ def test_shipped_models_pass(name):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_networks_that_a_gpu_takes_pass(name, tmp_path):
-    found = export.audit(written(tmp_path, trial_nets.network(name)))
+    found = export.audit(written(tmp_path, delegate_test_models.network(name)))
     assert found.ok, found.table()
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_networks_that_a_gpu_refuses_are_named_with_advice(name, tmp_path):
-    found = export.audit(written(tmp_path, trial_nets.network(name)))
+    found = export.audit(written(tmp_path, delegate_test_models.network(name)))
     assert not found.ok
     assert all(refusal.reason and refusal.advice for refusal in found.refusals)
     assert found.refusals[0].op in found.table()
@@ -49,20 +49,20 @@ def test_the_trap_is_named(tmp_path):
         refusal = export.audit(written(tmp_path, content)).refusals[0]
         return f"{refusal.op}: {refusal.reason}; {refusal.advice}"
 
-    assert "rank 5" in first(trial_nets.network("nearest upsampling by repeating"))
-    assert "keras.ops.image.resize" in first(trial_nets.network("nearest upsampling by repeating"))
-    assert "int32" in first(trial_nets.network("class numbers, int64"))
-    assert "16-bit" in first(trial_nets.network("activations of 16 bits"))
-    found = export.audit(written(tmp_path, trial_nets.network("open batch, asked for")))
+    repeated = first(delegate_test_models.network("nearest upsampling by repeating"))
+    assert "rank 5" in repeated and "keras.ops.image.resize" in repeated
+    assert "int32" in first(delegate_test_models.network("class numbers, int64"))
+    assert "16-bit" in first(delegate_test_models.network("activations of 16 bits"))
+    found = export.audit(written(tmp_path, delegate_test_models.network("open batch, asked for")))
     assert any(refusal.op == "SHAPE" and "batch" in refusal.advice for refusal in found.refusals)
 
 
 def test_the_record_holds_what_is_known_of_the_trial_networks(tmp_path):
     recorded = {row["name"]: row for row in export.recorded_verdicts()["networks"]}
-    assert set(trial_nets.names()) | set(pretrained.list_models()) <= set(recorded)
-    for name, taken in trial_nets.names().items():
+    assert set(delegate_test_models.names()) | set(pretrained.list_models()) <= set(recorded)
+    for name, taken in delegate_test_models.names().items():
         row = recorded[name]
-        found = export.audit(written(tmp_path, trial_nets.network(name)))
+        found = export.audit(written(tmp_path, delegate_test_models.network(name)))
         assert row["accelerated"] == taken == found.ok
         reasons = {f"{r.op}: {r.reason}".lstrip(": ") for r in found.refusals}
         assert set(row["audit"]) == reasons
@@ -96,7 +96,7 @@ def test_broken_files_are_refused_in_one_sentence(tmp_path):
 def test_the_command_says_what_is_refused_and_exits_with_1(tmp_path, capsys):
     assert main(["audit", "portrait"]) == 0
     assert "none refused" in capsys.readouterr().out
-    bad = written(tmp_path, trial_nets.network("class numbers, int64"))
+    bad = written(tmp_path, delegate_test_models.network("class numbers, int64"))
     assert main(["audit", str(bad), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["refusals"][0]["op"] == "ARG_MAX" and not found["ok"]
@@ -110,12 +110,12 @@ def test_without_a_vulkan_device_the_accelerator_says_what_to_install(monkeypatc
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", trial_nets.names())
+@pytest.mark.parametrize("name", delegate_test_models.names())
 def test_the_accelerator_says_the_same(name, tmp_path):
-    path = written(tmp_path, trial_nets.network(name))
+    path = written(tmp_path, delegate_test_models.network(name))
     run = export.run_gpu(path)
-    assert run.accelerated == trial_nets.names()[name], run.refusals
-    if name not in trial_nets.WHOLE:
+    assert run.accelerated == delegate_test_models.names()[name], run.refusals
+    if name not in delegate_test_models.WHOLE:
         refused = {line.split(":")[0] for line in run.refusals}
         assert refused == {refusal.op for refusal in export.audit(path).refusals}
 

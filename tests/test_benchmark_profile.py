@@ -10,7 +10,7 @@ from seglib import export, pretrained
 from seglib.benchmark import OpTime, Profile, _litert, benchmark, plot_profile, profile
 from seglib.cli import main
 from seglib.errors import SeglibError
-from seglib.export import trial_nets
+from seglib.export import delegate_test_models
 
 known = pytest.mark.skipif(
     importlib.metadata.version("ai-edge-litert") != _litert.KNOWN_VERSION
@@ -52,7 +52,7 @@ def test_the_parts_make_up_the_whole(portrait):
 @known
 def test_what_no_delegate_takes_is_seen(tmp_path):
     path = tmp_path / "gather.tflite"
-    path.write_bytes(trial_nets.network("pixels gathered"))
+    path.write_bytes(delegate_test_models.network("pixels gathered"))
     assert [(op.kind.split()[0], op.delegated) for op in profile(path, runs=3).ops] == [
         ("Convolution", True),
         ("GATHER_ND", False),

@@ -15,13 +15,14 @@ from seglib.errors import SeglibError
 from seglib.export import (
     TARGETS,
     Program,
+    convert,
     matrix,
     parity,
-    to,
     to_onnx,
 )
+from seglib.export.converters import Unavailable
 from seglib.export.ncnn import run_ncnn
-from seglib.export.ways import Unavailable, ways
+from seglib.export.parity import backends
 from seglib.models import load_config
 from seglib.runtime import run_images
 from warm_net import H, W, views, warm_net
@@ -38,7 +39,7 @@ def made(tmp_path_factory):
 
 def path_of(made, target):
     found, folder = made
-    missing = [cell.skipped for cell in found.cells if cell.target == target and not cell.way]
+    missing = [cell.skipped for cell in found.rows if cell.target == target and not cell.backend]
     if missing:
         pytest.skip(missing[0])
     return folder / f"{target}{TARGETS[target].suffix}"
@@ -48,24 +49,24 @@ def test_every_target_is_the_model_in_every_runtime(made):
     found, _ = made
     assert found.ok, found.table()
     found.check()
-    assert {cell.target for cell in found.cells} == set(TARGETS)
-    run = [cell for cell in found.cells if not cell.skipped]
+    assert {cell.target for cell in found.rows} == set(TARGETS)
+    run = [cell for cell in found.rows if not cell.skipped]
     assert sum(cell.target.startswith("tflite") for cell in run) >= 15
     assert np.ptp(masks_of(warm_net(), views()[0])) > 0.9
     for cell in run:
         assert cell.task_iou > 0.8
         assert cell.kib > 0
     base = next(cell for cell in run if cell.target == "tflite-float32")
-    assert base.ratio == 1 and base.way == "XNNPACK, 1 thread"
+    assert base.ratio == 1 and base.backend == "XNNPACK, 1 thread"
 
 
 def test_table_and_json_have_every_cell(made):
     found, _ = made
     lines = found.table().splitlines()
-    assert len(lines) == 3 + len(found.cells)
-    assert {line.count("|") for line in lines} == {10}
-    rows = json.loads(json.dumps(found.rows(), allow_nan=False))
-    assert [row["target"] for row in rows] == [cell.target for cell in found.cells]
+    assert len(lines) == 3 + len(found.rows)
+    assert {line.count("|") for line in lines} == {11}
+    rows = json.loads(json.dumps(found.records(), allow_nan=False))
+    assert [row["target"] for row in rows] == [cell.target for cell in found.rows]
 
 
 def test_every_two_runtimes_agree(made):
@@ -73,9 +74,9 @@ def test_every_two_runtimes_agree(made):
     found = {}
     for target in ("tflite-float32", "onnx", "ncnn-float32", "coreml-float32", "graphdef",
                    "savedmodel", "coreml-neuralnetwork"):  # fmt: skip
-        for way in ways(made[1] / f"{target}{TARGETS[target].suffix}", gpu=False):
-            if any(cell.target == target and not cell.skipped for cell in made[0].cells):
-                found[target, way.name] = way.run(images).ravel()
+        for backend in backends(made[1] / f"{target}{TARGETS[target].suffix}"):
+            if any(cell.target == target and not cell.skipped for cell in made[0].rows):
+                found[target, backend.name] = backend.open()(images, {}).ravel()
     assert len(found) >= 3
     for one, other in itertools.combinations(found, 2):
         assert np.abs(found[one] - found[other]).max() < 1e-4, (one, other)
@@ -181,8 +182,8 @@ def test_damaged_ncnn_files_end_no_process(made, tmp_path):
 def test_the_gpu_gives_the_same_masks(made):
     images = views()[0]
     for target in ("tflite-float32", "tflite-float16", "tflite-int8"):
-        (*_, gpu) = ways(path_of(made, target))
-        masks = gpu.run(images).reshape(8, H, W, 1)
+        (*_, gpu) = backends(path_of(made, target), gpu=True)
+        masks = gpu.open()(images, {}).reshape(8, H, W, 1)
         assert np.abs(masks - masks_of(warm_net(), images)).mean() < 0.02
 
 
@@ -200,7 +201,7 @@ def test_a_broken_export_fails_loudly(made, tmp_path, capsys):
         onnx.save(graph, str(tmp_path / f"{name}.onnx"))
     files = [tmp_path / "constant.onnx", tmp_path / "nan.onnx"]
     found = matrix(warm_net(), views()[0], targets=[], files=files, turns=0)
-    assert [cell.problem for cell in found.cells[::2]] == [
+    assert [cell.problem for cell in found.rows[::2]] == [
         "the same value everywhere",
         "NaN or infinite values",
     ]
@@ -211,34 +212,35 @@ def test_a_broken_export_fails_loudly(made, tmp_path, capsys):
 def test_a_missing_package_is_one_sentence_and_a_skipped_row(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(SeglibError, match="pip install onnx tf2onnx onnxruntime"):
-        to(warm_net(), "onnx", tmp_path / "net.onnx")
+        convert(warm_net(), "onnx", tmp_path / "net.onnx")
     found = matrix(warm_net(), views()[0], targets=["onnx"], turns=0)
-    assert found.ok and "pip install" in found.cells[0].skipped
+    assert found.ok and "pip install" in found.rows[0].skipped
     assert "not run" in found.table()
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
     model = warm_net()
     with pytest.raises(SeglibError, match=r"no target 'tflite'; choose one of tflite-float32, "):
-        to(model, "tflite", tmp_path / "net.tflite")
-    with pytest.raises(SeglibError, match=r"onnx has no option flat; its options: channels_first"):
-        to(model, "onnx", tmp_path / "net.onnx", flat=True)
+        convert(model, "tflite", tmp_path / "net.tflite")
+    with pytest.raises(SeglibError, match=r"onnx has no option flat; its options: channels_first,"):
+        convert(model, "onnx", tmp_path / "net.onnx", flat=True)
     with pytest.raises(SeglibError, match=r"batch is None.*leave it at 1"):
-        to(model, "savedmodel", tmp_path / "net", batch=None)
+        convert(model, "savedmodel", tmp_path / "net", batch=None)
     for target, chosen in TARGETS.items():
         if chosen.suffix:
             with pytest.raises(SeglibError, match=r"does not end in"):
-                to(model, target, tmp_path / "net.what")
+                convert(model, target, tmp_path / "net.what")
     with pytest.raises(SeglibError, match=r"exists; choose another name"):
-        to(model, "savedmodel", tmp_path)
+        convert(model, "savedmodel", tmp_path)
     fixed = keras.Input(batch_shape=(4, 8, 8, 3))
     with pytest.raises(SeglibError, match="4 pictures at once"):
-        to(keras.Model(fixed, keras.layers.Conv2D(1, 1)(fixed)), "graphdef", tmp_path / "net.pb")
+        fixed_net = keras.Model(fixed, keras.layers.Conv2D(1, 1)(fixed))
+        convert(fixed_net, "graphdef", tmp_path / "net.pb")
     assert not list(tmp_path.iterdir())
 
 
 def test_shipped_weights_by_name_and_by_command(tmp_path, capsys):
-    path = to("portrait", "tflite-float32", tmp_path / "portrait.tflite")
+    path = convert("portrait", "tflite-float32", tmp_path / "portrait.tflite")
     info = Segmenter(path).info
     assert info["name"] == "portrait" and info["labels"] == ["person"] and info["terms"]
     command = ["parity", "--model", "portrait", "--count", "2", "--turns", "0", "--no-gpu"]
@@ -246,7 +248,7 @@ def test_shipped_weights_by_name_and_by_command(tmp_path, capsys):
     assert main(command) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] and found["count"] == 2
-    assert [cell["way"] for cell in found["cells"]] == [
+    assert [cell["backend"] for cell in found["cells"]] == [
         "XNNPACK, 1 thread",
         "XNNPACK, 2 threads",
         "no delegate, 1 thread",
@@ -263,15 +265,15 @@ def _weights(name):
 
 
 def test_the_accelerators_absence_is_no_fault_of_the_file(made, monkeypatch):
-    import seglib.export.ways as module
+    from importlib import import_module
+
+    module = import_module("seglib.export.parity")
 
     def refuse(*_):
-        raise SeglibError("no Vulkan device was found; install one")
+        raise Unavailable("no Vulkan device was found; install one")
 
     monkeypatch.setattr(module, "run_gpu", refuse)
-    (*_, gpu) = ways(path_of(made, "tflite-float32"))
-    with pytest.raises(Unavailable, match="no Vulkan device"):
-        gpu.run(views()[0])
-    (*_, gpu) = ways(path_of(made, "tflite-int8-io"))
-    with pytest.raises(Unavailable, match="int8"):
-        gpu.run(views()[0])
+    for target, reason in (("tflite-float32", "no Vulkan device"), ("tflite-int8-io", "int8")):
+        (*_, gpu) = backends(path_of(made, target), gpu=True)
+        with pytest.raises(Unavailable, match=reason):
+            gpu.open()(views()[0], {})

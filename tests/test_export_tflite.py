@@ -150,7 +150,7 @@ def test_what_the_converter_does_not_know_is_reported_in_one_line(tmp_path, capf
 
 def test_int8_without_fitting_pictures_says_what_to_give(tmp_path):
     path = tmp_path / "net.tflite"
-    for bad in (None, np.zeros((0, 64, 64, 3), np.uint8), np.zeros((2, 64, 64, 3))):
+    for bad in (None, np.zeros((0, 64, 64, 3), np.uint8), np.full((2, 64, 64, 3), -1.0), 5):
         with pytest.raises(SeglibError, match=r"representative.*uint8 images of shape \(N, 64"):
             to_tflite(net(), path, "int8", representative=bad)
     assert not path.exists()

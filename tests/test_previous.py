@@ -306,7 +306,7 @@ def test_other_precisions_and_layouts_run_a_film(film_net, tmp_path, precision, 
 def test_other_formats_say_that_they_cannot(film_net, tmp_path):
     for target, name in (("coreml-float16", "a.mlpackage"), ("graphdef", "a.pb")):
         with pytest.raises(SeglibError, match="drop_previous"):
-            export.to(film_net, target, tmp_path / name)
+            export.convert(film_net, target, tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

@@ -9,7 +9,7 @@ from export_net import net as trained
 from export_net import pictures as small_pictures
 from seglib import SeglibError
 from seglib.export import ops, qat, to_tflite
-from seglib.export.folding import fold_batchnorm
+from seglib.export.qat import fold_batchnorm
 from seglib.runtime import run_images
 
 

@@ -16,7 +16,7 @@ from seglib.export import (
     to_coreml,
     which_convention,
 )
-from seglib.export.resample import CONVENTIONS, bilinear, four_by_four, nearest, positions
+from seglib.export.layout import CONVENTIONS, bilinear, four_by_four, nearest, positions
 
 FLAGS = {
     "half-pixel": {"half_pixel_centers": True},

@@ -190,7 +190,7 @@ def _check_version() -> None:
 
 
 def _medians(runs: list[list], path: Path) -> Iterator[OpTime]:
-    from seglib.export.operations import ops
+    from seglib.export.audit import ops
 
     # A run whose log is cut short would shift every operation behind the gap.
     length = max(len(run) for run in runs)

@@ -4,7 +4,6 @@ Chapters: TFLite conversion; Core ML conversion; the GPU delegate.
 """
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -92,12 +91,12 @@ def _convert(options: argparse.Namespace) -> None:
     if "representative" in given:
         size = models.load_config(weights_of(options.model)).size
         given["representative"] = read_folder(options.representative, size)
-    print(f"wrote {export.to(options.model, target, options.output, **given)}")
+    print(f"wrote {export.convert(options.model, target, options.output, **given)}")
 
 
 def _given(options: argparse.Namespace, target: str) -> dict[str, Any]:
     """Return the target's options that the command line gives; the others must not be there."""
-    from seglib.export.targets import target_named
+    from seglib.export.convert import target_named
 
     known = target_named(target).options
     names = ("flat", "representative", "takes", "gives", "value_range", "bits", "channels_first")
@@ -112,7 +111,7 @@ def _given(options: argparse.Namespace, target: str) -> dict[str, Any]:
 
 def _target_for(output: Path, precision: str | None) -> str:
     """Return the target that a file's ending and a precision mean."""
-    from seglib.export.targets import TARGETS
+    from seglib.export.convert import TARGETS
 
     endings = {target.suffix for target in TARGETS.values() if target.suffix}
     ending = next((suffix for suffix in endings if output.name.endswith(suffix)), None)
@@ -156,7 +155,7 @@ def _audit(options: argparse.Namespace) -> int:
 
     found = audit(shared.model_file(options.model))
     if options.json:
-        refusals = [dataclasses.asdict(refusal) for refusal in found.refusals]
+        refusals = [refusal._asdict() for refusal in found.refusals]
         print(json.dumps({"ok": found.ok, "ops": found.ops, "refusals": refusals}))
     else:
         print(found.table())

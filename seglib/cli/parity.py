@@ -66,11 +66,11 @@ def _parity(options: argparse.Namespace) -> int:
     if options.json:
         task = None if math.isnan(found.task_iou) else found.task_iou
         facts = {"model": options.model, "count": len(images), "ok": found.ok, "task_iou": task}
-        print(json.dumps({**facts, "cells": found.rows()}))
+        print(json.dumps({**facts, "cells": found.records()}))
     else:
         print(found.table())
     if not found.ok:
-        broken = sum(not cell.ok for cell in found.cells)
+        broken = sum(not row.ok for row in found.rows)
         print(f"seglib: {broken} exports are not as the model", file=sys.stderr)
     return 0 if found.ok else 1
 

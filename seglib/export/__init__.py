@@ -3,100 +3,82 @@
 Chapters: TFLite conversion; Core ML conversion; the GPU delegate and flattened output.
 """
 
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
 from seglib.errors import renamed
-from seglib.export.audit import Audit, Refusal, audit, recorded_verdicts, verdict_table
 from seglib.export.coreml import to_coreml
 from seglib.export.coreml_run import Program, run_coreml
-from seglib.export.gpu import GpuRun, run_gpu
-from seglib.export.layout import (
-    Footprint,
-    byte_table,
-    deinterleave,
-    flatten,
-    footprint,
-    from_phwc4,
-    interleave,
-    letter_f,
-    pack,
-    stored_bytes,
-    stripes,
-    to_phwc4,
-    unflatten,
-    unpack,
-)
-from seglib.export.matrix import Cell, Matrix, matrix
-from seglib.export.ncnn import run_ncnn, to_ncnn
-from seglib.export.onnx import to_onnx
-from seglib.export.operations import Op, ops
-from seglib.export.parity import (
-    THRESHOLDS,
-    ParityReport,
-    ParityRow,
-    Threshold,
-    parity,
-    precision_of,
-)
-from seglib.export.resample import which_convention
-from seglib.export.saved import run_graphdef, run_savedmodel, to_graphdef, to_savedmodel
-from seglib.export.targets import TARGETS, Target, benchmark_grid, to
+from seglib.export.flatten import deinterleave, flatten, interleave, unflatten
 from seglib.export.tflite import to_tflite
 
+# Leaves, loaded when they are first named: the core does without them.
+_LEAVES = {
+    "TARGETS": "convert",
+    "THRESHOLDS": "parity",
+    "Op": "audit",
+    "audit": "audit",
+    "benchmark_grid": "convert",
+    "byte_table": "layout",
+    "convert": "convert",
+    "footprint": "layout",
+    "from_phwc4": "layout",
+    "letter_f": "layout",
+    "matrix": "parity",
+    "ops": "audit",
+    "pack": "layout",
+    "parity": "parity",
+    "recorded_verdicts": "audit",
+    "run_gpu": "audit",
+    "stored_bytes": "layout",
+    "stripes": "layout",
+    "to_ncnn": "ncnn",
+    "to_onnx": "onnx",
+    "to_phwc4": "layout",
+    "verdict_table": "audit",
+    "which_convention": "layout",
+}
+
 __all__ = [
-    "TARGETS",
-    "THRESHOLDS",
-    "Audit",
-    "Cell",
-    "Footprint",
-    "GpuRun",
-    "Matrix",
-    "Op",
-    "ParityReport",
-    "ParityRow",
     "Program",
-    "Refusal",
-    "Target",
-    "Threshold",
-    "audit",
-    "benchmark_grid",
-    "byte_table",
     "deinterleave",
     "flatten",
-    "footprint",
-    "from_phwc4",
     "interleave",
-    "letter_f",
-    "matrix",
-    "ops",
-    "pack",
-    "parity",
-    "precision_of",
-    "recorded_verdicts",
     "run_coreml",
-    "run_gpu",
-    "run_graphdef",
-    "run_ncnn",
-    "run_savedmodel",
-    "stored_bytes",
-    "stripes",
-    "to",
     "to_coreml",
-    "to_graphdef",
-    "to_ncnn",
-    "to_onnx",
-    "to_phwc4",
-    "to_savedmodel",
     "to_tflite",
     "unflatten",
-    "unpack",
-    "verdict_table",
-    "which_convention",
+    *_LEAVES,
 ]
 
-__getattr__ = renamed(
+_renamed = renamed(
     __name__,
     {
-        "open_interpreter": "seglib.runtime.open_engine",
-        "run_onnx": "seglib.runtime.run_images",
+        "to": "seglib.export.convert",
         "run_tflite": "seglib.runtime.run_images",
+        "open_interpreter": "seglib.runtime.open_engine",
+        "unpack": "packed.reshape(height, -1)[:, :width * channels].reshape(shape)",
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Load a leaf on first use (PEP 562)."""
+    if name not in _LEAVES:
+        return _renamed(name)
+    value = getattr(importlib.import_module(f"{__name__}.{_LEAVES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+class _Room(ModuleType):
+    """The room as a module in which the function `audit` is not hidden by the file of that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _LEAVES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -2,21 +2,34 @@
 
 The old check, `tf.lite.experimental.Analyzer` with `gpu_compatibility=True`, has called every model
 compatible since TensorFlow 2.18 (tensorflow/tensorflow#77042). This one reads the file and applies
-the rules that LiteRT's GPU accelerator (version 2.3, ML Drift) was seen to apply: each rule comes
-with the refusal it stands for, and the optional GPU tests run the accelerator itself beside it.
+the rules that LiteRT's GPU accelerator (version 2.3, ML Drift) was seen to apply; `run_gpu` asks
+the accelerator itself.
+
+No phone is needed for that: the accelerator in the `ai-edge-litert` wheel runs on any Vulkan
+device, and SwiftShader, which Debian ships with Chromium, is one in software (`apt-get install
+chromium-common libvulkan1`). Its speed says nothing about phones; its verdicts and its numbers do.
+It computes in float32: what float16 arithmetic changes is not seen here. It runs in a process of
+its own, since an operation it does not expect can end it.
 
 Chapter: the GPU delegate and flattened output.
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.export.converters import Unavailable
 from seglib.metadata import check_tflite
 
 # Every operation of the field's networks that the accelerator was seen to take; the last three are
@@ -47,18 +60,35 @@ VERSION_ADVICE = {
     "TRANSPOSE_CONV": "a relu is fused into it: take hard swish, put the relu behind the "
     "concatenation that follows, or resize and convolve",
 }
+TYPES = {
+    "int16": ("16-bit integers", "quantise to int8, or keep float16"),
+    **dict.fromkeys(
+        ("float64", "string", "complex64"),
+        ("a type that GPUs do not have", "compute in float32"),
+    ),
+}
 RECORDED = Path(__file__).with_name("gpu_verdicts.json")
+SOFTWARE_VULKAN = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
+_REFUSED = "Following operations are not supported by GPU delegate:"
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """One reason why a GPU will not run the whole file.
+class Op(NamedTuple):
+    """One operation of a `.tflite` file; custom operations have their own name.
 
-    Attributes:
-        op: the operation, such as "RESHAPE", or "" where the whole file is meant.
-        tensor: name of the tensor or output it is about.
-        reason: what the GPU does not take.
-        advice: what to change in the network or its conversion.
+    `shape` and `dtype` are those of its first output, `inputs` the types of its inputs, weights
+    included.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    inputs: tuple[str, ...]
+
+
+class Refusal(NamedTuple):
+    """One reason why a GPU will not run the whole file, and what to change.
+
+    `op` is the operation, or "" where the whole file is meant.
     """
 
     op: str
@@ -84,42 +114,49 @@ class Audit:
         """Return the refusals as a Markdown table, or one line where there are none."""
         if self.ok:
             return f"{self.path.name}: {sum(self.ops.values())} operations, none refused"
-        rows = [f"| {r.op} | {r.tensor} | {r.reason} | {r.advice} |" for r in self.refusals]
+        rows = [f"| {' | '.join(refusal)} |" for refusal in self.refusals]
         head = "| operation | tensor | refused because | change |\n|---|---|---|---|"
         return "\n".join([head, *rows])
 
 
-def audit(path: str | Path) -> Audit:
-    """Read a `.tflite` file and list what a phone's GPU would refuse.
+class GpuRun(NamedTuple):
+    """What the accelerator made of a file.
 
-    Raises:
-        SeglibError: the file is missing, cut off or no TFLite model.
+    `accelerated` says whether the whole graph runs on the GPU, `refusals` are the accelerator's own
+    words, `masks` float32, one row of outputs per image, None where it did not run.
     """
+
+    accelerated: bool
+    refusals: tuple[str, ...]
+    masks: np.ndarray | None
+
+
+def ops(path: str | Path) -> list[Op]:
+    """Return the operations of a `.tflite` file in the order they run, without TensorFlow."""
+    model = _parse(Path(path))
+    tensors = model.subgraphs[0].tensors
+    found = []
+    for name, operator in _operators(model):
+        result = tensors[operator.outputs[0]] if len(operator.outputs) else None
+        shape = () if result is None or result.shape is None else tuple(map(int, result.shape))
+        inputs = tuple(_dtype(tensors[index]) for index in operator.inputs if index >= 0)
+        found.append(Op(name, shape, _dtype(result) if result else "", inputs))
+    return found
+
+
+def audit(path: str | Path) -> Audit:
+    """Read a `.tflite` file and list what a phone's GPU would refuse."""
     path = Path(path)
     model = _parse(path)
-    names = _operator_names()
     counts: Counter[str] = Counter()
     refusals: list[Refusal] = []
     if len(model.subgraphs) > 1:
         refusals.append(
             Refusal("", "", f"{len(model.subgraphs)} subgraphs", "avoid loops and branches")
         )
-    graph = model.subgraphs[0]
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        if name == "CUSTOM":
-            name = (code.customCode or b"custom").decode()
+    for name, operator in _operators(model):
         counts[name] += 1
-        refusals.extend(_of_operator(name, operator, model))
-        if code.version > MAX_VERSION.get(name, code.version):
-            refusals.append(
-                Refusal(
-                    name, _name(graph.tensors[operator.outputs[0]]),
-                    f"version {code.version} of it; {MAX_VERSION[name]} is the newest taken",
-                    VERSION_ADVICE[name],
-                )
-            )  # fmt: skip
+        refusals += _refused(name, operator, model)
     return Audit(path, dict(counts.most_common()), tuple(dict.fromkeys(refusals)))
 
 
@@ -134,9 +171,6 @@ def recorded_verdicts(path: str | Path = RECORDED) -> dict[str, Any]:
         ("trial", "shipped" or "zoo"), "name", "audit" (our refusals), "accelerated", "words" (the
         accelerator's own) and "difference" to the CPU, relative to the largest output; "resize"
         maps runtimes to the resize rule that they turned out to follow.
-
-    Raises:
-        SeglibError: the file cannot be read.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -145,11 +179,7 @@ def recorded_verdicts(path: str | Path = RECORDED) -> dict[str, Any]:
 
 
 def verdict_table(path: str | Path = RECORDED) -> str:
-    """Return the recorded verdicts as a Markdown table, the audit's beside the accelerator's.
-
-    Raises:
-        SeglibError: see `recorded_verdicts`.
-    """
+    """Return the recorded verdicts as a Markdown table, the audit's beside the accelerator's."""
     lines = [
         "| network | the audit refuses | the accelerator | its words | difference to the CPU |",
         "|---|---|---|---|---:|",
@@ -165,59 +195,85 @@ def verdict_table(path: str | Path = RECORDED) -> str:
     return "\n".join(lines)
 
 
-def _of_operator(name: str, operator: Any, model: Any) -> Iterator[Refusal]:
-    graph = model.subgraphs[0]
-    result = graph.tensors[operator.outputs[0]] if len(operator.outputs) else None
-    place = _name(result) if result is not None else ""
+def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float = 300) -> GpuRun:
+    """Compile a `.tflite` for the GPU alone and, with images, run it there.
+
+    Args:
+        path: the model; one input, one output; to one that also reads the mask of the frame before
+            the images are a film.
+        images: float32 or uint8 (N, H, W, 3), handed over as they are.
+        timeout: seconds.
+    """
+    check_tflite(path)
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder, "given.npy"), Path(folder, "found.npy")
+        if images is not None:
+            np.save(given, np.asarray(images, np.float32))
+        known = {"XDG_RUNTIME_DIR": folder}
+        if SOFTWARE_VULKAN.exists():
+            known["VK_ICD_FILENAMES"] = str(SOFTWARE_VULKAN)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", __name__, str(path), str(given), str(found)],
+                env={**known, **os.environ}, capture_output=True, text=True, errors="replace",
+                timeout=timeout,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise SeglibError(
+                f"{path}: the GPU accelerator gave no answer in {timeout:g} s; allow it more time"
+            ) from error
+        log = done.stdout + done.stderr
+        if re.search(r"No adapters found|vulkan.*not (be )?(found|loaded)", log, re.I):
+            raise Unavailable(
+                "no Vulkan device was found; on Debian a software one comes with: "
+                "apt-get install chromium-common libvulkan1"
+            )
+        if _REFUSED in log:
+            lines = log[log.index(_REFUSED) :].splitlines()[1:]
+            count = next((i for i, s in enumerate(lines) if not re.match("[A-Z0-9_]+: ", s)), None)
+            return GpuRun(False, tuple(dict.fromkeys(s.strip() for s in lines[:count])), None)
+        if done.returncode < 0:
+            return GpuRun(False, (f"the process ended by signal {-done.returncode}",), None)
+        if "fully accelerated: True" not in log:
+            return GpuRun(False, (_last_error(log),), None)
+        if images is not None and not found.exists():
+            raise SeglibError(
+                f"{path} was compiled for the GPU but did not run there: {_last_error(log)}"
+            )
+        return GpuRun(True, (), np.load(found) if images is not None else None)
+
+
+def _refused(name: str, operator: Any, model: Any) -> Iterator[Refusal]:
+    tensors = model.subgraphs[0].tensors
+    place = _name(tensors[operator.outputs[0]]) if len(operator.outputs) else ""
     if name not in TAKEN:
         advice = ADVICE.get(name, "replace it by operations that are taken")
         yield Refusal(name, place, "the operation is not taken", advice)
         return
     if name == "STRIDED_SLICE" and operator.builtinOptions.shrinkAxisMask:
-        yield Refusal(
-            name, place, "it drops an axis (shrink_axis_mask)", "slice x[:, 0:1] and reshape"
-        )
-    wide = (i for i in (*operator.inputs, *operator.outputs) if i >= 0)
-    for tensor in (graph.tensors[index] for index in wide):
+        reason = "it drops an axis (shrink_axis_mask)"
+        yield Refusal(name, place, reason, "slice x[:, 0:1] and reshape")
+    for tensor in (tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0):
         rank = 0 if tensor.shape is None else len(tensor.shape)
         if rank > MAX_RANK:
-            yield Refusal(
-                name, _name(tensor), f"a tensor of rank {rank}; {MAX_RANK} is the most",
-                _rank_advice(name),
-            )  # fmt: skip
-        reason = _type_problem(tensor, model)
-        if reason:
-            yield Refusal(name, _name(tensor), *reason)
-
-
-def _rank_advice(name: str) -> str:
-    if name in ("RESHAPE", "TILE", "BROADCAST_TO"):
-        return "repeating pixels? Use keras.ops.image.resize, which becomes one RESIZE operation"
-    return "keep batch, height, width and channels only"
-
-
-def _type_problem(tensor: Any, model: Any) -> tuple[str, str] | None:
-    from ai_edge_litert.schema_py_generated import TensorType
-
-    # Constants of 64 bits are shapes and axes, which the delegate reads on the CPU.
-    constant = model.buffers[tensor.buffer].data is not None
-    if tensor.type == TensorType.INT64 and not constant:
-        return "64-bit integers", "ask for int32, as in argmax(output_type=int32), or leave it out"
-    if tensor.type == TensorType.INT16:
-        return "16-bit integers", "quantise to int8, or keep float16"
-    if tensor.type in (TensorType.FLOAT64, TensorType.STRING, TensorType.COMPLEX64):
-        return "a type that GPUs do not have", "compute in float32"
-    return None
-
-
-def _name(tensor: Any) -> str:
-    return (tensor.name or b"").decode(errors="replace")
-
-
-def _operator_names() -> dict[int, str]:
-    from ai_edge_litert.schema_py_generated import BuiltinOperator
-
-    return {code: name for name, code in vars(BuiltinOperator).items() if isinstance(code, int)}
+            advice = "keep batch, height, width and channels only"
+            if name in ("RESHAPE", "TILE", "BROADCAST_TO"):
+                advice = (
+                    "repeating pixels? Use keras.ops.image.resize, which becomes one RESIZE "
+                    "operation"
+                )
+            reason = f"a tensor of rank {rank}; {MAX_RANK} is the most"
+            yield Refusal(name, _name(tensor), reason, advice)
+        # Constants of 64 bits are shapes and axes, which the delegate reads on the CPU.
+        if _dtype(tensor) == "int64" and model.buffers[tensor.buffer].data is None:
+            advice = "ask for int32, as in argmax(output_type=int32), or leave it out"
+            yield Refusal(name, _name(tensor), "64-bit integers", advice)
+        elif _dtype(tensor) in TYPES:
+            yield Refusal(name, _name(tensor), *TYPES[_dtype(tensor)])
+    version = model.operatorCodes[operator.opcodeIndex].version
+    if version > MAX_VERSION.get(name, version):
+        reason = f"version {version} of it; {MAX_VERSION[name]} is the newest taken"
+        yield Refusal(name, place, reason, VERSION_ADVICE[name])
 
 
 def _parse(path: Path) -> Any:
@@ -234,3 +290,69 @@ def _parse(path: Path) -> Any:
             "copy or export it again"
         ) from error
     return model
+
+
+def _operators(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the operations of a file with their names."""
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+    names = {code: name for name, code in vars(BuiltinOperator).items() if isinstance(code, int)}
+    for operator in model.subgraphs[0].operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        yield (code.customCode or b"custom").decode() if name == "CUSTOM" else name, operator
+
+
+def _dtype(tensor: Any) -> str:
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    return next(n.lower() for n, code in vars(TensorType).items() if code == tensor.type)
+
+
+def _name(tensor: Any) -> str:
+    return (tensor.name or b"").decode(errors="replace")
+
+
+def _last_error(log: str) -> str:
+    lines = [line for line in log.splitlines() if re.search(r"ERROR|Error|Failed to modify", line)]
+    prefix = r"^\W*(ERROR|INFO|WARNING)?:?\s*(\[[^\]]*\])?\s*"
+    return re.sub(prefix, "", lines[-1]) if lines else "the accelerator gives no reason"
+
+
+def _child(path: str, given: str, found: str) -> None:
+    from ai_edge_litert.compiled_model import CompiledModel
+    from ai_edge_litert.gpu_options import GpuOptions
+    from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+    from ai_edge_litert.options import Options
+
+    options = Options(
+        hardware_accelerators=HardwareAccelerator.GPU, gpu_options=GpuOptions(enforce_f32=True)
+    )
+    with CompiledModel.from_file(path, options=options) as model:
+        print("fully accelerated:", model.is_fully_accelerated(), flush=True)
+        if not Path(given).exists():
+            return
+        entries, (result,) = model.create_input_buffers(0), model.create_output_buffers(0)
+        entry, before = entries[0], None
+        if len(entries) == 2:
+            # In the file's own order.
+            names = next(iter(model.get_signature_list().values()))["inputs"]
+            entry, before = (entries[names.index(name)] for name in ("image", "previous"))
+            shape = before.get_tensor_details()["shape"]
+            before.write(np.zeros(shape, np.float32))
+        details = result.get_tensor_details()
+        count = int(np.prod(details["shape"])) if "shape" in details else None
+        # Class numbers come as integers; read as floats they would be near zero.
+        dtype = np.dtype(details.get("dtype", "float32"))
+        masks = []
+        for image in np.load(given):
+            entry.write(np.ascontiguousarray(image[None]))
+            model.run_by_index(0, entries, [result])
+            masks.append(np.array(result.read(count, dtype)).astype(np.float32))
+            if before is not None:
+                before.write(masks[-1].reshape(shape))
+        np.save(found, np.stack(masks))
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])

@@ -1,10 +1,4 @@
-"""What converters have in common: they print hundreds of lines, and they give up in many ways.
-
-`quiet` keeps the lines off the screen, `conversion_error` turns a failure into one sentence with
-the converter's reason, and `MissingPackage` says how to install what a format needs.
-
-Chapter: TFLite conversion.
-"""
+"""What converters have in common: they print hundreds of lines, and they give up in many ways."""
 
 import contextlib
 import logging
@@ -21,10 +15,14 @@ from seglib.errors import SeglibError
 if TYPE_CHECKING:
     import keras
 
-_quiet_lock = threading.RLock()
+_lock = threading.RLock()
 
 
-class MissingPackage(SeglibError):
+class Unavailable(SeglibError):
+    """This machine cannot run a file, which is no fault of the file."""
+
+
+class MissingPackage(Unavailable):
     """A format needs a package that is not installed; the message says how to install it."""
 
 
@@ -32,37 +30,30 @@ class MissingPackage(SeglibError):
 def quiet() -> Iterator[list[str]]:
     """Keep what converters print off the screen and hand it over as one text when the block ends.
 
-    The compilers behind the converters write hundreds of lines straight to the process's output,
-    past Python, so the file descriptors are turned aside. One block runs at a time; other threads'
-    output made meanwhile is kept back too.
+    Their compilers write hundreds of lines straight to the process's output, past Python, so the
+    file descriptors are turned aside. One block runs at a time; what other threads print meanwhile
+    is kept back too.
     """
     lines: list[str] = []
-    with _quiet_lock, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
-        python_log = stack.enter_context(
-            open(os.dup(log.fileno()), "w", encoding="utf-8", errors="replace")
-        )
-        for stream in (sys.stdout, sys.stderr):
+    with _lock, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
+        text = stack.enter_context(open(os.dup(log.fileno()), "w", encoding="utf-8"))
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        saved = {number: os.dup(number) for number in (1, 2)}
-        level = logging.root.manager.disable
+            saved = os.dup(number)
+            stack.callback(os.close, saved)
+            stack.callback(os.dup2, saved, number)
+            os.dup2(log.fileno(), number)
+        stack.callback(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.ERROR)
+        stack.enter_context(warnings.catch_warnings())
+        stack.enter_context(contextlib.redirect_stdout(text))
+        stack.enter_context(contextlib.redirect_stderr(text))
+        warnings.simplefilter("ignore")
         try:
-            for number in saved:
-                os.dup2(log.fileno(), number)
-            logging.disable(logging.ERROR)
-            with (
-                warnings.catch_warnings(),
-                contextlib.redirect_stdout(python_log),
-                contextlib.redirect_stderr(python_log),
-            ):
-                warnings.simplefilter("ignore")
-                yield lines
+            yield lines
         finally:
-            logging.disable(level)
-            for number, original in saved.items():
-                os.dup2(original, number)
-                os.close(original)
-            python_log.flush()
+            text.flush()
             log.seek(0)
             lines.append(log.read().decode(errors="replace"))
 
@@ -71,8 +62,7 @@ def conversion_error(
     kind: str, model: "keras.Model", error: Exception, log: list[str]
 ) -> SeglibError:
     """Return the SeglibError for a converter which gave up, with the converter's own reason."""
-    text = "".join(log).splitlines()
-    found = [line.strip() for line in text if "error:" in line.lower()]
+    found = [line.strip() for line in "".join(log).splitlines() if "error:" in line.lower()]
     reason = (found[0][:200] if found else first_line(error)).rstrip(".")
     return SeglibError(
         f"the model {model.name} could not be converted to {kind} ({reason}); use layers with "
@@ -82,5 +72,5 @@ def conversion_error(
 
 def first_line(error: Exception) -> str:
     """Return the kind of an error and the first line of what it says."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0].strip()[:200]}" if lines else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -11,191 +11,224 @@ Chapter: TFLite conversion.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-import seglib
 from seglib.errors import SeglibError
 from seglib.export.converters import first_line
+from seglib.runtime.reading import checked_reading
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+Shape = tuple[int, int, int]
+
+
+class Reading(TypedDict, total=False):
+    """How a model wants its picture, and what it lacks: options of every exporter, all optional.
+
+    The first four are those of `seglib.runtime.reading.checked_reading`: the file records them, and
+    runtime, calibration and verification obey. Without them a model reads RGB from 0 to 255, as
+    ours do. `activation` ("sigmoid" or "softmax") is appended to a model that gives logits; `size`
+    (a side, or height and width) fixes the input of a model that takes pictures of any size.
+    """
+
+    value_range: tuple[float, float]
+    mean: Sequence[float]
+    std: Sequence[float]
+    channels: str
+    activation: str
+    size: int | tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Graph:
     """A model traced for export: the function, its variables and its shapes without the batch.
 
-    `previous_shape` is that of the mask of the frame before, where the model reads one.
+    `previous_shape` is that of the mask of the frame before, where the model reads one. `metadata`
+    is what the caller said about the model, its `Reading` included.
     """
 
     function: "tf.types.experimental.ConcreteFunction"
     module: "tf.Module"
     model: "keras.Model"
-    input_shape: tuple[int, int, int]
-    output_shape: tuple[int, int, int]
-    previous_shape: tuple[int, int, int] | None = None
+    input_shape: Shape
+    output_shape: Shape
+    previous_shape: Shape | None
+    metadata: dict[str, Any]
 
 
 def trace(
     model: "keras.Model",
     flat: bool = False,
-    finish: Callable[["tf.Tensor"], "tf.Tensor"] | None = None,
+    finish: "Callable[[tf.Tensor], tf.Tensor] | None" = None,
     previous: bool = False,
+    metadata: dict[str, Any] | None = None,
+    **reading: Unpack[Reading],
 ) -> Graph:
     """Trace a segmentation model as `image -> {"mask": ...}` with batch 1, in inference mode.
 
     A model that reads the mask of the frame before becomes `image, previous -> {"mask": ...}`.
 
     Args:
-        model: one input (None, H, W, 3) of raw values 0..255, one output (None, H, W, C) of
-            probabilities. A mixed-precision model is rebuilt in float32 with the same weights.
+        model: see `exportable`.
         flat: end with a reshape to (1, H*W*C), row by row.
         finish: what a format adds behind the mask (1, H, W, C), such as another layout.
         previous: whether the format takes a model that reads the mask of the frame before.
-
-    Raises:
-        SeglibError: Keras does not run on TensorFlow, or the model has another form than this.
+        metadata: what to keep about the model in the file.
+        reading: see `Reading`.
     """
     import keras
     import tensorflow as tf
 
-    input_shape, output_shape = check_model(model, previous)
     if keras.backend.backend() != "tensorflow":
         raise SeglibError(
             f"Keras runs on {keras.backend.backend()}, but the converters read TensorFlow graphs; "
             "set the environment variable KERAS_BACKEND=tensorflow before Keras is imported, "
             "build the model again and load its weights"
         )
-    model = in_float32(model)
-    shape = output_shape if len(model.inputs) == 2 else None
+    known = dict(metadata or {})
+    for key, value in reading.items():
+        if key == "size" or value is None:
+            continue
+        if known.get(key) is not None and not np.array_equal(known[key], value):
+            raise SeglibError(
+                f"{key} is {value}, but the metadata say {known[key]}; say it in one place"
+            )
+        known[key] = value
+    known |= checked_reading(known, f"the model {getattr(model, 'name', model)}")
+    model = exportable(model, previous, reading.get("activation"), reading.get("size"))
+    source, mask = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])
+    film = mask if len(model.inputs) == 2 else None
 
     def forward(*inputs: "tf.Tensor") -> dict[str, "tf.Tensor"]:
-        given = (
-            inputs[0] if shape is None else dict(zip(("image", "previous"), inputs, strict=True))
-        )
-        mask = tf.nest.flatten(model(given, training=False))[0]
-        if finish is not None:
-            mask = finish(mask)
-        return {"mask": tf.reshape(mask, (1, math.prod(output_shape))) if flat else mask}
+        given = dict(zip(("image", "previous"), inputs, strict=True)) if film else inputs[0]
+        found = tf.nest.flatten(model(given, training=False))[0]
+        found = found if finish is None else finish(found)
+        return {"mask": tf.reshape(found, (1, math.prod(mask))) if flat else found}
 
     # The converters find variables through a tf.Module only; without it the file has no weights.
     module = tf.Module()
     module.variables_of_the_model = [variable.value for variable in model.variables]
-    signature = [tf.TensorSpec((1, *input_shape), tf.float32, name="image")]
-    if shape is not None:
-        signature.append(tf.TensorSpec((1, *shape), tf.float32, name="previous"))
+    signature = [tf.TensorSpec((1, *source), tf.float32, name="image")]
+    if film:
+        signature.append(tf.TensorSpec((1, *film), tf.float32, name="previous"))
     module.forward = tf.function(forward, input_signature=signature)
     traced = module.forward.get_concrete_function()
-    return Graph(traced, module, model, input_shape, output_shape, shape)
+    return Graph(traced, module, model, source, mask, film, known)
 
 
-def check_model(
-    model: "keras.Model", previous: bool = False
-) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Return the input (H, W, 3) and output (H, W, C) shapes of a segmentation model.
+def exportable(
+    model: "keras.Model",
+    previous: bool = False,
+    activation: str | None = None,
+    size: int | tuple[int, int] | None = None,
+) -> "keras.Model":
+    """Return a model as exports take it: float32, fixed size, (H, W, 3) to (H, W, C).
+
+    The model itself where it is that already, else one around it with the same weights. Planar
+    inputs and outputs, (3, H, W) and (C, H, W), are turned.
 
     Args:
-        model: what is to be exported.
-        previous: whether a second input, for the mask of the frame before, is allowed.
-
-    Raises:
-        SeglibError: the object is no built Keras model with one image input of a fixed size and
-            one mask output.
+        model: a built Keras model of one image and one mask; with `previous` it may have a second
+            input "previous", the mask of the frame before, of the output's shape.
+        previous: see there.
+        activation: see `Reading`.
+        size: see `Reading`.
     """
+    import keras
+
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not inputs or not outputs:
         raise SeglibError(
             f"only a built Keras model can be exported, not {type(model).__name__}; "
             "make one with seglib.models.mobile_unet or load its weights with seglib.models.load"
         )
+    source, mask = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
     film = [entry.name for entry in inputs] == ["image", "previous"] and len(outputs) == 1
+    planar = len(source) == 3 and source[0] == 3 != source[2]
+    free = None in source
+    sides = source[1:] if planar else source[:2]
+    if size is not None:
+        size = (size, size) if isinstance(size, int) else tuple(size)
+    problem = ""
     if film and not previous:
-        raise SeglibError(
-            f"the model {model.name} reads the mask of the frame before, which only .tflite files "
-            "take here; export it with seglib.export.to_tflite, or make it a network for single "
-            "pictures with seglib.models.drop_previous"
+        problem = (
+            "reads the mask of the frame before, which only .tflite files take here; export it "
+            "with seglib.export.to_tflite, or make it a network for single pictures with "
+            "seglib.models.drop_previous"
         )
-    if film and inputs[1].shape[1:] != outputs[0].shape[1:]:
-        raise SeglibError(
-            f"the model {model.name} reads a mask of shape {inputs[1].shape[1:]} and gives one of "
-            f"{outputs[0].shape[1:]}; the mask of the frame before has to be of the same shape"
+    elif film and inputs[1].shape[1:] != mask:
+        problem = (
+            f"reads a mask of shape {tuple(inputs[1].shape[1:])} and gives one of {mask}; the mask "
+            "of the frame before has to be of the same shape"
         )
-    if not film and (len(inputs) != 1 or len(outputs) != 1):
-        raise SeglibError(
-            f"the model {model.name} has {len(inputs)} inputs and {len(outputs)} outputs; "
-            "export a model with one image and one mask"
+    elif not film and (len(inputs) != 1 or len(outputs) != 1):
+        problem = (
+            f"has {len(inputs)} inputs and {len(outputs)} outputs; export a model with one image "
+            "and one mask"
         )
-    shapes = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
-    fixed = all(len(shape) == 3 and all(shape) for shape in shapes)
-    if not fixed or shapes[0][2] != 3:
-        raise SeglibError(
-            f"the model {model.name} maps {shapes[0]} to {shapes[1]}; export needs fixed sizes, "
-            "(height, width, 3) to (height, width, classes): build it with a given size"
+    elif inputs[0].shape[0] not in (None, 1):
+        problem = (
+            f"takes {inputs[0].shape[0]} pictures at once and a phone gives one; build it with "
+            "batch size None or 1 and load its weights"
         )
-    if inputs[0].shape[0] not in (None, 1):
-        raise SeglibError(
-            f"the model {model.name} takes {inputs[0].shape[0]} pictures at once and a phone gives "
-            "one; build it with batch size None or 1 and load its weights"
-        )
-    return shapes
-
-
-def in_float32(model: "keras.Model") -> "keras.Model":
-    """Return the model itself where it computes in float32, else a float32 copy of it.
-
-    Raises:
-        SeglibError: the copy cannot be made, as for a subclassed model.
-    """
-    import keras
-
-    if all(layer.compute_dtype == "float32" for layer in _layers(model)):
+    elif len(source) != 3 or len(mask) != 3 or not (planar or source[2] == 3):
+        problem = f"maps {source} to {mask}; export needs (height, width, 3) to (height, width, C)"
+    elif free and (size is None or film):
+        problem = f"takes pictures of any size {source}; fixed sizes: pass size=(height, width)"
+    elif size is not None and not _fits(size, sides):
+        problem = f"takes pictures of {sides}, not of size={size}; leave the size out"
+    elif activation not in (None, "sigmoid", "softmax"):
+        problem = f"cannot end in {activation!r}; choose activation='sigmoid' or 'softmax'"
+    if problem:
+        raise SeglibError(f"the model {model.name} {problem}")
+    model = _in_float32(model)
+    result, image = model.outputs[0], {entry.name: entry for entry in model.inputs}
+    if planar or free:
+        image = keras.Input((*(size or sides), 3), name="image")
+        result = model(keras.layers.Permute((3, 1, 2))(image) if planar else image)
+    if _channels_first(tuple(result.shape[1:]), size or sides, model.name):
+        result = keras.layers.Permute((2, 3, 1))(result)
+    if activation == "softmax" and result.shape[-1] == 1:
+        raise SeglibError(f"the softmax of one channel is 1: end {model.name} in a sigmoid")
+    if activation:
+        result = keras.layers.Activation(activation)(result)
+    if result is model.outputs[0]:
         return model
-
-    def copy(layer: "keras.Layer") -> "keras.Layer":
-        config = layer.get_config()
-        config["dtype"] = "float32"
-        return type(layer).from_config(config)
-
-    try:
-        clone = keras.models.clone_model(model, clone_function=copy, recursive=True)
-        clone.set_weights(model.get_weights())
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise SeglibError(
-            f"the model {model.name} computes in mixed precision and cannot be copied to float32 "
-            f"({first_line(error)}); build it under the float32 policy and load its weights"
-        ) from error
-    return clone
+    return keras.Model(image if film else keras.tree.flatten(image)[0], result, name=model.name)
 
 
-def facts(
-    graph: Graph, precision: str, flat: bool = False, value_range: tuple[float, float] = (0, 255)
-) -> dict[str, Any]:
-    """Return the part of the metadata that an export knows of itself."""
+def check_model(model: "keras.Model", previous: bool = False) -> tuple[Shape, Shape]:
+    """Return the input and output shapes of a model that can be exported."""
+    model = exportable(model, previous)
+    return tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])
+
+
+def facts(graph: Graph, precision: str, flat: bool = False, **more: Any) -> dict[str, Any]:
+    """Return what a file says about its model: the caller's metadata, and what an export knows."""
     height, width, _ = graph.input_shape
     film = graph.previous_shape is not None
     return {
+        **graph.metadata,
         **({"previous_shape": list(graph.previous_shape)} if film else {}),
         "size": height if height == width else [height, width],
-        "value_range": list(value_range),
         "layout": "flat" if flat else "hwc",
         "output_shape": list(graph.output_shape),
         "precision": precision,
         "weights_sha256": weights_sha256(graph.model),
-        "seglib": seglib.__version__,
+        "seglib": version("seglib"),
+        **more,
     }
 
 
 def metadata_text(metadata: dict[str, Any], path: object) -> str:
-    """Return metadata as JSON text, for formats that keep text.
-
-    Raises:
-        SeglibError: JSON cannot hold them.
-    """
+    """Return metadata as JSON text, for formats that keep text."""
     try:
         return json.dumps(metadata, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -217,8 +250,47 @@ def weights_sha256(model: "keras.Model") -> str:
     return digest.hexdigest()
 
 
-def _layers(model: "keras.Model") -> Iterator["keras.Layer"]:
+def layers_of(model: "keras.Model") -> Iterator["keras.Layer"]:
+    """Yield every layer, those of models inside the model too."""
     for layer in model.layers:
         yield layer
         if hasattr(layer, "layers"):
-            yield from _layers(layer)
+            yield from layers_of(layer)
+
+
+def _fits(size: tuple[int, ...], sides: tuple[int | None, ...]) -> bool:
+    pairs = zip(size, sides, strict=False)
+    return len(size) == 2 and all(n > 0 and side in (None, n) for n, side in pairs)
+
+
+def _channels_first(mask: Shape, sides: tuple[int, int], name: str) -> bool:
+    """Whether the last two axes of an output are the picture's, and not the first two."""
+    height, width = sides
+    last, first = (abs(a * width - b * height) for a, b in (mask[:2], mask[1:]))
+    if last == first == 0:
+        raise SeglibError(
+            f"the output {mask} of {name} may be (height, width, channels) or (channels, height, "
+            "width); give it another number of channels than rows"
+        )
+    return first < last and first <= max(sides)
+
+
+def _in_float32(model: "keras.Model") -> "keras.Model":
+    """Return the model itself where it computes in float32, else a float32 copy of it."""
+    import keras
+
+    if all(layer.compute_dtype == "float32" for layer in layers_of(model)):
+        return model
+
+    def copy(layer: "keras.Layer") -> "keras.Layer":
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    try:
+        clone = keras.models.clone_model(model, clone_function=copy, recursive=True)
+        clone.set_weights(model.get_weights())
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise SeglibError(
+            f"the model {model.name} computes in mixed precision and cannot be copied to float32 "
+            f"({first_line(error)}); build it under the float32 policy and load its weights"
+        ) from error
+    return clone

@@ -1,73 +1,35 @@
-"""How a mask lies in memory: rows of pixels on the CPU, slices of four channels on a GPU.
+"""How a mask lies in memory, and where pixels land when it is resized: what chapter 09 teaches.
 
 A CPU tensor (H, W, C) is row-major: all channels of a pixel, then the next pixel of the row. GPU
 delegates keep tensors as textures, whose texels have four components, so channels are cut into
 slices of four and the last slice is filled up with zeros ("PHWC4": slice, height, width, 4). A mask
 of one channel then takes four times its room, and code that reads such memory as if it were
-row-major sees stripes. A flat output (1, H*W*C) leaves nothing to interpret: its order is the
-row-major one in every runtime.
+row-major sees stripes. A flat output (1, H*W*C) leaves nothing to interpret.
 
-Source: TensorFlow Lite GPU delegate (delegates/gpu/common/convert.h, `ConvertToPHWC4`).
+The output pixel i of m, when a picture is resized, reads an input of n pixels at
 
-Chapter: the GPU delegate and flattened output.
+- half-pixel: (i + 1/2) * n/m - 1/2; pixels are squares, and the pictures' outer edges coincide;
+- aligned corners: i * (n-1)/(m-1); the centres of the corner pixels coincide;
+- legacy: i * n/m; the upper left corners coincide, so everything moves up and to the left.
+
+A network that was trained with one and runs with another gives masks that are off by a fraction of
+a coarse pixel, which nothing reports.
+
+Sources: TensorFlow Lite GPU delegate (delegates/gpu/common/convert.h, `ConvertToPHWC4`); the flags
+`half_pixel_centers` and `align_corners` of TensorFlow's `ResizeBilinear`; Hale, "How TensorFlow's
+tf.image.resize stole 60 days of my life" (2018).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.export.flatten import check_rank3
 
 SLICE = 4
-
-
-def flatten(array: np.ndarray) -> np.ndarray:
-    """Return (H, W, C) as one row (H*W*C,): pixel by pixel, row by row."""
-    _check_rank3(array)
-    return np.ascontiguousarray(array).reshape(-1)
-
-
-def unflatten(flat: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return a flat mask (H*W*C,) or (1, H*W*C) as (H, W, C).
-
-    Args:
-        flat: what a model exported with `flat=True` gives.
-        shape: (H, W, C). A square mask hides an exchange of H and W, other shapes do not: test with
-            an asymmetric picture.
-
-    Raises:
-        SeglibError: the number of values is not H*W*C.
-    """
-    flat = np.asarray(flat)
-    if flat.size != int(np.prod(shape)):
-        raise SeglibError(
-            f"{flat.size} values do not make a mask of shape {tuple(shape)}; "
-            "read the shape from the model's metadata (output_shape)"
-        )
-    return flat.reshape(shape)
-
-
-def deinterleave(flat: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return a flat mask of several channels as one plane for each: (C, H, W).
-
-    A network with the classes background, hair and skin writes them pixel by pixel: b h s b h s.
-    A picture of one class needs every third value, not the second third of the values.
-
-    Args:
-        flat: (H*W*C,) or (1, H*W*C), row-major.
-        shape: (H, W, C) of the mask.
-
-    Raises:
-        SeglibError: the number of values is not H*W*C.
-    """
-    return np.ascontiguousarray(unflatten(flat, shape).transpose(2, 0, 1))
-
-
-def interleave(planes: np.ndarray) -> np.ndarray:
-    """Return planes (C, H, W) as one row (H*W*C,), pixel by pixel: the way back."""
-    _check_rank3(planes, "(channels, height, width)")
-    return flatten(planes.transpose(1, 2, 0))
+CONVENTIONS = ("half-pixel", "aligned corners", "legacy")
 
 
 def pack(array: np.ndarray) -> np.ndarray:
@@ -76,57 +38,34 @@ def pack(array: np.ndarray) -> np.ndarray:
     A GPU then stores nothing in vain but the filling at the end of each row. The older Android
     projects did this to one-channel masks by reshaping in the last layer.
     """
-    _check_rank3(array)
-    height = array.shape[0]
-    rows = np.ascontiguousarray(array).reshape(height, -1)
+    check_rank3(array)
+    rows = np.ascontiguousarray(array).reshape(len(array), -1)
     filling = -rows.shape[1] % SLICE
-    return np.pad(rows, ((0, 0), (0, filling))).reshape(height, -1, SLICE)
-
-
-def unpack(packed: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return the (H, W, C) array that `pack` packed.
-
-    Raises:
-        SeglibError: rows or row length do not fit the shape.
-    """
-    height, width, channels = shape
-    if packed.shape != (height, -(-width * channels // SLICE), SLICE):
-        raise SeglibError(
-            f"shape {packed.shape} does not hold a packed mask of shape {tuple(shape)}; "
-            f"give ({height}, {-(-width * channels // SLICE)}, {SLICE})"
-        )
-    rows = packed.reshape(height, -1)[:, : width * channels]
-    return np.ascontiguousarray(rows).reshape(shape)
+    return np.pad(rows, ((0, 0), (0, filling))).reshape(len(array), -1, SLICE)
 
 
 def to_phwc4(array: np.ndarray) -> np.ndarray:
     """Return (H, W, C) as a GPU stores it: (ceil(C/4), H, W, 4), filled up with zeros."""
-    _check_rank3(array)
+    check_rank3(array)
     height, width, channels = array.shape
-    slices = -(-channels // SLICE)
-    padded = np.zeros((height, width, slices * SLICE), array.dtype)
-    padded[..., :channels] = array
-    return np.ascontiguousarray(padded.reshape(height, width, slices, SLICE).transpose(2, 0, 1, 3))
+    padded = np.pad(array, ((0, 0), (0, 0), (0, -channels % SLICE)))
+    return np.ascontiguousarray(padded.reshape(height, width, -1, SLICE).transpose(2, 0, 1, 3))
 
 
 def from_phwc4(stored: np.ndarray, channels: int) -> np.ndarray:
-    """Return the (H, W, channels) array that `to_phwc4` stored.
-
-    Raises:
-        SeglibError: the slices do not hold exactly this number of channels.
-    """
-    if stored.ndim != 4 or stored.shape[3] != SLICE or stored.shape[0] != -(-channels // SLICE):
+    """Return the (H, W, channels) array that `to_phwc4` stored."""
+    slices = -(-channels // SLICE)
+    if stored.ndim != 4 or stored.shape[3] != SLICE or stored.shape[0] != slices:
         raise SeglibError(
             f"shape {stored.shape} does not hold {channels} channels in slices of four; "
-            f"give ({-(-channels // SLICE)}, height, width, 4)"
+            f"give ({slices}, height, width, 4)"
         )
-    slices, height, width, _ = stored.shape
-    pixels = stored.transpose(1, 2, 0, 3).reshape(height, width, slices * SLICE)
+    pixels = stored.transpose(1, 2, 0, 3).reshape(*stored.shape[1:3], slices * SLICE)
     return np.ascontiguousarray(pixels[..., :channels])
 
 
 def stored_bytes(height: int, width: int, channels: int, itemsize: int = 2) -> int:
-    """Return the bytes a GPU keeps for a tensor (H, W, C), its filling included.
+    """Return the bytes that a GPU keeps for a tensor (H, W, C), its filling included.
 
     Args:
         height: rows.
@@ -137,17 +76,12 @@ def stored_bytes(height: int, width: int, channels: int, itemsize: int = 2) -> i
     return -(-channels // SLICE) * SLICE * height * width * itemsize
 
 
-@dataclass(frozen=True)
-class Footprint:
+class Footprint(NamedTuple):
     """What a tensor (H, W, C) costs on its way between a GPU and the CPU.
 
-    Attributes:
-        shape: (H, W, C).
-        useful_bytes: of the values alone: what the CPU has in the end.
-        stored_bytes: of the slices, filling included: what the GPU writes, and what is read back
-            where a program maps the GPU's own buffer.
-        pieces: unbroken runs of values that lie apart in one order and together in the other. One
-            piece is a block copy; a piece for each pixel is a loop over all pixels.
+    `useful_bytes` are those of the values alone, `stored_bytes` those of the slices with their
+    filling. `pieces` are unbroken runs of values that lie apart in one order and together in the
+    other: one piece is a block copy, a piece for each pixel is a loop over all pixels.
     """
 
     shape: tuple[int, int, int]
@@ -163,10 +97,9 @@ def footprint(shape: tuple[int, int, int], itemsize: int = 2) -> Footprint:
     (131072, 32768)
     """
     height, width, channels = shape
-    slices = -(-channels // SLICE)
     # Slices of one pixel follow each other on the CPU and lie a whole picture apart on the GPU.
-    whole = (slices == 1 and channels == SLICE) or height * width == 1
-    pieces = 1 if whole else height * width * slices
+    whole = channels == SLICE or height * width == 1
+    pieces = 1 if whole else height * width * -(-channels // SLICE)
     useful = height * width * channels * itemsize
     return Footprint(tuple(shape), useful, stored_bytes(*shape, itemsize), pieces)
 
@@ -191,9 +124,6 @@ def letter_f(height: int = 24, width: int = 36) -> np.ndarray:
     """Return a capital F as a mask (H, W, 1), float32 of 0 and 1: a picture for testing layouts.
 
     It is the same under no flip, no turn and no exchange of rows and columns.
-
-    Raises:
-        SeglibError: fewer than 8 rows or columns.
     """
     if min(height, width) < 8:
         raise SeglibError(f"an F needs at least 8 rows and columns, not {height} x {width}")
@@ -217,6 +147,91 @@ def stripes(mask: np.ndarray) -> float:
     return float((sums.max() - sums.min()) / sums.max()) if sums.any() else 0.0
 
 
-def _check_rank3(array: np.ndarray, wanted: str = "(height, width, channels)") -> None:
-    if array.ndim != 3 or not array.size:
-        raise SeglibError(f"shape {array.shape} is no mask; give {wanted}")
+def positions(convention: str, size: int, out: int) -> np.ndarray:
+    """Return where `out` output pixels read an axis of `size` pixels, float64 (out,), unclipped."""
+    index = np.arange(out, dtype=np.float64)
+    if convention == "half-pixel":
+        return (index + 0.5) * size / out - 0.5
+    if convention == "aligned corners":
+        return index * (size - 1) / max(out - 1, 1)
+    if convention == "legacy":
+        return index * size / out
+    raise SeglibError(f"there is no convention {convention!r}; take one of {CONVENTIONS}")
+
+
+def bilinear(array: np.ndarray, size: tuple[int, int], convention: str) -> np.ndarray:
+    """Resize (H, W) to `size` by linear interpolation, written as the definition: float64.
+
+    Nothing is averaged: a picture made smaller is sampled, as in `RESIZE_BILINEAR`.
+    """
+
+    def weights(n: int, m: int) -> np.ndarray:
+        places = positions(convention, n, m).clip(0, n - 1)[:, None]
+        return np.maximum(1 - np.abs(places - np.arange(n)), 0)
+
+    rows, columns = (weights(n, m) for n, m in zip(array.shape, size, strict=True))
+    return rows @ array.astype(np.float64) @ columns.T
+
+
+def nearest(array: np.ndarray, size: tuple[int, int], convention: str) -> np.ndarray:
+    """Resize (H, W) to `size` by taking the pixel whose square the position falls into.
+
+    Aligned corners round to the closest centre, halves upwards, as TensorFlow does.
+    """
+    axes = []
+    for n, m in zip(array.shape, size, strict=True):
+        place = positions(convention, n, m)
+        # The square of pixel k begins at k - 1/2, except that legacy positions count from corners.
+        place = place if convention == "legacy" else place + 0.5
+        axes.append(np.floor(place + 1e-9).astype(int).clip(0, n - 1))
+    return array[np.ix_(*axes)]
+
+
+def which_convention(
+    resize: Callable[[np.ndarray, tuple[int, int]], np.ndarray],
+    method: str = "bilinear",
+    size: tuple[int, int] = (11, 11),
+    atol: float = 1e-3,
+) -> str | None:
+    """Resize a 4 x 4 picture with any function and name the convention that gives the same.
+
+    Args:
+        resize: takes a float32 picture (4, 4) and a size (rows, columns), returns that size.
+        method: "bilinear" or "nearest".
+        size: what to ask for. To twice or three times the size "nearest" is the same in half-pixel
+            and legacy; 11 tells all three apart, wherever a runtime breaks ties.
+        atol: allowed difference; the picture's values are 0..15.
+
+    Returns:
+        One of `CONVENTIONS`, or None where it is none of them, for example a filter that averages.
+    """
+    if method not in ("bilinear", "nearest"):
+        raise SeglibError(f"there is no method {method!r}; take bilinear or nearest")
+    picture = four_by_four()
+    found = np.asarray(resize(picture.copy(), size), np.float64)
+    if found.shape != tuple(size):
+        raise SeglibError(f"the function gave shape {found.shape} where {size} was asked for")
+    for convention in CONVENTIONS:
+        if method == "nearest":
+            same = _takes_nearest(found, convention)
+        else:
+            same = np.abs(found - bilinear(picture, size, convention)).max() <= atol
+        if same:
+            return convention
+    return None
+
+
+def four_by_four() -> np.ndarray:
+    """Return the picture of the worked example: 4 x 4, float32, the numbers 0 to 15 by rows."""
+    return np.arange(16, dtype=np.float32).reshape(4, 4)
+
+
+def _takes_nearest(found: np.ndarray, convention: str) -> bool:
+    """Tell whether every pixel is one that the convention allows; at a tie it allows both."""
+    rows, columns = np.divmod(np.round(found), 4)
+    for taken, out in ((rows, found.shape[0]), (columns.T, found.shape[1])):
+        off = taken - positions(convention, 4, out).clip(0, 3)[:, None]
+        low, high = (-1 + 1e-6, 1e-6) if convention == "legacy" else (-0.5 - 1e-6, 0.5 + 1e-6)
+        if off.min() < low or off.max() > high:
+            return False
+    return True

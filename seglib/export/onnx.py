@@ -20,7 +20,7 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.export.converters import MissingPackage, conversion_error, quiet
-from seglib.export.graph import Graph, facts, metadata_text
+from seglib.export.graph import Graph, facts, metadata_text, trace
 from seglib.export.proof import probe_images, problem_with
 from seglib.export.tflite import convert
 from seglib.files import atomic_path
@@ -91,7 +91,8 @@ def onnx_model(
             import tf2onnx
     except ImportError as error:
         raise _missing(error) from error
-    content, graph = convert(model)
+    graph = trace(model)
+    content = convert(graph)
     log: list[str] = []
     try:
         with tempfile.TemporaryDirectory() as folder, quiet() as log:

@@ -1,48 +1,59 @@
-"""Does the exported file still give the model's masks? One table for every format and precision.
+"""Does the exported file still give the model's masks? One table for every format and backend.
 
 A conversion may fail without an error: weights lost, layers fused wrongly, values clipped. So every
 file is run beside the Keras model on the same pictures, and three numbers say how far apart the
 masks are. The largest difference catches a single wrong pixel; the mean tells rounding from damage;
-the agreement of the thresholded masks tells what a user would see.
+the agreement of the thresholded masks tells what a user would see. What cannot be run here is
+listed with the reason; what is broken fails.
 
-Chapter: TFLite conversion; Core ML conversion.
+Chapters: TFLite conversion; Core ML conversion.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.export.audit import ops, run_gpu
+from seglib.export.convert import TARGETS, convert, target_named
+from seglib.export.converters import Unavailable
 from seglib.export.coreml_run import Program
-from seglib.export.graph import check_model, in_float32
-from seglib.export.operations import ops
-from seglib.export.proof import difference, own_masks
-from seglib.export.ways import Way, ways
+from seglib.export.graph import Reading, exportable
+from seglib.export.ncnn import run_ncnn
+from seglib.export.saved import run_graphdef, run_savedmodel
+from seglib.export.verify import difference, keras_masks, operations
+from seglib.metrics import iou
+from seglib.runtime.engines import TFLiteEngine, open_engine, run_images
+from seglib.runtime.reading import checked_reading, model_input
 
 if TYPE_CHECKING:
     import keras
 
+NAN = float("nan")
+# With this number ncnn marks weights that it keeps as float16.
+_NCNN_FLOAT16 = (0x01306B47).to_bytes(4, "little")
 
-@dataclass(frozen=True)
-class Threshold:
-    """What a precision may cost.
+# What times are compared with: the backend and the precision.
+_BASE = ("XNNPACK, 1 thread", "float32")
 
-    Attributes:
-        max_diff: largest absolute difference of a probability.
-        mean_diff: mean absolute difference.
-        iou_agreement: least IoU between the masks of both, each cut at 0.5.
+Run = Callable[[np.ndarray, dict[str, Any]], np.ndarray]
+
+
+class Threshold(NamedTuple):
+    """What a precision may cost: the largest and the mean difference of a probability, and the
+    least IoU between the masks of both, each cut at 0.5.
     """
 
     max_diff: float
     mean_diff: float
     iou_agreement: float
 
-
-# With this number ncnn marks weights that it keeps as float16.
-_NCNN_FLOAT16 = (0x01306B47).to_bytes(4, "little")
 
 # Quantised masks may differ fully in single pixels at an edge, so their maximum is not bounded.
 THRESHOLDS = {
@@ -57,117 +68,243 @@ THRESHOLDS = {
 
 @dataclass(frozen=True)
 class ParityRow:
-    """One exported file beside the Keras model.
+    """One file in one backend, beside the Keras model.
 
     Attributes:
-        file: name of the file.
-        format: "TFLite", "Core ML", "ONNX", "ncnn", "GraphDef" or "SavedModel".
+        target: key of `TARGETS`, or the name of a file that was given.
+        backend: what ran it, for example "XNNPACK, 1 thread".
         precision: as found in the file itself, a key of `THRESHOLDS`.
-        kib: size in KiB.
-        max_diff, mean_diff: absolute differences of probabilities; NaN where the file is broken.
+        kib: size of what an app carries.
+        max_diff, mean_diff: absolute differences of probabilities to Keras.
         iou_agreement: IoU of both masks cut at 0.5, over all pictures together.
-        problem: what is wrong, "" where the file is within its thresholds.
+        task_iou: mean IoU with the true masks, NaN where there are none.
+        ratio: time of one picture / time of the float32 `.tflite` on one thread, NaN where it says
+            nothing.
+        problem: what is wrong with the file, "" where nothing is.
+        skipped: why it was not run, "" where it was.
     """
 
-    file: str
-    format: str
-    precision: str
-    kib: float
-    max_diff: float
-    mean_diff: float
-    iou_agreement: float
-    problem: str
+    target: str
+    backend: str
+    precision: str = ""
+    kib: float = NAN
+    max_diff: float = NAN
+    mean_diff: float = NAN
+    iou_agreement: float = NAN
+    task_iou: float = NAN
+    ratio: float = NAN
+    problem: str = ""
+    skipped: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether the file is within its thresholds."""
+        """Whether nothing is wrong with it; a row that was skipped is no failure."""
         return not self.problem
 
 
 @dataclass(frozen=True)
-class ParityReport:
-    """The rows of a comparison, in the order the files were given."""
+class Parity:
+    """The rows of a comparison, and the task IoU of the Keras model itself."""
 
     rows: tuple[ParityRow, ...]
+    task_iou: float = NAN
 
     @property
     def ok(self) -> bool:
-        """Whether every file is within its thresholds."""
+        """Whether every file that was run is within its thresholds."""
         return all(row.ok for row in self.rows)
 
     def check(self) -> None:
-        """Do nothing where every file is fine.
-
-        Raises:
-            SeglibError: names each broken file and what is wrong with it.
-        """
-        broken = [f"{row.file} ({row.problem})" for row in self.rows if not row.ok]
+        """Do nothing where every file is fine; else name each broken one and what is wrong."""
+        broken = [f"{r.target} with {r.backend} ({r.problem})" for r in self.rows if not r.ok]
         if broken:
-            raise SeglibError(
-                f"exports unlike the Keras model: {', '.join(broken)}; export them again"
-            )
+            raise SeglibError(f"exports unlike the Keras model: {'; '.join(broken)}")
 
-    def table(self) -> str:
-        """Return the report as a Markdown table."""
-        lines = [
-            "| file | format | precision | KiB | max. difference | mean difference "
-            "| agreement (IoU) | verdict |",
-            "|---|---|---|---:|---:|---:|---:|---|",
-        ]
-        lines += [
-            f"| {row.file} | {row.format} | {row.precision} | {row.kib:.0f} | {row.max_diff:.2g} "
-            f"| {row.mean_diff:.2g} | {row.iou_agreement:.4f} "
-            f"| {'as the model' if row.ok else f'**{row.problem}**'} |"
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as dicts that JSON can hold: numbers that do not exist are None."""
+        return [
+            {key: None if value != value else value for key, value in asdict(row).items()}
             for row in self.rows
         ]
+
+    def table(self) -> str:
+        """Return a Markdown table, skipped rows with their reason at its end."""
+        lines = [
+            "| file | run by | precision | KiB | max. difference | mean difference "
+            "| agreement (IoU) | IoU with the truth | time | verdict |",
+            "|---|---|---|---:|---:|---:|---:|---:|---:|---|",
+        ]
+        if self.task_iou == self.task_iou:
+            lines.append(f"| the model | Keras |  |  |  |  |  | {self.task_iou:.4f} |  |  |")
+        for row in sorted(self.rows, key=lambda row: bool(row.skipped)):
+            verdict = "as the model" if row.ok else f"**{row.problem}**"
+            if row.skipped:
+                verdict = f"not run: {row.skipped}"
+            numbers = (
+                f"{row.kib:.0f}", f"{row.max_diff:.2g}", f"{row.mean_diff:.2g}",
+                f"{row.iou_agreement:.4f}", f"{row.task_iou:.4f}", f"{row.ratio:.2f}",
+            )  # fmt: skip
+            shown = " | ".join("" if number == "nan" else number for number in numbers)
+            cells = (row.target, row.backend, row.precision, shown, verdict)
+            lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines)
 
 
+class Backend(NamedTuple):
+    """One way to run one file: what runs it and how, with how many CPU threads (0: its own choice).
+
+    `open` loads the file and returns a function from uint8 RGB images (N, H, W, 3), and how the
+    model reads them (`seglib.runtime.reading`), to masks (N, ...). `timed` says whether its time
+    tells something about the file: that of a software GPU or of re-executed Core ML does not.
+    """
+
+    name: str
+    threads: int
+    open: Callable[[], Run]
+    timed: bool = True
+
+
 def parity(
-    model: "keras.Model", files: Sequence[str | Path] | str | Path, images: np.ndarray
-) -> ParityReport:
+    model: "keras.Model",
+    files: Sequence[str | Path] | str | Path,
+    images: np.ndarray,
+    **reading: Unpack[Reading],
+) -> Parity:
     """Compare exported files with the Keras model that they were made from.
 
     Args:
-        model: the Keras model, input (None, H, W, 3) of raw values. To one that reads the mask of
-            the frame before, the pictures are a film.
+        model: the Keras model. To one that reads the mask of the frame before, the pictures are a
+            film.
         files: `.tflite`, `.mlpackage`, `.mlmodel`, `.onnx`, `.ncnn.param`, `.pb` and SavedModels,
-            from any converter. Each is run in one way, see `seglib.export.matrix` for all of them;
-            Core ML files are executed again by `run_coreml`, on any system.
-        images: uint8 (N, H, W, 3) of the model's size; 8 to 32 real pictures are a good choice.
+            from any converter. Each is run by one backend, see `matrix` for all of them; Core ML
+            files are executed again by `run_coreml`, on any system.
+        images: uint8 RGB (N, H, W, 3) of the model's size; 8 to 32 real pictures are a good choice.
+        reading: what was given to the exporter, where the files do not record it.
 
     Returns:
         One row per file. A broken file makes `ok` false and never passes for rounding.
-
-    Raises:
-        SeglibError: a file or the pictures cannot be used, or the Keras model itself gives NaN.
     """
-    expected = expected_masks(model, images)
     files = [files] if isinstance(files, (str, Path)) else files
-    images = np.asarray(images)
-    return ParityReport(tuple(row(ways(file)[0], file, images, expected) for file in files))
+    known = _Expected(model, images, reading)
+    return Parity(tuple(_row(Path(f).name, Path(f), backends(f)[0], known) for f in files))
 
 
-def expected_masks(model: "keras.Model", images: np.ndarray) -> np.ndarray:
-    """Return the Keras model's own masks (N, H, W, C) of uint8 images.
+def matrix(
+    model: "keras.Model",
+    images: np.ndarray,
+    masks: np.ndarray | None = None,
+    representative: Any = None,
+    targets: Sequence[str] | None = None,
+    files: Sequence[str | Path] = (),
+    folder: str | Path | None = None,
+    turns: int = 20,
+    gpu: bool = True,
+    progress: Callable[[str], None] | None = None,
+    **reading: Unpack[Reading],
+) -> Parity:
+    """Export a model to every target, run every file in every backend and compare it with Keras.
 
-    Raises:
-        SeglibError: the pictures do not fit the model, or it gives NaN.
+    Args:
+        model: the Keras model.
+        images: uint8 RGB (N, H, W, 3) of the model's size; 8 to 32 real pictures are a good choice.
+        masks: their true masks, uint8 or float (N, h, w) of the mask's size, for models with one
+            output channel.
+        representative: other pictures for the int8 targets; by default `images`, whose masks int8
+            then knows better than those of new pictures.
+        targets: keys of `TARGETS` to make; all by default.
+        files: further files, which exist already.
+        folder: where to keep what is made; by default it is deleted.
+        turns: of the stop-watch, 0 for none.
+        gpu: ask LiteRT's GPU accelerator too, where there is a Vulkan device.
+        progress: called with the name of each target.
+        reading: see `seglib.export.graph.Reading`.
     """
-    input_shape, _ = check_model(model, previous=True)
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.shape[1:] != input_shape or not len(images):
-        raise SeglibError(
-            f"parity needs uint8 pictures (N, {', '.join(map(str, input_shape))}), "
-            f"not {images.dtype} of shape {images.shape}"
+    known = _Expected(model, images, reading, masks)
+    calibration = images if representative is None else representative
+    rows: list[ParityRow] = []
+    timed: list[tuple[int, Backend]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        made = []
+        for target in TARGETS if targets is None else targets:
+            if progress:
+                progress(target)
+            chosen = target_named(target)
+            path = Path(folder or temporary) / f"{target}{chosen.suffix}"
+            options = {"representative": calibration} if "representative" in chosen.options else {}
+            try:
+                made.append((target, convert(model, target, path, **options, **reading)))
+            except SeglibError as error:
+                rows.append(_failed(target, "", error))
+        for name, path in [*made, *((Path(file).name, Path(file)) for file in files)]:
+            for backend in backends(path, gpu):
+                try:
+                    row = _row(name, path, backend, known)
+                except SeglibError as error:
+                    row = _failed(name, backend.name, error)
+                if backend.timed and row.ok and not row.skipped:
+                    timed.append((len(rows), backend))
+                rows.append(row)
+        # Stable: the first float32 file that XNNPACK runs on one thread comes to the front.
+        timed.sort(key=lambda entry: (entry[1].name, rows[entry[0]].precision) != _BASE)
+        if turns and timed and (timed[0][1].name, rows[timed[0][0]].precision) == _BASE:
+            ratios = _time_ratios([backend for _, backend in timed], known, turns)
+            for (index, _), ratio in zip(timed, ratios, strict=True):
+                rows[index] = replace(rows[index], ratio=ratio)
+    return Parity(tuple(rows), known.task_iou(known.of(None)[1]))
+
+
+def backends(path: str | Path, gpu: bool = False) -> tuple[Backend, ...]:
+    """Return every backend for a file, whether or not it is on this machine.
+
+    Args:
+        path: a file from any of the exports.
+        gpu: ask LiteRT's GPU accelerator too.
+    """
+    path = Path(path)
+
+    def backend(name: str, open_it: Callable[[], Any], threads: int = 0, timed: bool = True):
+        def opened() -> Run:
+            engine = open_it()
+            return lambda images, reading: run_images(engine, model_input(images, reading))
+
+        count = f", {threads} thread{'s' if threads > 1 else ''}" if threads else ""
+        return Backend(f"{name}{count}", threads, opened, timed)
+
+    if path.suffix == ".tflite":
+        found = [
+            backend("XNNPACK", lambda: TFLiteEngine(path, 1), 1),
+            backend("XNNPACK", lambda: TFLiteEngine(path, 2), 2),
+            backend("no delegate", lambda: TFLiteEngine(path, 1, delegate=False), 1),
+        ]
+        return (*found, Backend("GPU", 0, lambda: _gpu(path), False)) if gpu else tuple(found)
+    if path.suffix in (".mlpackage", ".mlmodel"):
+
+        def opened() -> Run:
+            program = Program(path)
+            return lambda images, _: program.masks(images)
+
+        return (Backend("re-executed", 0, opened, False),)
+    if path.suffix == ".onnx":
+        return tuple(backend("ONNX Runtime", lambda n=n: open_engine(path, n), n) for n in (1, 2))
+    if path.suffix == ".param":
+        # On a busy machine ncnn's second thread is waited for and not ncnn: its time says nothing.
+        return tuple(
+            Backend(
+                f"ncnn, {n} thread{'s' * (n > 1)}",
+                n,
+                lambda n=n: lambda images, _: run_ncnn(path, images, n),
+                False,
+            )
+            for n in (1, 2)
         )
-    if len(model.inputs) == 2:
-        expected = own_masks(in_float32(model), images.astype(np.float32))
-    else:
-        expected = in_float32(model).predict(images.astype(np.float32), verbose=0)
-    if not np.isfinite(expected).all():
-        raise SeglibError(f"the model {model.name} itself gives NaN; there is nothing to compare")
-    return expected
+    if path.suffix == ".pb":
+        return (Backend("TensorFlow", 0, lambda: lambda x, _: run_graphdef(path, x), False),)
+    if (path / "saved_model.pb").is_file():
+        return (Backend("TensorFlow", 0, lambda: lambda x, _: run_savedmodel(path, x), False),)
+    raise SeglibError(
+        f"{path} is no file that seglib can run; give a .tflite, .mlpackage, .mlmodel, .onnx, "
+        ".ncnn.param or .pb file or a SavedModel folder"
+    )
 
 
 def precision_of(path: str | Path) -> str:
@@ -175,9 +312,6 @@ def precision_of(path: str | Path) -> str:
 
     A `.tflite` is asked for its operations, a Core ML file and ncnn's weights for their types. What
     the other formats hold is taken for float32.
-
-    Raises:
-        SeglibError: the file is missing or damaged.
     """
     path = Path(path)
     if path.suffix in (".mlpackage", ".mlmodel"):
@@ -197,52 +331,127 @@ def precision_of(path: str | Path) -> str:
     return "int8-weights" if "int8" in types else "float16" if "float16" in types else "float32"
 
 
-def row(way: Way, path: str | Path, images: np.ndarray, expected: np.ndarray) -> ParityRow:
-    """Run a file in one way and say how far its masks are from the expected ones."""
-    path = Path(path)
-    precision, problem = precision_of(path), _weights_lost(path)
-    masks = expected if problem else way.run(images)
-    problem = problem or difference(masks, expected)
-    worst = mean = agreement = float("nan")
-    if not problem:
-        masks = masks.reshape(expected.shape)
-        gaps = np.abs(masks - expected)
-        worst, mean = float(gaps.max()), float(gaps.mean())
-        agreement = _agreement(masks >= 0.5, expected >= 0.5)
-        problem = _beyond(THRESHOLDS[precision], worst, mean, agreement)
-    kib = size_of(path) / 1024
-    return ParityRow(path.name, way.format, precision, kib, worst, mean, agreement, problem)
+class _Expected:
+    """The model's own masks of some pictures, computed once for each way to read them."""
+
+    def __init__(
+        self, model: "keras.Model", images: np.ndarray, reading: Reading,
+        masks: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        self.stated: dict[str, Any] = {k: v for k, v in reading.items() if k != "size"}
+        self.model = exportable(model, previous=True, size=reading.get("size"))
+        self.images, self._known = np.asarray(images), {}
+        wanted = tuple(self.model.inputs[0].shape[1:])
+        if self.images.dtype != np.uint8 or self.images.shape[1:] != wanted or not len(images):
+            raise SeglibError(
+                f"parity needs uint8 pictures (N, {', '.join(map(str, wanted))}), "
+                f"not {self.images.dtype} of shape {self.images.shape}"
+            )
+        self.truths = None if masks is None else np.asarray(masks)
+        if self.truths is None:
+            return
+        shape = (len(images), *self.model.outputs[0].shape[1:3])
+        one = self.model.outputs[0].shape[3] == 1
+        if not one or self.truths.shape[:3] != shape or self.truths.size != np.prod(shape):
+            raise SeglibError(
+                f"the true masks have the shape {self.truths.shape}, the model's {shape}; give one "
+                "mask of that size for each picture, for a model with one output channel"
+            )
+        self.truths = self.truths.reshape(shape)
+        if self.truths.dtype == np.uint8:
+            self.truths = self.truths / np.float32(255)
+
+    def of(self, path: Path | None) -> tuple[dict[str, Any], np.ndarray]:
+        """How a file reads a picture, as stated or as it records, and the masks it should give."""
+        kept: dict[str, Any] = {}
+        if path is not None:
+            core_ml = path.suffix in (".mlpackage", ".mlmodel")
+            if core_ml or path.suffix in (".tflite", ".onnx"):
+                kept = (Program(path) if core_ml else open_engine(path)).metadata or {}
+        said = {**kept, **self.stated}
+        reading = checked_reading(said, f"the model {self.model.name}")
+        key = json.dumps([reading, said.get("activation")])
+        if key not in self._known:
+            model = exportable(self.model, previous=True, activation=said.get("activation"))
+            masks = keras_masks(model, model_input(self.images, reading))
+            if not np.isfinite(masks).all():
+                raise SeglibError(f"the model {model.name} itself gives NaN: nothing to compare")
+            self._known[key] = masks
+        return reading, self._known[key]
+
+    def task_iou(self, found: np.ndarray) -> float:
+        """The mean IoU of masks (N, H, W, 1) with the true ones."""
+        if self.truths is None:
+            return NAN
+        pairs = zip(found[..., 0].clip(0, 1), self.truths, strict=True)
+        return float(np.mean([iou(mask, truth) for mask, truth in pairs]))
 
 
-def size_of(path: str | Path) -> int:
-    """Return the bytes that an app has to carry: a file, a folder's files, or ncnn's two files."""
-    path = Path(path)
+def _row(name: str, path: Path, backend: Backend, known: _Expected) -> ParityRow:
+    """Run a file in one backend and say how far its masks are from the model's."""
+    precision, (reading, expected) = precision_of(path), known.of(path)
+    inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     if path.suffix == ".param":
-        return path.stat().st_size + path.with_suffix(".bin").stat().st_size
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)
-
-
-def _weights_lost(path: Path) -> str:
-    """Name the fault of a file that reads variables: it holds none, whatever its masks look like.
-
-    What such a file computes depends on what lay in memory, so its masks may even be right once.
-    """
-    if path.suffix == ".tflite" and any(op.name == "VAR_HANDLE" for op in ops(path)):
-        return "its weights are missing: it reads variables that it does not hold"
-    return ""
-
-
-def _agreement(one: np.ndarray, other: np.ndarray) -> float:
-    union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0
-
-
-def _beyond(limit: Threshold, worst: float, mean: float, agreement: float) -> str:
+        inside.append(path.with_suffix(".bin"))
+    kib = sum(file.stat().st_size for file in inside) / 1024
+    row = ParityRow(name, backend.name, precision, kib)
+    if path.suffix == ".tflite" and "VAR_HANDLE" in operations(path.read_bytes()):
+        return replace(row, problem="its weights are missing: it reads variables it does not hold")
+    masks = backend.open()(known.images, reading)
+    problem = difference(masks, expected)
+    if problem:
+        return replace(row, problem=problem)
+    masks = masks.reshape(expected.shape)
+    gaps = np.abs(masks - expected)
+    worst, mean, limit = float(gaps.max()), float(gaps.mean()), THRESHOLDS[precision]
+    ours, theirs = masks >= 0.5, expected >= 0.5
+    union = np.count_nonzero(ours | theirs)
+    agreement = np.count_nonzero(ours & theirs) / union if union else 1.0
     if worst > limit.max_diff:
-        return f"max. difference {worst:.2g} above {limit.max_diff:g}"
-    if mean > limit.mean_diff:
-        return f"mean difference {mean:.2g} above {limit.mean_diff:g}"
-    if agreement < limit.iou_agreement:
-        return f"agreement {agreement:.4f} below {limit.iou_agreement:g}"
-    return ""
+        problem = f"max. difference {worst:.2g} above {limit.max_diff:g}"
+    elif mean > limit.mean_diff:
+        problem = f"mean difference {mean:.2g} above {limit.mean_diff:g}"
+    elif agreement < limit.iou_agreement:
+        problem = f"agreement {agreement:.4f} below {limit.iou_agreement:g}"
+    return replace(
+        row, max_diff=worst, mean_diff=mean, iou_agreement=agreement, problem=problem,
+        task_iou=known.task_iou(masks),
+    )  # fmt: skip
+
+
+def _failed(target: str, backend: str, error: SeglibError) -> ParityRow:
+    kind = "skipped" if isinstance(error, Unavailable) else "problem"
+    return ParityRow(target, backend, **{kind: str(error)})
+
+
+def _gpu(path: Path) -> Run:
+    def run(images: np.ndarray, reading: dict[str, Any]) -> np.ndarray:
+        if ops(path)[0].inputs[0] == "int8":
+            raise Unavailable("its input is int8, and the accelerator is fed floats here")
+        found = run_gpu(path, model_input(images, reading))
+        if found.masks is None:
+            raise Unavailable(f"the GPU accelerator refuses it: {'; '.join(found.refusals)}")
+        return found.masks
+
+    return run
+
+
+def _time_ratios(chosen: Sequence[Backend], known: _Expected, turns: int) -> list[float]:
+    """Return each backend's time divided by the first one's, from turns that all take part in.
+
+    With one thread processor time is compared, which other programs do not disturb, else the time
+    on the wall.
+    """
+    reading = known.of(None)[0]
+    runs = [backend.open() for backend in chosen]
+    took = np.empty((turns, len(runs), 2))
+    for turn in range(-1, turns):  # the first one warms up
+        image = known.images[turn % len(known.images)][None]
+        for position in range(len(runs)):
+            # Who comes after a large model finds the cache emptied: share that out.
+            index = (turn + position) % len(runs)
+            start = np.array([time.perf_counter(), time.process_time()])
+            runs[index](image, reading)
+            took[turn, index] = [time.perf_counter(), time.process_time()] - start
+    ratios = np.median(took / took[:, :1], axis=0)
+    return [float(ratios[i, int(backend.threads == 1)]) for i, backend in enumerate(chosen)]

@@ -10,14 +10,20 @@ model like any other: `fit` it for an epoch or two at a small learning rate, sav
 weights, and hand it to `to_tflite` with precision "int8". It runs on the TensorFlow backend only,
 since the converter reads TensorFlow's fake-quantisation operations.
 
+In inference a BatchNorm is one factor and one shift per channel, and so is a convolution's last
+step: multiplying the kernel by the factor and putting the shift into the bias saves the operation.
+Converters fold by themselves; here it is done in Keras, where it can be looked at, and because the
+training must see the weights that will be quantised.
+
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference".
+Integer-Arithmetic-Only Inference" (folding: section 3.2).
 
 Chapter: TFLite conversion.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,11 +31,15 @@ import tensorflow as tf
 from keras import layers
 
 from seglib.errors import SeglibError
-from seglib.export.folding import readers, rebuild
-from seglib.export.graph import check_model
+from seglib.export.graph import exportable
 
 _UNSTORED = (layers.InputLayer, layers.ZeroPadding2D, layers.Reshape, layers.Dropout)
 """What moves values about without making new ones, or is not there in inference."""
+_UNTOUCHED = (
+    layers.BatchNormalization, layers.ReLU, layers.UpSampling2D, layers.Add, layers.Concatenate,
+    layers.GlobalAveragePooling2D, layers.AveragePooling2D, layers.MaxPooling2D,
+)  # fmt: skip
+_FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose)
 
 
 @keras.saving.register_keras_serializable("seglib")
@@ -91,39 +101,35 @@ class _RoundedKernel:
         kernel = tf.convert_to_tensor(kernel)
         if not self.active:
             return kernel
-        flat = tf.reshape(kernel, (*kernel.shape[:2], -1)) if self.depthwise else kernel
+        # A depthwise kernel (h, w, channels, multiplier) has channels * multiplier of them.
+        depthwise = isinstance(self, layers.DepthwiseConv2D)
+        flat = tf.reshape(kernel, (*kernel.shape[:2], -1)) if depthwise else kernel
         reach = tf.reduce_max(tf.abs(flat), axis=list(range(len(flat.shape) - 1))) + 1e-6
         flat = tf.quantization.fake_quant_with_min_max_vars_per_channel(
             flat, -reach, reach, num_bits=8, narrow_range=True
         )
         return tf.reshape(flat, kernel.shape)
 
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Return the convolution, shape as from the layer without rounding."""
+        kernel = self.rounded(self.kernel)
+        if isinstance(self, layers.DepthwiseConv2D):
+            x = keras.ops.depthwise_conv(
+                x, kernel, self.strides, self.padding, "channels_last", self.dilation_rate
+            )
+        else:
+            x = self.convolution_op(x, kernel)
+        return self.activation(x + tf.convert_to_tensor(self.bias) if self.use_bias else x)
+
 
 @keras.saving.register_keras_serializable("seglib")
 class QuantConv2D(_RoundedKernel, layers.Conv2D):
     """`keras.layers.Conv2D` with its kernel rounded to int8's steps in every call."""
 
-    depthwise = False
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Return the convolution, shape as from Conv2D."""
-        x = self.convolution_op(x, self.rounded(self.kernel))
-        return self.activation(x + tf.convert_to_tensor(self.bias) if self.use_bias else x)
-
 
 @keras.saving.register_keras_serializable("seglib")
 class QuantDepthwiseConv2D(_RoundedKernel, layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D` with its kernel rounded to int8's steps in every call."""
-
-    depthwise = True
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Return the convolution, shape as from DepthwiseConv2D."""
-        x = keras.ops.depthwise_conv(
-            x, self.rounded(self.kernel), self.strides, self.padding, "channels_last",
-            self.dilation_rate,
-        )  # fmt: skip
-        return self.activation(x + tf.convert_to_tensor(self.bias) if self.use_bias else x)
 
 
 @keras.saving.register_keras_serializable("seglib")
@@ -142,16 +148,6 @@ _ROUNDED = {
     layers.DepthwiseConv2D: QuantDepthwiseConv2D,
     layers.Rescaling: QuantRescaling,
 }
-_UNTOUCHED = (
-    layers.BatchNormalization,
-    layers.ReLU,
-    layers.UpSampling2D,
-    layers.Add,
-    layers.Concatenate,
-    layers.GlobalAveragePooling2D,
-    layers.AveragePooling2D,
-    layers.MaxPooling2D,
-)
 
 
 def quantisation_aware(model: keras.Model, images: np.ndarray | None = None) -> keras.Model:
@@ -163,42 +159,39 @@ def quantisation_aware(model: keras.Model, images: np.ndarray | None = None) -> 
             Concatenate and the like.
         images: uint8 (N, H, W, 3) from which the ranges start. Without them the first batches of
             training set the ranges, and until then the copy's masks mean nothing.
-
-    Raises:
-        SeglibError: Keras does not run on TensorFlow, or the model holds what int8 cannot follow.
     """
     if keras.backend.backend() != "tensorflow":
         raise SeglibError(
             f"Keras runs on {keras.backend.backend()}, but quantisation-aware training needs "
             "TensorFlow; set KERAS_BACKEND=tensorflow before Keras is imported"
         )
-    check_model(model)
-    _check_layers(model)
+    model = exportable(model)
+    for layer in model.layers:
+        known = isinstance(layer, (*_UNSTORED, *_UNTOUCHED)) or type(layer) in _ROUNDED
+        if isinstance(layer, layers.Activation):
+            known = layer.activation is keras.activations.sigmoid
+        if not known:
+            raise SeglibError(
+                f"{model.name}: layer {layer.name} ({type(layer).__name__}) has no int8 form here; "
+                "build the network of convolutions, ReLU, bilinear resizing, Add and Concatenate, "
+                "as seglib.models.mobile_unet does with decoder='bilinear'"
+            )
     read_by = readers(model)
 
     def after(layer: layers.Layer, result: keras.KerasTensor) -> keras.KerasTensor:
         behind = read_by.get(layer.name, [])
-        if isinstance(layer, _UNSTORED) or _fused(behind):
+        # A result that a ReLU alone reads is one with it and never stored.
+        fused = len(behind) == 1 and isinstance(behind[0], layers.ReLU)
+        if isinstance(layer, _UNSTORED) or fused:
             return result
         return FakeQuant(_limits(layer), name=f"{layer.name}_quant")(result)
 
-    aware = rebuild(model, lambda layer: _ROUNDED.get(type(layer), type(layer)), after)
+    aware = _rebuild(model, lambda layer: _ROUNDED.get(type(layer), type(layer)), after)
     if images is not None:
-        set_ranges(aware, images)
+        with _rounding(aware, []):
+            for start in range(0, len(images), 8):
+                aware(images[start : start + 8].astype(np.float32), training=True)
     return aware
-
-
-def set_ranges(aware: keras.Model, images: np.ndarray, batch: int = 8) -> None:
-    """Set the ranges of a quantisation-aware model from pictures, without training it.
-
-    Args:
-        aware: what `quantisation_aware` returned.
-        images: uint8 (N, H, W, 3) like those that the model will meet.
-        batch: pictures at a time.
-    """
-    with _rounding(aware, []):
-        for start in range(0, len(images), batch):
-            aware(images[start : start + batch].astype(np.float32), training=True)
 
 
 def sensitivity(aware: keras.Model, images: np.ndarray) -> list[tuple[str, float]]:
@@ -223,6 +216,92 @@ def sensitivity(aware: keras.Model, images: np.ndarray) -> list[tuple[str, float
     return sorted(costs, key=lambda cost: -cost[1])
 
 
+def fold_batchnorm(model: keras.Model) -> keras.Model:
+    """Return a copy of a functional model in which convolutions have swallowed their BatchNorm.
+
+    The copy gives the model's outputs in inference, up to rounding; it has nothing to normalise
+    with any more, so training it from scratch is another matter. A BatchNorm that does not follow
+    a convolution directly, or whose convolution has other readers too, stays as it is.
+    """
+    return _rebuild(model, type, lambda layer, result: result)
+
+
+def readers(model: keras.Model) -> dict[str, list[layers.Layer]]:
+    """Return, by the name of each layer of a functional model, the layers that read its output."""
+    if not isinstance(model, keras.Model) or not hasattr(model, "operations"):
+        raise SeglibError(
+            f"only a functional Keras model can be folded, not {type(model).__name__}; "
+            "build it with seglib.models.build"
+        )
+    nested = [layer.name for layer in model.layers if hasattr(layer, "layers")]
+    if nested:
+        raise SeglibError(
+            f"the model {model.name} holds the models {', '.join(nested)} inside; "
+            "build it from layers alone"
+        )
+    found: dict[str, list[layers.Layer]] = {}
+    for layer in model.layers:
+        for node in layer._inbound_nodes:
+            for tensor in node.input_tensors:
+                found.setdefault(tensor._keras_history.operation.name, []).append(layer)
+    return found
+
+
+def _rebuild(
+    model: keras.Model,
+    kind: Callable[[layers.Layer], type],
+    after: Callable[[layers.Layer, Any], Any],
+) -> keras.Model:
+    """Return a folded copy: `kind` says of which class a layer is, `after` what follows it."""
+    read_by = readers(model)
+    folded = {
+        layer.name: read_by[layer.name][0]
+        for layer in model.layers
+        if isinstance(layer, _FOLDABLE)
+        and layer.activation is keras.activations.linear
+        and len(read_by.get(layer.name, [])) == 1
+        and isinstance(read_by[layer.name][0], layers.BatchNormalization)
+    }
+    norms = {norm.name for norm in folded.values()}
+    originals = {layer.name: layer for layer in model.layers}
+
+    def copy(layer: layers.Layer) -> layers.Layer:
+        config = layer.get_config()
+        if layer.name in folded:
+            config["use_bias"] = True
+        return kind(layer).from_config(config)
+
+    def call(layer: layers.Layer, *inputs: Any, **options: Any) -> Any:
+        if layer.name in norms:
+            return after(originals[layer.name], inputs[0])
+        result = layer(*inputs, **options)
+        # What a fold swallowed ends with the BatchNorm, which comes next and only here.
+        return result if layer.name in folded else after(originals[layer.name], result)
+
+    clone = keras.models.clone_model(model, clone_function=copy, call_function=call)
+    for layer in clone.layers:
+        original = originals.get(layer.name)
+        if original is not None and original.weights:
+            norm = folded.get(original.name)
+            layer.set_weights(_fold(original, norm) if norm else original.get_weights())
+    return clone
+
+
+def _fold(conv: layers.Layer, norm: layers.Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kernel and the bias with which a convolution does its BatchNorm's work too."""
+    kernel, *bias = (np.asarray(weight) for weight in conv.get_weights())
+    mean, variance = map(keras.ops.convert_to_numpy, (norm.moving_mean, norm.moving_variance))
+    scale = 1 / np.sqrt(variance + norm.epsilon)
+    if norm.scale:
+        scale = scale * keras.ops.convert_to_numpy(norm.gamma)
+    shift = ((bias[0] if bias else 0) - mean) * scale
+    if norm.center:
+        shift = shift + keras.ops.convert_to_numpy(norm.beta)
+    if isinstance(conv, layers.DepthwiseConv2D):
+        return kernel * scale.reshape(kernel.shape[2:]), shift
+    return kernel * (scale[:, None] if isinstance(conv, layers.Conv2DTranspose) else scale), shift
+
+
 def _rounding_layers(aware: keras.Model) -> list[layers.Layer]:
     found = [layer for layer in aware.layers if isinstance(layer, (FakeQuant, _RoundedKernel))]
     if not any(isinstance(layer, FakeQuant) for layer in found):
@@ -245,27 +324,9 @@ def _rounding(aware: keras.Model, only: list[layers.Layer]) -> Iterator[None]:
             layer.active = True
 
 
-def _fused(behind: list[layers.Layer]) -> bool:
-    """Whether a result is never stored, since the ReLU that alone reads it is one with it."""
-    return len(behind) == 1 and isinstance(behind[0], layers.ReLU)
-
-
 def _limits(layer: layers.Layer) -> tuple[float, float] | None:
     if isinstance(layer, layers.Activation):
         return (0.0, 255 / 256)  # int8 LOGISTIC allows no other
     if isinstance(layer, layers.Rescaling):
         return (layer.offset, 255 * layer.scale + layer.offset)
     return None
-
-
-def _check_layers(model: keras.Model) -> None:
-    for layer in model.layers:
-        known = isinstance(layer, (*_UNSTORED, *_UNTOUCHED)) or type(layer) in _ROUNDED
-        if isinstance(layer, layers.Activation):
-            known = layer.activation is keras.activations.sigmoid
-        if not known:
-            raise SeglibError(
-                f"{model.name}: layer {layer.name} ({type(layer).__name__}) has no int8 form here; "
-                "build the network of convolutions, ReLU, bilinear resizing, Add and Concatenate, "
-                "as seglib.models.mobile_unet does with decoder='bilinear'"
-            )

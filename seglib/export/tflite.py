@@ -16,27 +16,28 @@ weights alone TensorFlow's converter has no switch: AI Edge Quantizer (google-ai
 Chapter: TFLite conversion.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import MissingPackage, conversion_error, quiet
-from seglib.export.graph import Graph, check_model, facts, trace
-from seglib.export.proof import probe_images, problem_with
+from seglib.export.converters import MissingPackage, conversion_error, first_line, quiet
+from seglib.export.graph import Graph, Reading, facts, layers_of, trace
+from seglib.export.verify import operations, verify
 from seglib.files import atomic_path
+from seglib.images import as_image, resize
 from seglib.metadata import write_metadata
 from seglib.runtime.engines import TFLiteEngine, run_images
+from seglib.runtime.reading import model_input
 
 if TYPE_CHECKING:
     import keras
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8-weights")
-
-# Mean absolute difference to Keras past which a file is broken and not merely rounded.
-_BROKEN = {"float32": 0.01, "float16": 0.02, "dynamic": 0.1, "int8": 0.15, "int8-weights": 0.1}
+MOST_IMAGES = 100
 
 
 def to_tflite(
@@ -44,76 +45,83 @@ def to_tflite(
     path: str | Path,
     precision: str = "float32",
     flat: bool = False,
-    representative: np.ndarray | None = None,
+    representative: Any = None,
     metadata: dict[str, Any] | None = None,
     integer_io: bool = False,
+    **reading: Unpack[Reading],
 ) -> Path:
     """Write a segmentation model as a `.tflite` file and check that it still does its work.
 
     The file has the signature `image -> mask` with batch 1, or `image, previous -> mask` where the
-    model reads the mask of the frame before (`seglib.models.add_previous`). It is run on two images
-    and compared with the Keras model before it takes its name, so a broken conversion leaves
-    nothing behind.
+    model reads the mask of the frame before (`seglib.models.add_previous`). It is compared with the
+    Keras model before it takes its name, so a broken conversion leaves nothing behind.
 
     Args:
-        model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities; a
-            second input "previous" has the output's shape.
+        model: input (None, H, W, 3), output (None, H, W, C) probabilities; a second input
+            "previous" has the output's shape.
         path: the file to write, ending in `.tflite`.
         precision: one of `PRECISIONS`.
         flat: give the mask as (1, H*W*C), row by row, instead of (1, H, W, C).
-        representative: uint8 images (N, H, W, 3) like those the model will meet; "int8" reads the
-            range of every activation from them. About 100 are enough. A model from
-            `seglib.export.qat.quantisation_aware` brings its ranges along and takes none.
+        representative: RGB images like those the model will meet; "int8" reads the range of every
+            activation from them: an array (N, H, W, 3), a list, a generator or a function that
+            makes one, a `tf.data` set, a `Dataset` or `Batches` of seglib. uint8, or floats 0..1 or
+            0..255, before any `value_range`; at most 100 are drawn, and resized to the model's
+            size. A model from `seglib.export.qat.quantisation_aware` brings its ranges along and
+            takes none.
         metadata: what to keep about the model in the file (name, task, labels, licence ...). Size,
-            value range, layout, precision, shape of the mask and the checksum of the weights are
-            filled in here.
+            layout, precision, shape of the mask and the checksum of the weights are filled in.
         integer_io: with "int8", take and give int8 values (scale and zero point are in the file)
             instead of floats.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        SeglibError: an argument does not fit, the model cannot be converted, or the converted file
-            gives other masks than the model.
+        reading: `value_range`, `mean`, `std`, `channels`, `activation`, `size`, see
+            `seglib.export.graph.Reading`.
     """
     path = Path(path)
-    input_shape, _ = check_model(model, previous=True)
-    _check_options(path, precision, integer_io)
-    if precision == "int8":
-        representative = _check_representative(model, representative, input_shape)
-    content, graph = convert(model, precision, flat, representative, integer_io)
-    images = probe_images(input_shape) if representative is None else representative[:2]
-    problem = _problem(content, graph, images, precision)
-    if problem:
-        raise SeglibError(
-            f"the {precision} conversion of {model.name} is broken ({problem}), so {path} was not "
-            "written; check that the model's own masks are finite, or choose another precision"
-        )
+    if path.suffix != ".tflite":
+        raise SeglibError(f"{path} does not end in .tflite; give the file such a name")
+    if precision not in PRECISIONS:
+        raise SeglibError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    if integer_io and precision != "int8":
+        raise SeglibError(f"integer_io needs precision 'int8', not {precision!r}")
+    with quiet():
+        graph = trace(model, flat, previous=True, metadata=metadata, **reading)
+    images = _representative(graph, representative) if precision == "int8" else None
+    content = convert(graph, precision, images, integer_io)
+    def run(images: np.ndarray) -> np.ndarray:
+        with quiet():
+            engine = TFLiteEngine(content, name="the converted model")
+        if "VAR_HANDLE" in operations(content):
+            raise SeglibError(
+                f"the conversion of {model.name} lost its weights, so {path} was not written; keep "
+                "them in the layers' own variables (add_weight)"
+            )
+        return run_images(engine, model_input(images, graph.metadata))
+
+    verify(graph, run, path, precision, None if images is None else images[:2])
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
-        write_metadata(temporary, {**(metadata or {}), **facts(graph, precision, flat)})
+        write_metadata(temporary, facts(graph, precision, flat))
     return path
 
 
 def convert(
-    model: "keras.Model",
+    graph: Graph,
     precision: str = "float32",
-    flat: bool = False,
     representative: np.ndarray | None = None,
     integer_io: bool = False,
-) -> tuple[bytes, Graph]:
-    """Return a converted model's bytes, unproven and without metadata, and the graph behind them.
+) -> bytes:
+    """Return a traced model as the bytes of a `.tflite`, unproven and without metadata.
 
-    Raises:
-        SeglibError: the model cannot be converted.
+    Args:
+        graph: from `trace`.
+        precision: one of `PRECISIONS`.
+        representative: for "int8", uint8 images (N, H, W, 3), unless the model has ranges.
+        integer_io: see `to_tflite`.
     """
     import tensorflow as tf
 
     log: list[str] = []
     try:
         with quiet() as log:
-            graph = trace(model, flat, previous=True)
             converter = tf.lite.TFLiteConverter.from_concrete_functions(
                 [graph.function], graph.module
             )
@@ -121,20 +129,19 @@ def convert(
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if precision == "float16":
                 converter.target_spec.supported_types = [tf.float16]
-            if precision == "int8":
-                # With ranges of its own the converter asks for no images, unless told the op set.
-                if representative is not None:
-                    converter.representative_dataset = lambda: _samples(graph, representative)
-                    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-                if integer_io:
-                    converter.inference_input_type = tf.int8
-                    converter.inference_output_type = tf.int8
+            # With ranges of its own the converter asks for no images, unless told the op set.
+            if representative is not None:
+                converter.representative_dataset = lambda: _samples(graph, representative)
+                converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            if integer_io:
+                converter.inference_input_type = tf.int8
+                converter.inference_output_type = tf.int8
             content = bytes(converter.convert())
-            return (_int8_weights(content) if precision == "int8-weights" else content), graph
+            return _int8_weights(content) if precision == "int8-weights" else content
     except SeglibError:
         raise
     except Exception as error:  # the compiler raises many kinds; every one means "not convertible"
-        raise conversion_error("TFLite", model, error, log) from error
+        raise conversion_error("TFLite", graph.model, error, log) from error
 
 
 def _int8_weights(content: bytes) -> bytes:
@@ -150,54 +157,74 @@ def _int8_weights(content: bytes) -> bytes:
     return bytes(quantizer.Quantizer(content, chosen).quantize().quantized_model)
 
 
-def _samples(
-    graph: Graph, images: np.ndarray
-) -> Iterator[list[np.ndarray] | dict[str, np.ndarray]]:
-    for image in images[:, None].astype(np.float32):
+def _samples(graph: Graph, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """Yield what the converter runs the model on, by name, since it has an order of its own."""
+    for image in model_input(images[:, None], graph.metadata):
         if graph.previous_shape is None:
-            yield [image]
+            yield {"image": image}
             continue
-        # By name, since the converter has an order of its own. A first frame, and then one whose
-        # mask before is its own.
+        # A first frame, and then one whose mask before is its own.
         first = {"image": image, "previous": np.zeros((1, *graph.previous_shape), np.float32)}
         yield first
         yield {**first, "previous": np.asarray(graph.model(first, training=False))}
 
 
-def _problem(content: bytes, graph: Graph, images: np.ndarray, precision: str) -> str:
-    with quiet():
-        engine = TFLiteEngine(content, name="the converted model")
-    return problem_with(graph, lambda x: run_images(engine, x), images, _BROKEN[precision])
-
-
-def _check_options(path: Path, precision: str, integer_io: bool) -> None:
-    if path.suffix != ".tflite":
-        raise SeglibError(f"{path} does not end in .tflite; give the file such a name")
-    if precision not in PRECISIONS:
-        raise SeglibError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
-    if integer_io and precision != "int8":
-        raise SeglibError(f"integer_io needs precision 'int8', not {precision!r}")
-
-
-def _check_representative(
-    model: "keras.Model", images: np.ndarray | None, input_shape: tuple[int, int, int]
-) -> np.ndarray | None:
-    if any(getattr(layer, "holds_range", False) for layer in model.layers):
-        if images is not None:
+def _representative(graph: Graph, source: Any) -> np.ndarray | None:
+    """Return at most `MOST_IMAGES` uint8 images (N, H, W, 3) of the model's size."""
+    if any(getattr(layer, "holds_range", False) for layer in layers_of(graph.model)):
+        if source is not None:
             raise SeglibError(
-                f"the model {model.name} has learnt its ranges; leave the representative images out"
+                f"the model {graph.model.name} has learnt its ranges; leave the representative "
+                "images out"
             )
         return None
-    wanted = f"uint8 images of shape (N, {', '.join(map(str, input_shape))})"
-    if images is None or len(images) == 0:
+    height, width, _ = graph.input_shape
+    wanted = (
+        f"give representative= uint8 images of shape (N, {height}, {width}, 3) or anything that "
+        "yields such images, for example 100 training images"
+    )
+    try:
+        images = list(itertools.islice(_drawn(source), MOST_IMAGES))
+    except SeglibError:
+        raise
+    except Exception as error:  # whatever a caller's own generator raises
         raise SeglibError(
-            "precision 'int8' needs representative images, from which the range of every "
-            f"activation is read; give representative={wanted}, for example 100 training images"
-        )
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != input_shape:
+            f"no images can be drawn from the representative {type(source).__name__} "
+            f"({first_line(error)}); {wanted}"
+        ) from error
+    if not images:
+        raise SeglibError(f"precision 'int8' needs representative images; {wanted}")
+    # Floats are 0..1 or 0..255, which only all of them together tell.
+    floats = [image for image in images if image.dtype.kind == "f"]
+    if floats and not (min(map(np.min, floats)) >= 0 and max(map(np.max, floats)) <= 255):
         raise SeglibError(
-            f"the representative images have type {images.dtype} and shape {images.shape}; "
-            f"give {wanted}"
+            "the representative images have values outside 0..255; give them as they are before "
+            f"any mean, std or value_range is applied: {wanted}"
         )
-    return images
+    factor = 255 if floats and max(map(np.max, floats)) <= 1 else 1
+    return np.stack([
+        resize(as_image(np.rint(i * factor).astype(np.uint8) if i.dtype.kind == "f" else i,
+                        "representative image"), (height, width))
+        for i in images
+    ])  # fmt: skip
+
+
+def _drawn(source: Any) -> Iterator[np.ndarray]:
+    """Yield images (H, W, 3), whatever they come in: batches, pairs with masks, dicts, files."""
+    if source is None:
+        return
+    if callable(source) and not hasattr(source, "__getitem__"):
+        source = source()
+    if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
+        count = len(source)
+        chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int))
+        items: Iterable[Any] = (source[int(index)] for index in chosen)
+    else:
+        items = source
+    for item in items:
+        while isinstance(item, (tuple, list)):
+            item = item[0]
+        if isinstance(item, dict):
+            item = item["image"] if "image" in item else next(iter(item.values()))
+        item = np.asarray(item) if hasattr(item, "shape") else as_image(item)
+        yield from item if item.ndim == 4 else [item]

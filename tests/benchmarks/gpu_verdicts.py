@@ -27,7 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from seglib import export, models, pretrained
-from seglib.export import gpu, trial_nets
+from seglib.export import delegate_test_models
+from seglib.export.audit import SOFTWARE_VULKAN
 from seglib.files import atomic_path
 from seglib.runtime import open_engine
 
@@ -48,7 +49,7 @@ def main() -> None:
         "litert": metadata.version("ai-edge-litert"),
         "tensorflow": metadata.version("tensorflow"),
         "coremltools": metadata.version("coremltools"),
-        "device": "SwiftShader, Vulkan in software" if gpu.SOFTWARE_VULKAN.exists() else "own GPU",
+        "device": "SwiftShader, Vulkan in software" if SOFTWARE_VULKAN.exists() else "own GPU",
         "machine": platform.machine(),
     }
     if options.part != "all" or options.only:
@@ -72,7 +73,7 @@ def main() -> None:
 def _networks(folder: Path) -> Iterator[tuple[str, str, Callable[[], Path]]]:
     """Yield group, name and what writes the file: only those that are asked about are converted."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in trial_nets.names():
+    for name in delegate_test_models.names():
         yield "trial", name, functools.partial(_trial, name, folder / "trial.tflite")
     for name in pretrained.list_models():
         yield "shipped", name, functools.partial(pretrained.path, name)
@@ -85,7 +86,7 @@ def _networks(folder: Path) -> Iterator[tuple[str, str, Callable[[], Path]]]:
 
 
 def _trial(name: str, path: Path) -> Path:
-    path.write_bytes(trial_nets.network(name))
+    path.write_bytes(delegate_test_models.network(name))
     return path
 
 

@@ -187,6 +187,8 @@ def heads() -> dict:
 def ends(rows: list[dict], save) -> None:
     """Time the network's ends; all or none, since ratios hold within one run."""
     from seglib.benchmark import compare
+    from seglib.export.graph import trace
+    from seglib.export.tflite import convert
 
     if rows:
         return
@@ -195,7 +197,7 @@ def ends(rows: list[dict], save) -> None:
         for number, (arm, model) in enumerate(heads().items()):
             paths[arm] = Path(folder) / f"{number}.tflite"
             # Not to_tflite: it compares probabilities, and an argmax gives none.
-            paths[arm].write_bytes(export.tflite.convert(model)[0])
+            paths[arm].write_bytes(convert(trace(model)))
         first = next(iter(paths))
         paths[f"{first}, again"] = paths[first]
         turns = [compare(list(paths.values()), TURNS).rows for _ in range(ROUNDS)]

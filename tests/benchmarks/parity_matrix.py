@@ -54,7 +54,9 @@ def measured(group: str, name: str, model, options: argparse.Namespace) -> list[
         "photos": len(tests), "keras_iou": found.task_iou,
     }  # fmt: skip
     print(f"### {name}\n\n{found.table()}\n", flush=True)
-    rows = [{**facts, **row} for row in found.rows()]
+    rows = [{**facts, **row} for row in found.records()]
+    for row in rows:
+        row["way"] = row.pop("backend")
     for row in rows:
         # Other programs delay the second of two threads: such a time says nothing about the file.
         if not row["way"].endswith("1 thread"):

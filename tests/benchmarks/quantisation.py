@@ -47,7 +47,7 @@ def unequal(model: "keras.Model", seed: int) -> "keras.Model":
     """
     import keras
 
-    from seglib.export.folding import readers
+    from seglib.export.qat import readers
 
     def free(layer: keras.Layer) -> bool:
         return all(
@@ -138,8 +138,7 @@ class Study:
         `--steps` is brought to whole passes over the photos, at least one. Returns the model and
         the steps.
         """
-        from seglib.export.folding import fold_batchnorm
-        from seglib.export.qat import quantisation_aware
+        from seglib.export.qat import fold_batchnorm, quantisation_aware
         from seglib.training import TrainConfig, fit
 
         photos, masks = self.photos(seed)

@@ -1,7 +1,7 @@
-"""One call for every format: `to(model, "coreml-float16", "portrait.mlpackage")`.
+"""One call for every format: `convert(model, "coreml-float16", "portrait.mlpackage")`.
 
-`TARGETS` is the whole list: a name for each format and precision, what its file ends in, which
-function writes it and which options that function takes. Every writer fixes the batch at 1, calls
+`TARGETS` is the whole list: a name for each format and precision, which function writes it, what
+its file ends in and which options that function takes. Every writer fixes the batch at 1, calls
 input and output `image` and `mask`, keeps the metadata in the file or beside it, runs the result
 beside the Keras model and only then gives it its name.
 
@@ -10,13 +10,13 @@ Chapter: TFLite conversion.
 
 import csv
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seglib.errors import SeglibError
 from seglib.export.coreml import to_coreml
+from seglib.export.graph import Reading
 from seglib.export.ncnn import to_ncnn
 from seglib.export.onnx import to_onnx
 from seglib.export.saved import to_graphdef, to_savedmodel
@@ -27,42 +27,31 @@ if TYPE_CHECKING:
     import keras
 
 _WEIGHTS = ".weights.h5"
-_WRITERS = {
-    "tflite": to_tflite,
-    "coreml": to_coreml,
-    "onnx": to_onnx,
-    "ncnn": to_ncnn,
-    "graphdef": to_graphdef,
-    "savedmodel": to_savedmodel,
-}
 
 
-@dataclass(frozen=True)
-class Target:
-    """One way to write a model.
-
-    Attributes:
-        writer: key of the function that writes it.
-        suffix: what the file's name ends in; "" for a plain folder.
-        about: one line for `seglib convert --help`.
-        fixed: arguments that make this target of the writer.
-        options: what may be given besides.
+class Target(NamedTuple):
+    """One way to write a model: the function, the file's ending ("" for a folder), one line about
+    it, the arguments that make this target of the function, and what else may be given.
     """
 
-    writer: str
+    write: Callable[..., Path]
     suffix: str
     about: str
-    fixed: dict[str, Any] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
+    fixed: dict[str, Any]
+    options: tuple[str, ...]
 
 
-def _tflite(about: str, *options: str, **fixed: Any) -> Target:
-    return Target("tflite", ".tflite", about, fixed, ("flat", *options))
+def _target(write: Callable[..., Path], suffix: str, about: str, *own: str, **fixed: Any) -> Target:
+    return Target(write, suffix, about, fixed, (*own, *Reading.__annotations__))
 
 
-def _coreml(about: str, *options: str, **fixed: Any) -> Target:
+def _tflite(about: str, *own: str, **fixed: Any) -> Target:
+    return _target(to_tflite, ".tflite", about, "flat", *own, **fixed)
+
+
+def _coreml(about: str, *own: str, **fixed: Any) -> Target:
     suffix = ".mlmodel" if "kind" in fixed else ".mlpackage"
-    return Target("coreml", suffix, about, fixed, ("takes", "gives", "value_range", *options))
+    return _target(to_coreml, suffix, about, "takes", "gives", *own, **fixed)
 
 
 TARGETS = {
@@ -83,17 +72,15 @@ TARGETS = {
                                     kind="neuralnetwork"),
     "coreml-neuralnetwork-float16": _coreml("the older format, float16 weights, iOS 14",
                                             precision="float16", kind="neuralnetwork"),
-    "onnx": Target("onnx", ".onnx", "ONNX Runtime, browsers", {}, ("channels_first",)),
-    "ncnn-float32": Target("ncnn", ".ncnn.param", "with a .bin beside it",
-                           {"precision": "float32"}),
-    "ncnn-float16": Target("ncnn", ".ncnn.param", "with a .bin beside it",
-                           {"precision": "float16"}),
-    "graphdef": Target("graphdef", ".pb", "frozen graph, for older tools"),
-    "savedmodel": Target("savedmodel", "", "TensorFlow's folder"),
+    "onnx": _target(to_onnx, ".onnx", "ONNX Runtime, browsers", "channels_first"),
+    "ncnn-float32": _target(to_ncnn, ".ncnn.param", "with a .bin beside it", precision="float32"),
+    "ncnn-float16": _target(to_ncnn, ".ncnn.param", "with a .bin beside it", precision="float16"),
+    "graphdef": _target(to_graphdef, ".pb", "frozen graph, for older tools"),
+    "savedmodel": _target(to_savedmodel, "", "TensorFlow's folder"),
 }  # fmt: skip
 
 
-def to(
+def convert(
     model: "keras.Model | str | Path",
     target: str,
     path: str | Path,
@@ -114,18 +101,11 @@ def to(
             graph, which GPU delegates refuse, and a camera gives one frame at a time.
         options: of the target, see `TARGETS[target].options` and the writers, for example
             `representative=` for "tflite-int8" or `gives="picture"` for Core ML.
-
-    Returns:
-        The path.
-
-    Raises:
-        SeglibError: the target or an option is unknown, a package is missing, the model cannot be
-            converted, or the file would give other masks than the model.
     """
     chosen = target_named(target)
     unknown = [name for name in options if name not in chosen.options]
     if unknown:
-        known = ", ".join(chosen.options) or "none"
+        known = ", ".join(chosen.options)
         raise SeglibError(f"{target} has no option {', '.join(unknown)}; its options: {known}")
     if batch != 1:
         raise SeglibError(
@@ -135,7 +115,7 @@ def to(
     if isinstance(model, (str, Path)):
         model, known = _open(model)
         metadata = {**known, **(metadata or {})}
-    return _WRITERS[chosen.writer](model, path, metadata=metadata, **chosen.fixed, **options)
+    return chosen.write(model, path, metadata=metadata, **chosen.fixed, **options)
 
 
 def benchmark_grid(
@@ -160,9 +140,6 @@ def benchmark_grid(
         widths: width multipliers of the encoder.
         network: a name of `seglib.models.list()` whose network has a width.
         options: of the target.
-
-    Raises:
-        SeglibError: see `to`, or there is no such network.
     """
     from seglib import models
 
@@ -173,7 +150,7 @@ def benchmark_grid(
             model = models.build(network, size=size, width=width)
             name = f"{network}_{size}_{width:g}"
             about = {"name": name, "description": "untrained: for measuring time only"}
-            paths.append(to(model, target, folder / f"{name}{suffix}", about, **options))
+            paths.append(convert(model, target, folder / f"{name}{suffix}", about, **options))
             price = models.cost(model)
             rows.append((paths[-1].name, size, width, model.count_params(), price.macs))
     with atomic_path(folder / "grid.csv") as temporary, open(temporary, "w", newline="") as file:
@@ -182,11 +159,7 @@ def benchmark_grid(
 
 
 def target_named(name: str) -> Target:
-    """Return an entry of `TARGETS`.
-
-    Raises:
-        SeglibError: there is none of that name; the message lists them all.
-    """
+    """Return an entry of `TARGETS`; the error for another name lists them all."""
     if name not in TARGETS:
         raise SeglibError(f"there is no target {name!r}; choose one of {', '.join(TARGETS)}")
     return TARGETS[name]

@@ -122,7 +122,7 @@ def _entries(folder: str | Path) -> list[Path]:
     try:
         return sorted(path for path in Path(folder).iterdir() if not is_hidden(path.name))
     except OSError as error:
-        raise SeglibError(f"cannot list {folder} ({error.strerror}); give a folder") from error
+        raise SeglibError(f"there is no folder {folder} to read; check the name") from error
 
 
 def _umask() -> int:

@@ -1,10 +1,8 @@
 """Images and masks: what they are in memory, and how files and other forms become them.
 
-An image is uint8 RGB, H x W x 3. A mask is float32 in [0, 1], H x W, where 1 is the foreground. On
-disk a mask is a grey PNG, 0..255. `as_image` and `as_mask` take what people hold instead, where it
-can be read one way only, and refuse the rest.
-
-Chapter: data preparation.
+An image is uint8 RGB, H x W x 3. A mask is float32 in [0, 1], H x W, where 1 is the foreground; on
+disk it is a grey PNG, 0..255. `as_image` and `as_mask` take what people hold instead, where it can
+be read one way only, and refuse the rest. Chapter: data preparation.
 """
 
 import io
@@ -35,9 +33,7 @@ __all__ = [
 ]
 __getattr__ = renamed(__name__, {"check_image": "as_image", "check_mask": "as_mask"})
 
-MAX_PIXELS = 150_000_000
-"""Larger pictures are refused: decoded, they fill gigabytes, and a phone takes none of them."""
-
+MAX_PIXELS = 150_000_000  # more fill gigabytes once they are decoded, and no phone takes them
 _JPEG = {"format": "JPEG", "quality": 95, "subsampling": 0}
 _PNG, _WEBP = {"format": "PNG"}, {"format": "WEBP", "quality": 95}
 _FORMATS = {".jpg": _JPEG, ".jpeg": _JPEG, ".png": _PNG, ".webp": _WEBP}
@@ -50,14 +46,10 @@ _PICTURES = (str, os.PathLike, Image.Image)
 def as_image(value: Any, name: str = "image") -> np.ndarray:
     """Return a picture in any plain form as uint8 RGB, H x W x 3, C-contiguous.
 
-    A contiguous uint8 RGB array comes back itself, not copied. Also taken are:
-
-    - a path or a PIL image, as `read_image` reads them: turned upright, in sRGB;
-    - arrays (and tensors that NumPy can read) in any memory order; grey (H x W, H x W x 1), RGBA
-      (laid over white), 3 x H x W where the last axis cannot be channels, and a batch of one;
-    - floats from 0 to 1, booleans, 16 bits up to 65535, other numbers if whole and 0 to 255.
-
-    Errors call it `name`.
+    A contiguous uint8 RGB array comes back itself, not copied. Also taken are paths and PIL images,
+    as `read_image` reads them; arrays (and tensors that NumPy can read) in any memory order: grey,
+    RGBA (laid over white), 3 x H x W where the last axis cannot be channels, a batch of one; floats
+    from 0 to 1, booleans, 16 bits up to 65535, whole numbers to 255. Errors call it `name`.
     """
     if isinstance(value, _PICTURES):
         return _rgb(value, f"the {name}")
@@ -73,9 +65,8 @@ def as_mask(value: Any, name: str = "mask", shape: tuple[int, ...] | None = None
     Taken are booleans, floats from 0 to 1, numbers that are all 0 or 1, and grey levels up to 255
     (or 65535); H x W, H x W x 1, 1 x H x W, equal RGB channels, a matte that is all in the alpha of
     RGBA; as an array, a path or a PIL image. What may be class numbers is refused: few low numbers,
-    also beside a void border of 255, or 0 and one other value that is not white.
-
-    Errors call it `name`; `shape` is the (height, width, ...) it must have, where that matters.
+    also beside a void border of 255, or 0 and one other value that is not white. Errors call it
+    `name`; `shape` is the (height, width, ...) it must have, where that matters.
     """
     what = f"the {name}"
     if isinstance(value, _PICTURES):
@@ -100,14 +91,12 @@ def read_image(path: str | Path) -> np.ndarray:
     return _rgb(path)
 
 
-def read_mask(path: str | Path) -> np.ndarray:
-    """Read a mask file as float32 in [0, 1], H x W; see `as_mask` for what is taken and refused."""
-    return _mask(path)
+def read_mask(path: str | Path, judge: bool = True) -> np.ndarray:
+    """Read a mask file as float32 in [0, 1], H x W; see `as_mask` for what is taken and refused.
 
-
-def read_grey(path: str | Path) -> np.ndarray:
-    """Read a mask file as `read_mask` does, but as shares of white whatever its values are."""
-    return _mask(path, judge=False)
+    Without `judge`, values are taken as shares of white even if they look like class numbers.
+    """
+    return _mask(path, judge=judge)
 
 
 def read_labels(path: str | Path) -> np.ndarray:
@@ -118,10 +107,9 @@ def read_labels(path: str | Path) -> np.ndarray:
     picture, what = _decode(path)
     deep = picture.mode in ("RGB", "RGBA", "LA") and ";16" in str(picture.info["stored"])
     if deep or picture.info["kind"] in ("JPEG", "MPO"):
-        kind = "has several channels of 16 bits" if deep else "is a JPEG, whose numbers are made up"
-        raise SeglibError(f"{what} {kind}; save class numbers as a grey or palette PNG")
+        raise SeglibError(f"{what} keeps no class numbers (JPEG or 16-bit RGB); save a grey PNG")
     numbers, _ = _numbers(picture, what)
-    if numbers.min() < 0 or not _whole(numbers):
+    if numbers.min() < 0 or not np.all(numbers == np.floor(numbers)):
         raise SeglibError(f"{what} holds fractions or negative numbers, which are no classes")
     kind = np.int32 if numbers.dtype.kind in "if" else np.uint16
     return numbers.astype(np.uint8 if numbers.dtype.itemsize == 1 else kind)
@@ -167,8 +155,7 @@ def resize(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     An axis that shrinks is averaged over the area a new pixel covers, one that grows is
     interpolated linearly. The centre of pixel i lies at i + 0.5, so the picture's edges stay where
-    they are; the older convention (`align_corners`) shifts a mask by up to half a source pixel.
-    Types that cannot be averaged (class numbers, booleans) are refused.
+    they are; the older `align_corners` shifts a mask by up to half a source pixel.
     """
     height, width = size
     if height < 1 or width < 1:
@@ -205,22 +192,19 @@ def _array(value: Any, what: str) -> np.ndarray:
     # Tensors that live on a graphics card, or want a gradient, raise what they please.
     except Exception as error:
         raise SeglibError(f"NumPy cannot read {what} ({error}); hand in an array") from error
-    if array.dtype.kind not in "buif":
-        raise SeglibError(
-            f"{what} is a {type(value).__name__} of type {array.dtype}; hand in an array of "
-            "numbers, a PIL image or a path"
-        )
     inner = array[0] if array.ndim == 4 and len(array) == 1 else array
-    if inner.size and inner.ndim == 2:
-        return inner[..., None]
-    if inner.size and inner.ndim == 3 and inner.shape[2] in (1, 3, 4):
-        return inner
-    if inner.size and inner.ndim == 3 and inner.shape[0] in (1, 3):
-        return inner.transpose(1, 2, 0)
-    raise SeglibError(
-        f"{what} has shape {array.shape}; height x width is expected, with 1, 3 (RGB) or 4 (RGBA) "
-        "channels last, and no batch"
-    )
+    if inner.ndim == 2:
+        inner = inner[..., None]
+    elif inner.ndim == 3 and inner.shape[2] not in (1, 3, 4) and inner.shape[0] in (1, 3):
+        inner = inner.transpose(1, 2, 0)
+    shaped = inner.size and inner.ndim == 3 and inner.shape[2] in (1, 3, 4)
+    if not shaped or array.dtype.kind not in "buif":
+        raise SeglibError(
+            f"{what} is a {type(value).__name__} of shape {array.shape} and type {array.dtype}; "
+            "expected are numbers, height x width, with 1, 3 (RGB) or 4 (RGBA) channels last and "
+            "no batch, or a PIL image or a path"
+        )
+    return inner
 
 
 def _levels(pixels: np.ndarray, what: str) -> np.ndarray:
@@ -231,9 +215,10 @@ def _levels(pixels: np.ndarray, what: str) -> np.ndarray:
     # Written so that NaN, which fails every comparison, is refused as well.
     if low >= 0 and high <= 1 and pixels.dtype.kind in "bf":
         return np.rint(pixels * np.float32(255)).astype(np.uint8)
-    if low >= 0 and high <= (0 if pixels.dtype == np.uint16 else 255) and _whole(pixels):
-        return pixels.astype(np.uint8)
     # Fewer bits in 16 are refused: they would be all but black.
+    limit = 0 if pixels.dtype == np.uint16 else 255
+    if low >= 0 and high <= limit and np.all(pixels == np.floor(pixels)):
+        return pixels.astype(np.uint8)
     if low >= 0 and 4096 <= high <= 65535 and pixels.dtype.kind in "iu":
         return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     raise SeglibError(
@@ -242,34 +227,28 @@ def _levels(pixels: np.ndarray, what: str) -> np.ndarray:
     )
 
 
-def _whole(values: np.ndarray) -> bool:
-    return values.dtype.kind != "f" or bool((values == np.rint(values)).all())
-
-
 def _one_channel(pixels: np.ndarray, what: str) -> np.ndarray:
     """Return the channel that the mask is in, H x W, or its alpha in 0..1."""
-    colour = pixels[..., :3]
+    if pixels.shape[2] == 1:
+        return pixels[..., 0]
+    colour, opaque = pixels[..., :3], True
+    grey = (colour == colour[..., :1]).all(axis=2)
     if pixels.shape[2] == 4:
         levels = _levels(pixels, what).astype(np.uint32)
-        alpha, coloured = levels[..., 3], np.ptp(levels[..., :3], axis=2).any()
+        alpha = levels[..., 3]
+        opaque = alpha.min() == 255
         seen = np.unique((levels[..., :3] @ np.array([65536, 256, 1], np.uint32))[alpha > 0])
         # The alpha of one colour, of a cut-out photo, or of a grey mask that it repeats.
-        matte = np.ptp(alpha) > 0 and (len(seen) == 1 or (len(seen) > 32 and coloured))
+        matte = np.ptp(alpha) > 0 and (len(seen) == 1 or (len(seen) > 32 and not grey.all()))
         if matte or (levels[..., :3] == alpha[..., None]).all():
             return pixels[..., 3] if pixels.dtype.kind == "f" else alpha / np.float32(255)
-        if alpha.min() < 255:
-            raise SeglibError(
-                f"{what} has transparency and colours, so its mask is ambiguous; "
-                "save the mask alone as a grey PNG"
-            )
-    differ = (colour != colour[..., :1]).any(axis=2)
-    if differ.any():
-        example = ", ".join(f"{value:g}" for value in colour[differ][0])
-        raise SeglibError(
-            f"{what} has colours such as ({example}), so it is no mask; pick the colour or channel "
-            "that is meant and save it as a grey PNG, 0 and 255"
-        )
-    return colour[..., 0]
+    if grey.all() and opaque:
+        return colour[..., 0]
+    example = ", ".join(f"{value:g}" for value in pixels[~grey if opaque else alpha < 255][0])
+    raise SeglibError(
+        f"{what} has {'colours' if opaque else 'transparency'} such as ({example}), so there is no "
+        "telling its mask; save the colour or channel that is meant as a grey PNG, 0 and 255"
+    )
 
 
 def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
@@ -277,7 +256,8 @@ def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
     low, high = values.min(), values.max()
     if low >= 0 and high <= 1:
         return values.astype(np.float32, copy=False)
-    if not (low >= 0 and high <= 65535 and _whole(values)):
+    whole = values.dtype.kind in "iu" or np.all(values == np.floor(values))
+    if not (low >= 0 and high <= 65535 and whole):
         raise SeglibError(
             f"{what} has values from {low:g} to {high:g}; 0 to 1, or grey levels from 0 to 255, "
             "are expected"
@@ -303,10 +283,7 @@ def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
 
 
 def _decode(source: str | Path | Image.Image, what: str = "") -> tuple[Image.Image, str]:
-    """Return a picture decoded, turned as its EXIF says, and what errors call it.
-
-    Its `info` tells how it was stored.
-    """
+    """Return a picture, turned upright, whose `info` tells how it was stored, and its name."""
     held = isinstance(source, Image.Image)
     what = what if held else str(source)
     try:
@@ -330,8 +307,8 @@ def _decode(source: str | Path | Image.Image, what: str = "") -> tuple[Image.Ima
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise SeglibError(f"there is no file {what} to read; check name and permissions") from error
     except Image.DecompressionBombError as error:
-        limit = f"{MAX_PIXELS // 1_000_000} megapixels"
-        raise SeglibError(f"{what} has more than {limit}; make it smaller first") from error
+        limit = f"{what} has more than {MAX_PIXELS / 1e6:.0f} megapixels"
+        raise SeglibError(f"{limit}; make it smaller first") from error
     # Pillow's decoders let many kinds of exception through on damaged files.
     except Exception as error:
         raise SeglibError(
@@ -398,9 +375,8 @@ def _rgb(source: str | Path | Image.Image, what: str = "") -> np.ndarray:
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
-        transform = ImageCms.buildTransform(
-            source, ImageCms.createProfile("sRGB"), picture.mode, "RGB"
-        )
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(source, srgb, picture.mode, "RGB")
         if picture.mode == "RGB":
             steps = np.arange(0, 256, 51, dtype=np.uint8)
             colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(6, 36, 3)

@@ -16,7 +16,7 @@ from seglib.data import dataset
 from seglib.data.doctor.findings import Finding, finding
 from seglib.data.duplicates import THUMB, Fingerprint, fingerprint
 from seglib.errors import SeglibError
-from seglib.images import read_grey, read_image, read_labels, resize
+from seglib.images import read_image, read_labels, read_mask, resize
 
 # About one mask in 500 of five real sets lies below, and about half of those are plainly wrong.
 _EDGE_FIT = 0.02
@@ -135,7 +135,7 @@ def _why(photo: Path, path: Path, stem: str, kind: str, error: SeglibError) -> F
         alike = abs(shown[0] * size[1] / (shown[1] * size[0]) - 1) < 0.02
         return found("other size" if alike else "other shape")
     try:
-        levels = np.unique(read_grey(path))
+        levels = np.unique(read_mask(path, judge=False))
     except SeglibError:
         # A coloured mask can be read one way only if it is black and one other colour.
         levels = np.unique(read_image(path).reshape(-1, 3), axis=0).max(axis=1)
@@ -169,7 +169,7 @@ def _check_share(report: PairReport, kind: str, mask: np.ndarray) -> None:
 
 def _check_values(path: Path, mask: np.ndarray, stem: str, kind: str, deep: bool) -> list[Finding]:
     """Judge how a mask file is written, and whether its values are those of an alpha."""
-    levels = np.rint(read_grey(path) * 255).astype(np.uint8)
+    levels = np.rint(read_mask(path, judge=False) * 255).astype(np.uint8)
     if levels.max() == 1 and mask.max() == 1:
         return [finding("0 and 1", (stem,), kind, mask=path)]
     soft = float(np.mean((mask > 0.1) & (mask < 0.9)))

@@ -14,7 +14,7 @@ import numpy as np
 from seglib.data import dataset, splits
 from seglib.errors import SeglibError
 from seglib.files import read_text
-from seglib.images import read_grey, read_image, read_labels
+from seglib.images import read_image, read_labels, read_mask
 
 MEND, LOOK = "mend", "look"
 _MASKS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -102,7 +102,7 @@ class DatasetIndex:
             if kind in self.picks:
                 mask = np.isin(read_labels(path), self.picks[kind]).astype(np.float32)
                 return photo, mask
-            return photo, read_grey(path)
+            return photo, read_mask(path, judge=False)
         except (KeyError, SeglibError):
             return photo, None
 

@@ -24,7 +24,7 @@ from seglib.data.doctor.report import Report
 from seglib.data.splits import PARTS
 from seglib.errors import SeglibError
 from seglib.files import atomic_path, new_folder
-from seglib.images import read_grey, read_image, read_labels, resize, write_image, write_mask
+from seglib.images import read_image, read_labels, read_mask, resize, write_image, write_mask
 
 LOG = "mended.csv"
 _CHANGES = ("upright", "turn", "resize", "stretch", "binarise", "png", "invert")
@@ -256,7 +256,7 @@ def _changed(path: Path, changes: Collection[str], tag: int, shape: tuple[int, i
     if "stretch" in changes:
         mask = (read_image(path).max(axis=2) > 0).astype(np.float32)
     else:
-        mask = read_grey(path)
+        mask = read_mask(path, judge=False)
     if "turn" in changes:
         mask = turned(mask, tag)
     if "resize" in changes:

@@ -97,7 +97,6 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.export.ncnn_graph",
         "seglib.export.proof",
         "seglib.models.zoo.parts",
-        "seglib.models.zoo.resize",
         "seglib.postprocess.bands",
         "seglib.postprocess.frames",
         "seglib.postprocess.reference",

@@ -21,7 +21,7 @@ from seglib.matting.pictures import (
     with_masks,
 )
 from seglib.models import UNetConfig, build, mobile_unet
-from seglib.models.feathering import feathered
+from seglib.models.refine import feathered
 from seglib.runtime import run_images
 
 DRAWN = data.synthetic.portraits(6, 96, seed=7)

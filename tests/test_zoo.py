@@ -1,20 +1,16 @@
-"""The older networks: published numbers of weights, oddities and their mending, encoder weights."""
+"""The older networks: published numbers of weights, oddities and their mending."""
 
 import functools
 import json
 import math
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 
 from seglib import SeglibError, export, models
-from seglib.models.blocks import pad
 from seglib.models.zoo import parts
-from seglib.models.zoo.resize import Resize, taps
-from seglib.models.zoo.shuffle_skipnet import shuffle
+from seglib.models.zoo.context import shuffle
 
 # Small but allowed sides, for what needs a forward pass.
 SMALL = {name: 32 for name in models.list()} | {"pyramid_pooling": 96}
@@ -47,11 +43,8 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
             layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
-def trainable(model: keras.Model) -> int:
-    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
-
-
-# Networks born in Keras are known by all their weights, those born in PyTorch by the trainable.
+# Networks born in Keras are known by all their weights, those born in PyTorch by the trainable;
+# pyramid_pooling is ours, pinned against slips.
 @pytest.mark.parametrize(
     ("name", "options", "weights", "learned", "macs"),
     [
@@ -62,18 +55,12 @@ def trainable(model: keras.Model) -> int:
         ("transpose_unet", {"size": 224}, 5_702_505, 5_676_281, 920_855_040),
         ("transpose_unet", {"up_width": 1.0}, 6_768_033, 6_740_321, 576_036_864),
         (
-            "transpose_unet",
-            {"width": 0.75, "up_width": 0.75, "size": 192},
-            3_628_099,
-            3_607_687,
-            608_601_600,
+            *("transpose_unet", {"width": 0.75, "up_width": 0.75, "size": 192}),
+            *(3_628_099, 3_607_687, 608_601_600),
         ),
         (
-            "transpose_unet",
-            {"width": 0.5, "up_width": 0.5, "size": 224},
-            1_543_145,
-            1_529_785,
-            307_139_840,
+            *("transpose_unet", {"width": 0.5, "up_width": 0.5, "size": 224}),
+            *(1_543_145, 1_529_785, 307_139_840),
         ),
         ("transpose_unet", {"width": 0.25, "size": 224}, 378_195, 371_639, 67_944_576),
         ("v2_unet", {}, 3_648_561, 3_630_593, 526_357_504),
@@ -90,32 +77,31 @@ def trainable(model: keras.Model) -> int:
         ("residual_bisenet", {}, 145_017, 142_761, 224_278_784),
         ("residual_matting", {}, 833_129, 829_225, 218_661_888),
         ("residual_matting", {"feathering": False}, 832_078, 828_190, 152_601_600),
+        ("pyramid_pooling", {}, 180_833, 171_889, 52_240_896),
     ],
 )
 def test_each_network_has_the_published_numbers(name, options, weights, learned, macs):
     model = models.build(name, **options) if options else published(name)
     cost = models.cost(model)
-    assert trainable(model) == learned
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == learned
     assert cost.params == model.count_params() == weights
     assert cost.macs == pytest.approx(macs, rel=0.01)
 
 
-def test_pyramid_pooling_keeps_its_cost():
-    # Ours, so there is no published number: pinned against slips.
-    model = published("pyramid_pooling")
-    assert (model.count_params(), models.cost(model).macs) == (180_833, 52_240_896)
-
-
 @pytest.mark.parametrize("name", models.list())
-def test_mask_is_a_probability_for_every_pixel(name):
+def test_weights_travel_and_the_mask_is_a_probability_for_every_pixel(name, tmp_path):
     model = small(name)
     mask = run(model, pictures(model))
     side = SMALL[name] // (2 if name == "dense_unet" else 1)
-    assert mask.shape == (1, side, side, 1)
-    assert mask.dtype == np.float32
+    assert mask.shape == (1, side, side, 1) and mask.dtype == np.float32
     assert 0 <= mask.min() <= mask.max() <= 1
     assert [tensor.name for tensor in model.inputs] == ["image"]
     assert model.output_names == ["mask"]
+    config = models.configure(name, size=SMALL[name])
+    path = models.save(model, config, tmp_path / "net.weights.h5")
+    assert models.load_config(path) == config
+    assert (config.size, config.labels) == (SMALL[name], ("mask",))
+    np.testing.assert_array_equal(run(models.load(path), pictures(model)), mask)
 
 
 @pytest.mark.parametrize("name", models.list())
@@ -153,25 +139,11 @@ def test_gradient_reaches_every_weight(name):
         assert weight.name == "bias" or np.abs(gradient.numpy()).max() > 0, weight.path
 
 
-@pytest.mark.parametrize("name", models.list())
-def test_weights_travel_with_name_and_options(name, tmp_path):
-    model = small(name)
-    config = models.configure(name, size=SMALL[name])
-    path = models.save(model, config, tmp_path / "net.weights.h5")
-    again = models.load(path)
-    assert models.load_config(path) == config
-    assert config.size == SMALL[name]
-    assert config.labels == ("mask",)
-    images = pictures(model)
-    np.testing.assert_array_equal(run(again, images), run(model, images))
-
-
 def test_a_config_keeps_the_defaults_of_its_day(tmp_path):
     config = models.configure("add_unet", size=32)
     path = models.save(small("add_unet"), config, tmp_path / "net.weights.h5")
     stored = json.loads((tmp_path / "net.json").read_text())
-    assert stored["network"] == "add_unet"
-    assert stored["options"]["width"] == 0.5
+    assert (stored["network"], stored["options"]["width"]) == ("add_unet", 0.5)
     (tmp_path / "net.json").write_text(json.dumps({**stored, "network": "unet"}))
     with pytest.raises(SeglibError, match=r"net\.json describes no network.*'unet'.*add_unet"):
         models.load(path)
@@ -182,11 +154,12 @@ def test_a_config_keeps_the_defaults_of_its_day(tmp_path):
     [
         ("unet", {}, "mobile_unet, add_unet"),
         ("add_unet", {"alpha": 1}, "'alpha'; it has size, width"),
-        ("mobile_unet", {"alpha": 1}, "'alpha'; it has size, encoder"),
+        ("mobile_unet", {"decoder_chanels": 1}, "do you mean decoder_channels"),
         ("mobile_unet", {"size": 100}, "multiple of 32"),
         ("add_unet", {"size": 100}, "multiple of 32"),
         ("pyramid_pooling", {"size": 128}, "multiple of 96"),
-        ("add_unet", {"size": "160"}, "size is 160"),
+        ("add_unet", {"size": "160"}, "size is '160'; use a whole number"),
+        ("add_unet", {"late_head": "no"}, "True or False"),
         ("v2_unet", {"decoder": "nearest"}, "transpose, bilinear"),
         ("v2_unet", {"dropout": 1}, "below 1"),
         ("transpose_unet", {"up_width": 0}, "above 0"),
@@ -211,8 +184,8 @@ def test_a_linear_layer_may_run_before_the_enlargement(name, late):
     assert models.cost(mended).macs < models.cost(original).macs
 
 
-@pytest.mark.parametrize("name", ["dense_unet", "dilated_unet"])
-def test_missing_activations_make_a_decoder_linear(name):
+@pytest.mark.parametrize(("name", "more"), [("dense_unet", 4), ("dilated_unet", 5)])
+def test_missing_activations_make_a_decoder_linear(name, more):
     original, mended = small(name), small(name, activations=True)
     copy_weights(original, mended)
     images = pictures(original)
@@ -221,15 +194,11 @@ def test_missing_activations_make_a_decoder_linear(name):
         sum(isinstance(layer, keras.layers.ReLU) for layer in net.layers)
         for net in (original, mended)
     ]
-    assert counts[1] - counts[0] == (4 if name == "dense_unet" else 5)
+    assert counts[1] - counts[0] == more
 
 
-def test_the_dense_network_gives_a_full_mask_on_request():
-    model = small("dense_unet", full_size=True)
-    assert model.output_shape == (None, 32, 32, 1)
-
-
-def test_the_matting_network_hands_out_its_coarse_mask_on_request():
+def test_networks_hand_out_more_on_request():
+    assert small("dense_unet", full_size=True).output_shape == (None, 32, 32, 1)
     model = small("residual_matting", seg_output=True)
     found = model(pictures(model))
     assert set(found) == {"mask", "seg"}
@@ -237,7 +206,7 @@ def test_the_matting_network_hands_out_its_coarse_mask_on_request():
 
 
 def test_values_are_scaled_as_the_projects_did():
-    grey = np.full((1, 1, 1, 3), 127.5, np.float32)
+    grey = np.full((1, 32, 32, 3), 127.5, np.float32)
     expected = {
         "unit": [0.5] * 3,
         "symmetric": [0] * 3,
@@ -250,8 +219,8 @@ def test_values_are_scaled_as_the_projects_did():
     }
     assert set(expected) == set(parts.SCALINGS)
     for scaling, values in expected.items():
-        image, scaled = parts.picture(32, 32, scaling)
-        found = run(keras.Model(image, scaled), np.broadcast_to(grey, (1, 32, 32, 3)))
+        image, scaled = parts.scaled_input(32, 32, scaling, 0.9)
+        found = run(keras.Model(image, scaled), grey)
         np.testing.assert_allclose(found[0, 0, 0], values, atol=1e-4)
 
 
@@ -259,14 +228,11 @@ def test_enlargement_conventions_on_four_pixels():
     row = np.array([0.0, 1, 2, 3], np.float32)
     for convention, expected in (
         ("corners", np.linspace(0, 3, 8)),
-        ("tf1", [0, 0.5, 1, 1.5, 2, 2.5, 3, 3]),
+        ("tf1", np.array([0, 0.5, 1, 1.5, 2, 2.5, 3, 3])),
     ):
-        low, high, share = taps(4, 2, convention)
-        np.testing.assert_allclose(row[low] * (1 - share) + row[high] * share, expected, atol=1e-6)
         x = keras.ops.convert_to_tensor(row[:, None] + 10 * row[None])[None, ..., None]
-        found = keras.ops.convert_to_numpy(Resize(2, convention)(x))[0, ..., 0]
-        grid = np.asarray(expected)[:, None] + 10 * np.asarray(expected)[None]
-        np.testing.assert_allclose(found, grid, atol=1e-5)
+        found = keras.ops.convert_to_numpy(parts.Resize(2, convention)(x))[0, ..., 0]
+        np.testing.assert_allclose(found, expected[:, None] + 10 * expected[None], atol=1e-5)
 
 
 def test_pooling_counts_zeros_and_never_picks_them():
@@ -289,111 +255,15 @@ def test_shuffling_deals_the_groups_out_in_turn():
 def test_symmetric_padding_looks_one_pixel_further_up_and_left():
     picture = np.arange(16.0, dtype=np.float32).reshape(1, 4, 4, 1)
     x = keras.Input((4, 4, 1))
-    found = {}
-    for symmetric in (False, True):
-        padded, padding = pad(x, 3, 2, "shift", symmetric)
-        convolution = keras.layers.Conv2D(1, 3, 2, padding=padding, use_bias=False)
-        model = keras.Model(x, convolution(padded))
-        centre = np.zeros((3, 3, 1, 1), np.float32)
-        centre[1, 1] = 1
-        convolution.set_weights([centre])
-        found[symmetric] = run(model, picture)[0, ..., 0]
-    np.testing.assert_array_equal(found[True], picture[0, ::2, ::2, 0])
-    np.testing.assert_array_equal(found[False], picture[0, 1::2, 1::2, 0])
-
-
-def test_cost_of_layers_that_are_shared_grouped_dilated_or_separable():
-    x = keras.Input((8, 8, 6))
-    y = keras.layers.Conv2D(9, 3, padding="same", groups=3, dilation_rate=2, use_bias=False)(x)
-    y = keras.layers.SeparableConv2D(5, 3, padding="same", use_bias=False)(y)
-    shared = keras.layers.Conv2D(5, 1, use_bias=False, name="shared")
-    cost = models.cost(keras.Model(x, shared(shared(y))))
-    assert cost.macs == 64 * (9 * 9 * 2 + (9 * 9 + 9 * 5) + 2 * 25)
-    assert cost.params == 9 * 9 * 2 + (9 * 9 + 9 * 5) + 25
-    assert [layer.name for layer in cost.layers][-2:] == ["shared", "shared/2"]
-    # Six channels take two slices of four, nine take three, five take two; two bytes a value.
-    assert [layer.gpu_bytes for layer in cost.layers] == [64 * 2 * c for c in (8, 12, 8, 8, 8)]
-    assert cost.layers[0].padding == 0.25
-    assert cost.padding == pytest.approx(1 - (6 + 9 + 5 + 5 + 5) / (8 + 12 + 8 + 8 + 8))
-
-
-def test_cost_of_a_part_of_a_network_counts_that_part():
-    model = small("mobile_unet")
-    part = keras.Model(model.input, model.get_layer("block3_expand_relu").output)
-    model(pictures(model))
-    assert 0 < models.cost(part).macs < models.cost(model).macs
-    assert models.cost(part).params == part.count_params()
-
-
-@pytest.mark.parametrize(
-    ("encoder", "width", "application", "theirs", "ours"),
-    [
-        ("mobilenet_v1", 0.25, "MobileNet", "conv_pw_13_relu", "block13_relu"),
-        ("mobilenet_v2", 0.5, "MobileNetV2", "block_16_project_BN", "block16_project_bn"),
-        ("mobilenet_v3_small", 0.75, "MobileNetV3Small", "expanded_conv_10_add", "block10_add"),
-        ("mobilenet_v3_large", 0.75, "MobileNetV3Large", "expanded_conv_14_add", "block14_add"),
-    ],
-)
-def test_encoders_give_the_maps_of_the_network_whose_weights_they_take(
-    encoder, width, application, theirs, ours, tmp_path
-):
-    rng = np.random.default_rng(0)
-    app = getattr(keras.applications, application)(
-        input_shape=(64, 64, 3), alpha=width, include_top=False, weights=None
-    )
-    for layer in app.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # Fresh statistics, 0 and 1, would look the same wherever they came from.
-            ranges = ((0.8, 1.2), (-0.1, 0.1), (-0.1, 0.1), (0.5, 1.0))
-            layer.set_weights([rng.uniform(*limits, layer.gamma.shape) for limits in ranges])
-    path = tmp_path / "app.weights.h5"
-    app.save_weights(path)
-    model = models.build("mobile_unet", size=64, encoder=encoder, width=width, encoder_weights=path)
-    image = pictures(model)
-    # V3 scales its values itself, the older ones are given them scaled.
-    expected = run(
-        keras.Model(app.input, app.get_layer(theirs).output),
-        image if "v3" in encoder else image / 127.5 - 1,
-    )
-    found = run(keras.Model(model.input, model.get_layer(ours).output), image)
-    assert np.ptp(expected) > 0.1
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-    if encoder == "mobilenet_v2":
-        older = models.build("v2_unet", size=64, scaling="symmetric", encoder_weights=path)
-        part = keras.Model(older.input, older.get_layer(ours).output)
-        np.testing.assert_allclose(run(part, image), expected, atol=1e-5)
-        with pytest.raises(SeglibError, match=r"app\.weights\.h5 does not hold.*at width 1"):
-            models.build("v2_unet", size=64, width=1.0, encoder_weights=path)
-        with pytest.raises(SeglibError, match="residual_bisenet has no encoder mobilenet_v2"):
-            models.load_encoder_weights(small("residual_bisenet"), path, "mobilenet_v2", 0.5)
-
-
-def test_encoder_weights_that_do_not_exist_are_said():
-    for source, width, hint in (
-        ("absent.weights.h5", 0.5, "absent.weights.h5 do not exist"),
-        ("imagenet", 0.6, "at width 0.6; use a width of 0.35, 0.5"),
-    ):
-        with pytest.raises(SeglibError, match=hint):
-            models.build("mobile_unet", size=32, width=width, encoder_weights=source)
-    with pytest.raises(SeglibError, match="mobilenet_v1, mobilenet_v2"):
-        models.load_encoder_weights(small("mobile_unet"), "imagenet", "resnet")
-
-
-def test_one_line_says_that_imagenet_weights_cannot_be_had(offline):
-    script = (
-        "from seglib import SeglibError, models\n"
-        "try:\n"
-        "    models.build('mobile_unet', size=32, encoder_weights='imagenet')\n"
-        "except SeglibError as error:\n"
-        "    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=offline, capture_output=True, text=True, timeout=300
-    )
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith("the ImageNet weights of mobilenet_v2 cannot be had"), done.stderr
-    assert "encoder_weights=None" in last
+    centre = np.zeros((3, 3, 1, 1), np.float32)
+    centre[1, 1] = 1
+    same = keras.layers.Conv2D(1, 3, 2, padding="same", use_bias=False)(x)
+    for output, first in ((same, 1), (parts.conv(x, 1, "shift", 3, 2), 0)):
+        model = keras.Model(x, output)
+        model.set_weights([centre])
+        np.testing.assert_array_equal(
+            run(model, picture)[0, ..., 0], picture[0, first::2, first::2, 0]
+        )
 
 
 # One for grouped convolutions, shuffling and padding by a constant, one for gathered rows, one for

@@ -5,19 +5,18 @@
 Chapter: MobileNet-UNet design.
 """
 
-from seglib.models.cost import Cost, LayerCost, cost
-from seglib.models.encoder_weights import load_encoder_weights
-from seglib.models.factory import NetConfig, build, configure, from_config
+import importlib
+import pkgutil
+
+from seglib.models.build import NetConfig, build, configure, from_config, load, load_config, save
 
 # Not in __all__, since `from seglib.models import *` must not hide Python's own `list`.
-from seglib.models.factory import list as list
-from seglib.models.mobile_unet import UNetConfig, mobile_unet
-from seglib.models.previous import add_previous, drop_previous, reads_previous
-from seglib.models.storage import load, load_config, save
+from seglib.models.build import list as list
+from seglib.models.cost import cost
+from seglib.models.encoders import load_encoder_weights
+from seglib.models.unet import UNetConfig, add_previous, drop_previous, mobile_unet, reads_previous
 
 __all__ = [
-    "Cost",
-    "LayerCost",
     "NetConfig",
     "UNetConfig",
     "add_previous",
@@ -33,3 +32,8 @@ __all__ = [
     "reads_previous",
     "save",
 ]
+
+# What else lies in this folder adds its networks and weights to the tables of `build` and
+# `encoders`; nothing here knows it by name.
+for _found in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_found.name}")

@@ -33,7 +33,7 @@ from seglib.data.augment import AugmentConfig
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
 from seglib.models import NetConfig, UNetConfig
-from seglib.models.factory import NETWORKS, OURS
+from seglib.models.build import NETWORKS, OURS
 from seglib.training.config import TrainConfig, recipe
 from seglib.training.devices import PRECISIONS
 from seglib.training.yaml_file import cast, library, parse
@@ -214,7 +214,7 @@ class _Builder:
         if name == OURS:
             hints = typing.get_type_hints(UNetConfig)
         elif name in NETWORKS:
-            signature = inspect.signature(NETWORKS[name].builder)
+            signature = inspect.signature(NETWORKS[name][0])
             hints = {key: p.annotation for key, p in signature.parameters.items()}
         else:
             return self._made(("network", "name"), lambda: models.configure(str(name)))

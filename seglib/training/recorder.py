@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from seglib.data.batches import Batches
-from seglib.models import storage
+from seglib.models.build import weights_bytes
 from seglib.training import checkpoint, schedules
 from seglib.training.config import TrainConfig
 from seglib.training.logs import TensorBoard, score, write_csv
@@ -166,7 +166,7 @@ class Recorder(keras.callbacks.Callback):
             return
         self.best_weights = checkpoint.values(self.network.weights)
         if self.folder is not None:
-            room = storage.room(self.network)
+            room = weights_bytes(self.network)
             with checkpoint.one_writes(self.folder / BEST, self.writes, room) as temporary:
                 self.network.save_weights(temporary, overwrite=True)
 

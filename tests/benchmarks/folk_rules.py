@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from keras import layers
+from study import gpu_bytes
 
 from seglib import export, models
 from seglib.benchmark import compare
@@ -70,7 +71,7 @@ def _measure(
                 "label": label,
                 "params": cost.params,
                 "macs": cost.macs,
-                "gpu_bytes": cost.gpu_bytes,
+                "gpu_bytes": gpu_bytes(cost)["gpu_bytes"],
                 "operations": len(export.ops(paths[-1])),
             }
         )

@@ -89,7 +89,7 @@ def network(kind: str, side: int):
     import keras
 
     from seglib import models, pretrained
-    from seglib.models.feathering import START, feathered
+    from seglib.models.refine import START, feathered
 
     if kind in ("common", "alpha", "hard"):
         model = models.build("residual_matting", size=side, seg_output=True)

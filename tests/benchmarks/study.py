@@ -2,12 +2,13 @@
 
 import csv
 import functools
+import math
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seglib import data
 from seglib.errors import SeglibError
@@ -27,6 +28,16 @@ def real_set(name: str, split: str, kind: str) -> data.Dataset:
     if dataset.name == "synthetic" and name != "synthetic":
         raise SeglibError(f"the photos of {name} are missing; set SEGLIB_DATA to their folder")
     return dataset
+
+
+def gpu_bytes(cost: Any) -> dict[str, float]:
+    """Return what a network's maps take on a GPU, and the fraction of it that is filling.
+
+    A GPU stores channels in slices of four values (PHWC4); float16 takes two bytes each.
+    """
+    shapes = [layer.shape for layer in cost.layers]
+    stored = sum(math.prod(shape[:-1]) * -(-shape[-1] // 4) * 8 for shape in shapes)
+    return {"gpu_bytes": stored, "gpu_padding": round(1 - cost.bytes / 2 / stored, 3)}
 
 
 def plain_errors(main: Callable[[], int]) -> Callable[[], int]:

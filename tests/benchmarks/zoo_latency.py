@@ -22,6 +22,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from study import gpu_bytes
 
 from seglib import export, models
 from seglib.benchmark import compare
@@ -100,8 +101,7 @@ def _row(label: str, folder: Path) -> dict[str, Any]:
         "trainable": sum(math.prod(weight.shape) for weight in model.trainable_weights),
         "macs": cost.macs,
         "bytes": cost.bytes,
-        "gpu_bytes": cost.gpu_bytes,
-        "gpu_padding": round(cost.padding, 3),
+        **gpu_bytes(cost),
         "operations": len(export.ops(path)),
     }
 

@@ -1,4 +1,4 @@
-"""What the older networks share: value scaling, convolutions padded all round, activations.
+"""What the older networks share: value scaling, convolutions padded all round, enlargement.
 
 Chapter: the architecture zoo.
 """
@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 import keras
+import numpy as np
 from keras import KerasTensor, layers, ops
 
 from seglib.errors import SeglibError
@@ -34,23 +35,31 @@ SCALINGS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def picture(size: int, multiple: int, scaling: str) -> tuple[KerasTensor, KerasTensor]:
-    """Return the input "image" of a network and its scaled values.
+def scaled_input(
+    size: int, multiple: int, scaling: str, bn_momentum: float, dropout: float = 0.0, **positive
+) -> tuple[KerasTensor, KerasTensor]:
+    """Return the input "image" of a network and its scaled values; check the usual options.
 
     Args:
         size: side in pixels.
         multiple: what the side must be a multiple of.
         scaling: a key of `SCALINGS`.
-
-    Raises:
-        SeglibError: the size does not fit or the scaling is unknown.
+        bn_momentum: from 0 to below 1.
+        dropout: from 0 to below 1.
+        positive: options that must be above 0.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < multiple or size % multiple:
+    if size < multiple or size % multiple:
         raise SeglibError(
             f"size is {size}; use a multiple of {multiple}, such as {4 * multiple}, for this "
             "network"
         )
     check_choice("scaling", scaling, SCALINGS)
+    for option, value in positive.items():
+        if value <= 0:
+            raise SeglibError(f"{option} is {value}; use a number above 0")
+    for option, value in (("bn_momentum", bn_momentum), ("dropout", dropout)):
+        if not 0 <= value < 1:
+            raise SeglibError(f"{option} is {value}; use a number from 0 to below 1")
     image = keras.Input((size, size, 3), name="image", dtype="float32")
     factor, offset = SCALINGS[scaling]
     return image, layers.Rescaling(factor, offset, name="rescale")(image)
@@ -62,52 +71,39 @@ def check_choice(option: str, value: object, allowed: Collection[str]) -> None:
         raise SeglibError(f"{option} is {value!r}; use one of {', '.join(allowed)}")
 
 
-def check_positive(**numbers: float) -> None:
-    """Raise SeglibError unless every number given is above 0."""
-    for option, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-            raise SeglibError(f"{option} is {value!r}; use a number above 0")
-
-
-def check_share(**numbers: float) -> None:
-    """Raise SeglibError unless every number given is from 0 to below 1."""
-    for option, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-            raise SeglibError(f"{option} is {value!r}; use a number from 0 to below 1")
-
-
 def probability(logits: KerasTensor) -> KerasTensor:
     """The sigmoid named "mask", computed in float32 under any precision policy."""
     return layers.Activation("sigmoid", name="mask", dtype="float32")(logits)
 
 
+def pad(x: KerasTensor, name: str, kernel: int = 3) -> KerasTensor:
+    """Zeros on all four sides, so that a "valid" convolution of stride 2 halves an even side.
+
+    It must pad one row and one column for a 3x3 kernel. "same" pads below and on the right, and so
+    does `keras.applications`. PyTorch's habit, and that of the first Keras ports of MobileNet, pads
+    all round: the convolution then looks one pixel further up and left. Numbers of weights agree,
+    trained weights do not.
+    """
+    return layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
+
+
 def conv(
-    x: KerasTensor,
-    channels: int,
-    name: str,
-    kernel: int = 3,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
-    bias: bool = False,
-    initializer: Any = "glorot_normal",
+    x: KerasTensor, channels: int, name: str, kernel: int = 3, stride: int = 1, **options: Any
 ) -> KerasTensor:
-    """A convolution as PyTorch pads it: the same number of zeros on all four sides."""
+    """A convolution as PyTorch pads it; no bias and Glorot's start, unless options say else."""
     padding = "same"
     if stride > 1 and kernel > 1:
-        x = layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
-        padding = "valid"
-    return layers.Conv2D(
-        channels,
-        kernel,
-        stride,
-        padding=padding,
-        dilation_rate=dilation,
-        groups=groups,
-        use_bias=bias,
-        kernel_initializer=initializer,
-        name=name,
-    )(x)
+        x, padding = pad(x, name, kernel), "valid"
+    options = {"use_bias": False, "kernel_initializer": "glorot_normal", **options}
+    return layers.Conv2D(channels, kernel, stride, padding=padding, name=name, **options)(x)
+
+
+def depthwise(x: KerasTensor, name: str, stride: int, pad_name: str, **options: Any) -> KerasTensor:
+    """A 3x3 depthwise convolution as PyTorch pads it, named "`name`_dw"."""
+    padding = "same"
+    if stride == 2:
+        x, padding = pad(x, pad_name), "valid"
+    return layers.DepthwiseConv2D(3, stride, padding=padding, name=f"{name}_dw", **options)(x)
 
 
 def norm_act(
@@ -145,8 +141,7 @@ def nearest(x: KerasTensor, name: str, dtype: str | None = None) -> KerasTensor:
 
 def average_pool(x: KerasTensor, name: str) -> KerasTensor:
     """Mean of 3x3 at stride 2, zeros around the map counted in."""
-    x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    return layers.AveragePooling2D(3, 2, name=name)(x)
+    return layers.AveragePooling2D(3, 2, name=name)(pad(x, name))
 
 
 @keras.saving.register_keras_serializable(package="seglib")
@@ -161,14 +156,6 @@ class Channels(layers.Layer):
         """Cut the channels out."""
         return x[..., self.start : self.stop]
 
-    def compute_output_shape(self, shape: tuple) -> tuple:
-        """All axes but the last stay."""
-        return (*shape[:-1], self.stop - self.start)
-
-    def get_config(self) -> dict[str, Any]:
-        """What it takes to make the layer again."""
-        return {**super().get_config(), "start": self.start, "stop": self.stop}
-
 
 @keras.saving.register_keras_serializable(package="seglib")
 class LowPadding2D(layers.Layer):
@@ -178,7 +165,47 @@ class LowPadding2D(layers.Layer):
         """Pad with the lowest number that float16 also holds."""
         return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-65504.0)
 
-    def compute_output_shape(self, shape: tuple) -> tuple:
-        """Height and width grow by two."""
-        batch, height, width, channels = shape
-        return batch, height + 2, width + 2, channels
+
+@keras.saving.register_keras_serializable(package="seglib")
+class Resize(layers.Layer):
+    """Enlarge (batch, height, width, channels) bilinearly by a convention that Keras has not.
+
+    Enlarging n pixels to N, output pixel j reads the input at position
+
+    - j * (n - 1) / (N - 1): "corners", PyTorch's `align_corners=True`; first and last pixels meet;
+    - j * n / N: "tf1", TensorFlow 1's default; the image shifts up and left by half a pixel;
+    - (j + 1/2) * n / N - 1/2: half-pixel centres, `UpSampling2D`, today's habit everywhere.
+
+    A network trained by one and run by another puts the mask beside the person.
+    """
+
+    def __init__(self, factor: int, convention: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factor, self.convention = factor, convention
+
+    def call(self, x: KerasTensor) -> KerasTensor:
+        """Mix two neighbours along the rows, then along the columns."""
+        # Two neighbours are gathered rather than a matrix multiplied: the work then grows with
+        # the pixels and not with their number times the side.
+        for axis in (1, 2):
+            low, high, fraction = taps(x.shape[axis], self.factor, self.convention)
+            shape = [1, 1, 1, 1]
+            shape[axis] = len(fraction)
+            f = ops.reshape(ops.cast(fraction, x.dtype), shape)
+            x = ops.take(x, low, axis=axis) * (1 - f) + ops.take(x, high, axis=axis) * f
+        return x
+
+
+def taps(side: int, factor: int, convention: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return, for every output pixel of one axis, its two input pixels and the second's fraction.
+
+    They are int32 (side * factor,) indices, twice, and float32 fractions in 0..1.
+    """
+    pixels = np.arange(side * factor)
+    if convention == "corners":
+        position = pixels * (side - 1) / max(side * factor - 1, 1)
+    else:
+        position = np.minimum(pixels / factor, side - 1)
+    low = np.floor(position).astype("int32")
+    high = np.minimum(low + 1, side - 1).astype("int32")
+    return low, high, (position - low).astype("float32")

@@ -9,16 +9,16 @@ the work).
 Chapter: MobileNet-UNet design.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import KerasTensor, layers
 
-from seglib.errors import SeglibError
+from seglib.errors import SeglibError, check_types
 from seglib.models import blocks
-from seglib.models.encoder_weights import load_encoder_weights
-from seglib.models.encoders import ENCODERS
+from seglib.models.encoders import ENCODERS, load_encoder_weights
 
 DECODERS = ("bilinear", "transpose")
 
@@ -39,10 +39,12 @@ class UNetConfig:
         decoder_channels: channels at 1/16, 1/8, 1/4 and 1/2 of the input's side.
         dropout: rate before the last convolution, 0 to < 1; acts in training only.
         labels: name of each output channel, for example ("person",) or ("person", "hair").
-        bn_momentum: share of the old moving statistics kept at each step. `keras.applications`
+        bn_momentum: fraction of the old moving statistics kept at each step. `keras.applications`
             uses 0.999 for MobileNet V2; trained from scratch, inference then lags far behind.
-        previous: whether the network also reads the mask of the frame before, as a second input;
-            see `seglib.models.previous`.
+        previous: whether the network also reads the mask of the frame before, as a second input.
+            The idea is MediaPipe's (Tkachenka et al., 2019, arXiv 1907.06740): in a video that mask
+            is a good guess at the present one, and a network that sees it can keep an outline
+            steady where the image leaves it open, which a filter behind the network cannot.
     """
 
     size: int = 128
@@ -56,30 +58,21 @@ class UNetConfig:
     previous: bool = False
 
     def __post_init__(self) -> None:
-        # JSON knows lists only; a config read from a file must equal the one written.
-        object.__setattr__(self, "decoder_channels", tuple(self.decoder_channels))
-        object.__setattr__(self, "labels", tuple(self.labels))
-        problem = _problem(self)
-        if problem:
-            raise SeglibError(f"UNetConfig cannot be built: {problem}")
-
-
-def _problem(config: UNetConfig) -> str | None:
-    if config.size < 32 or config.size % 32:
-        return f"size is {config.size}; use a multiple of 32, such as 128 or 160"
-    if config.encoder not in ENCODERS:
-        return f"encoder is {config.encoder!r}; use one of {', '.join(ENCODERS)}"
-    if config.decoder not in DECODERS:
-        return f"decoder is {config.decoder!r}; use one of {', '.join(DECODERS)}"
-    if config.width <= 0:
-        return f"width is {config.width}; use a number above 0, such as 0.5"
-    if len(config.decoder_channels) != 4 or min(config.decoder_channels) < 1:
-        return f"decoder_channels is {config.decoder_channels}; use four positive numbers"
-    if not 0 <= config.dropout < 1:
-        return f"dropout is {config.dropout}; use a number from 0 to below 1"
-    if not config.labels:
-        return "labels is empty; name at least one output channel"
-    return None
+        check_types(self)
+        channels = self.decoder_channels
+        for good, name, hint in (
+            (self.size >= 32 and self.size % 32 == 0, "size", "a multiple of 32, such as 128"),
+            (self.encoder in ENCODERS, "encoder", f"one of {', '.join(ENCODERS)}"),
+            (self.width > 0, "width", "a number above 0, such as 0.5"),
+            (self.decoder in DECODERS, "decoder", f"one of {', '.join(DECODERS)}"),
+            (len(channels) == 4 and min(channels) > 0, "decoder_channels", "four positive numbers"),
+            (0 <= self.dropout < 1, "dropout", "a number from 0 to below 1"),
+            (self.labels, "labels", "a name for at least one output channel"),
+            (0 <= self.bn_momentum < 1, "bn_momentum", "a number from 0 to below 1"),
+        ):
+            if not good:
+                value = getattr(self, name)
+                raise SeglibError(f"UNetConfig's {name} is {value!r}; use {hint}")
 
 
 def mobile_unet(
@@ -98,10 +91,6 @@ def mobile_unet(
         layer, so no caller can feed the wrong range. With `config.previous` there is a second
         input, "previous", of the mask's shape: the mask of the frame before, in 0..1, or zeros
         where there is none. Such a model is called with {"image": ..., "previous": ...}.
-
-    Raises:
-        SeglibError: the encoder's weights cannot be had, or are to go into a network whose first
-            kernel they do not fit.
     """
     if config.previous and encoder_weights is not None:
         raise SeglibError(
@@ -112,14 +101,13 @@ def mobile_unet(
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
     inputs = image
     if config.previous:
-        inputs = {"image": image, "previous": _previous_input(config)}
+        shape = (config.size, config.size, len(config.labels))
+        inputs = {"image": image, "previous": keras.Input(shape, name="previous", dtype="float32")}
         # Not rescaled: an empty mask is zero and so adds nothing, whatever was learnt for it.
         x = layers.Concatenate(name="with_previous")([x, inputs["previous"]])
     *skips, x = ENCODERS[config.encoder](x, config.width, config.bn_momentum)
-    for level, (skip, channels) in enumerate(
-        zip(reversed(skips), config.decoder_channels, strict=True)
-    ):
-        x = _decoder_level(x, skip, channels, f"up{level}", config)
+    for level, channels in enumerate(config.decoder_channels):
+        x = _decoder_level(x, skips.pop(), channels, f"up{level}", config)
     x = layers.Dropout(config.dropout, name="dropout")(x)
     x = layers.Conv2D(len(config.labels), 1, name="logits", dtype="float32")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="to_full_size", dtype="float32")(x)
@@ -128,11 +116,6 @@ def mobile_unet(
     if encoder_weights is not None:
         load_encoder_weights(model, encoder_weights, config.encoder, config.width)
     return model
-
-
-def _previous_input(config: UNetConfig) -> KerasTensor:
-    shape = (config.size, config.size, len(config.labels))
-    return keras.Input(shape, name="previous", dtype="float32")
 
 
 def _decoder_level(
@@ -144,6 +127,47 @@ def _decoder_level(
     else:
         x = layers.Conv2DTranspose(channels, 2, 2, use_bias=False, name=f"{name}_transpose")(x)
         x = blocks.normalise(x, f"{name}_transpose", config.bn_momentum)
-    skip = blocks.conv(skip, max(channels // 2, 1), f"{name}_skip", config.bn_momentum, act=False)
+    skip = blocks.conv(skip, max(channels // 2, 1), f"{name}_skip", config.bn_momentum, act=None)
     x = layers.Concatenate(name=f"{name}_join")([x, skip])
     return blocks.separable(x, channels, name, config.bn_momentum)
+
+
+def reads_previous(model: keras.Model) -> bool:
+    """Tell whether a network has a second input for the mask of the frame before."""
+    return [entry.name for entry in model.inputs] == ["image", "previous"]
+
+
+def add_previous(model: keras.Model, config: UNetConfig) -> tuple[keras.Model, UNetConfig]:
+    """Return a copy of a network, and its config, that reads the mask of the frame before.
+
+    The first kernel's new channels are zero, so the copy gives the same masks as the network until
+    it is trained further, whatever the mask before. `config`, without `previous`, is what the
+    network was built from.
+    """
+    if not isinstance(config, UNetConfig):
+        raise SeglibError(
+            f"{config.network} has no second input; only mobile_unet can read the mask of the "
+            "frame before"
+        )
+    if config.previous:
+        raise SeglibError(f"{model.name} reads the mask of the frame before already; use it as is")
+    kernel, *rest = model.get_weights()
+    new = np.zeros((*kernel.shape[:2], len(config.labels), kernel.shape[3]), kernel.dtype)
+    return _filled(replace(config, previous=True), [np.concatenate([kernel, new], axis=2), *rest])
+
+
+def drop_previous(model: keras.Model, config: UNetConfig) -> tuple[keras.Model, UNetConfig]:
+    """Return the network for single images that this one is without a mask before, and its config.
+
+    Its weights are copies. `config`, with `previous`, is what the network was built from.
+    """
+    if not reads_previous(model):
+        raise SeglibError(f"{model.name} reads no mask of the frame before; use it as is")
+    kernel, *rest = model.get_weights()
+    return _filled(replace(config, previous=False), [kernel[:, :, :3], *rest])
+
+
+def _filled(config: UNetConfig, weights: list[np.ndarray]) -> tuple[keras.Model, UNetConfig]:
+    model = mobile_unet(config)
+    model.set_weights(weights)
+    return model, config

@@ -394,3 +394,194 @@ def test_known_checksums_are_those_of_the_real_files(real_data, name):
 
     for path, digest in catalogue.known_checksums(entry).items():
         assert sha256(raw / path) == digest
+
+
+def ring(left: float, top: float, right: float, bottom: float) -> list[float]:
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+def coco(segmentations: list, **changes: object) -> dict:
+    marks = [
+        {"id": i, "image_id": 1, "category_id": 7, "iscrowd": 0, "segmentation": one}
+        for i, one in enumerate(segmentations)
+    ]
+    table = {
+        "images": [
+            {"id": 1, "file_name": "sub/a.png", "height": 40, "width": 30},
+            {"id": 2, "file_name": "b.png", "height": 40, "width": 30},
+        ],
+        "annotations": [
+            *marks,
+            {"image_id": 1, "category_id": 9, "segmentation": [ring(0, 0, 3, 3)]},
+        ],
+        "categories": [{"id": 7, "name": "person"}, {"id": 9, "name": "teddy bear"}],
+    }  # fmt: skip
+    return {**table, **changes}
+
+
+def runs(mask: np.ndarray) -> list[int]:
+    """COCO's run lengths: down the columns, zeros first."""
+    flat = np.concatenate([[0], mask.T.ravel(), [0]]).astype(int)
+    edges = np.flatnonzero(np.diff(flat))
+    return np.diff([0, *edges, mask.size]).tolist()
+
+
+def packed(mask: np.ndarray) -> dict:
+    from pycocotools import mask as tools
+
+    found = tools.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": list(found["size"]), "counts": found["counts"].decode()}
+
+
+def write(path: Path, content: object, encoding: str = "utf-8") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = content if isinstance(content, str) else json.dumps(content)
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        [[ring(10, 4, 25, 12), ring(10, 12, 25, 20)]],
+        [[ring(10, 4, 25, 12)], [ring(10, 12, 25, 20)]],
+        [{"size": [40, 30], "counts": runs(block())}],
+        [packed(block())],
+    ],
+)
+def test_coco_polygons_and_run_lengths(tmp_path, drawn):
+    photo(tmp_path / "images/sub/a.png")
+    photo(tmp_path / "images/b.png")
+    photo(tmp_path / "images/other/a.png")
+    table = write(tmp_path / "annotations/instances_val2017.json", coco(drawn), "utf-8-sig")
+    for raw in (tmp_path, table):
+        listing = find("coco", raw)
+        assert listing.kinds == ("person",) and "1 photos have no outline" in listing.notes[0]
+        assert [(p.stem, p.split) for p in listing.pairs] == [("a", "val"), ("b", "val")]
+        assert listing.pairs[0].image.parent.name == "sub"
+        marked, bare = (read("coco", pair)[1]["person"] for pair in listing.pairs)
+        np.testing.assert_array_equal(marked, block())
+        assert bare.sum() == 0
+    assert read("coco", find("coco", tmp_path, "teddy_bear").pairs[0])[1]["teddy_bear"].sum() == 9
+    with pytest.raises(SeglibError, match="no label 'cat'; it has person, teddy_bear"):
+        find("coco", tmp_path, "cat")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "match"),
+    [
+        ([], "without an outline"),
+        ([[1, 2, 3, 4]], "without an outline"),
+        ({"size": [40, 30], "counts": [1, 2]}, "do not fill"),
+        ({"size": [30, 40], "counts": runs(block())}, "do not fill"),
+        ({"size": [40, 30], "counts": "~~~"}, "do not fill"),
+    ],
+)
+def test_coco_outlines_that_cannot_be_used(tmp_path, drawn, match):
+    photo(tmp_path / "a.png")
+    write(tmp_path / "a.json", coco([drawn]))
+    with pytest.raises(SeglibError, match=match):
+        read("coco", find("coco", tmp_path).pairs[0])
+
+
+def labelme(form: str, points: list, **more: object) -> dict:
+    shape = {"label": "Person", "points": points, "shape_type": form, **more}
+    other = {"label": "cat", "points": [[0, 0], [3, 0], [3, 3]], "shape_type": "polygon"}
+    return {"version": "5.4", "imagePath": "..\\photos\\a.png", "shapes": [shape, other]}
+
+
+CORNERS = [[10, 4], [24, 4], [24, 19], [10, 19]]
+
+
+@pytest.mark.parametrize(
+    ("form", "points", "more"),
+    [
+        ("polygon", CORNERS, {}),
+        ("rectangle", [CORNERS[2], CORNERS[0]], {}),
+        ("mask", [CORNERS[0], CORNERS[2]],
+         {"mask": base64.b64encode(cv2.imencode(".png", np.ones((16, 15)))[1]).decode()}),
+    ],
+)  # fmt: skip
+def test_labelme_shapes(tmp_path, form, points, more):
+    photo(tmp_path / "photos/a.png")
+    write(tmp_path / "notes/a.json", labelme(form, points, **more))
+    listing = find("labelme", tmp_path)
+    _, masks = read("labelme", listing.pairs[0])
+    np.testing.assert_array_equal(masks["person"], block())
+    circle = write(tmp_path / "notes/a.json", labelme("circle", [[15, 20], [15, 25]]))
+    assert read("labelme", find("labelme", circle.parent.parent).pairs[0])[1]["person"].sum() in (
+        range(75, 100)
+    )
+    write(tmp_path / "notes/b.json", labelme("polygon", CORNERS))
+    for kind in (None, "person"):
+        assert [p.stem for p in find("labelme", tmp_path, kind).pairs] == ["a", "b"]
+
+
+def cvat(*shapes: str, extra: str = "") -> str:
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>'
+        '<image id="0" name="sub/a.png" subset="Test" width="30" height="40">'
+        f'<tag label="person"/><box label="car" xtl="0" ytl="0" xbr="9" ybr="9"/>{"".join(shapes)}'
+        f"</image>{extra}</annotations>"
+    )
+
+
+CVAT = {
+    "polygon": '<polygon label="person" points="10,4;25,4;25,20;10,20"/>',
+    "box": '<box label="person" xtl="10" ytl="4" xbr="25" ybr="20"/>',
+    "turned": '<box label="person" xtl="9.5" ytl="4.5" xbr="25.5" ybr="19.5" rotation="90"/>',
+    "mask": '<mask label="person" rle="0, 240" left="10" top="4" width="15" height="16"/>',
+}
+
+
+@pytest.mark.parametrize("shape", CVAT)
+def test_cvat_shapes(tmp_path, shape):
+    photo(tmp_path / "images/sub/a.png")
+    write(tmp_path / "annotations.xml", cvat(CVAT[shape]), "utf-8-sig")
+    listing = find("cvat", tmp_path)
+    assert listing.pairs[0].split == "test"
+    np.testing.assert_array_equal(read("cvat", listing.pairs[0])[1]["person"], block())
+    write(tmp_path / "annotations.xml", cvat(extra='<track label="person"/>'))
+    with pytest.raises(SeglibError, match="tracks of a video"):
+        find("cvat", tmp_path)
+    ellipse = '<ellipse label="person" cx="15" cy="20" rx="5" ry="10"/>'
+    write(tmp_path / "annotations.xml", cvat(ellipse))
+    area = read("cvat", find("cvat", tmp_path).pairs[0])[1]["person"].sum()
+    assert area == pytest.approx(np.pi * 50, rel=0.05)
+
+
+@pytest.mark.parametrize("form", ["line", "linestrip", "point", "points", "polyline", "cuboid"])
+def test_shapes_without_an_area_are_refused_by_name(tmp_path, form):
+    photo(tmp_path / "img/a.png")
+    two = [[5, 5], [20, 30]]
+    write(tmp_path / "a.json", {**labelme(form, two), "imagePath": "a.png"})
+    write(tmp_path / "a.xml", cvat(f'<{form} label="person" points="5,5;20,30"/>'))
+    one = {"classTitle": "person", "geometryType": form, "points": {"exterior": two}}
+    write(tmp_path / "ann/a.png.json", annotation(one))
+    for layout in ("labelme", "cvat", "supervisely"):
+        with pytest.raises(SeglibError, match=f"a {form} that encloses no area"):
+            read(layout, find(layout, tmp_path).pairs[0])
+
+
+def test_a_supervisely_rectangle_is_filled():
+    corners = {"exterior": [[20, 30], [5, 10]], "interior": []}
+    one = {"classTitle": "person", "geometryType": "rectangle", "points": corners}
+    mask = draw_supervisely(annotation(one))
+    assert mask[10:31, 5:21].all() and mask.sum() == 21 * 16
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=3),
+                    lambda inner: st.lists(inner, max_size=3)
+                    | st.dictionaries(st.sampled_from(["images", "annotations", "categories",
+                      "shapes", "id", "name", "label", "points", "file_name", "segmentation"]),
+                      inner, max_size=4), max_leaves=12))  # fmt: skip
+def test_any_json_is_read_or_refused_in_a_sentence(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("any")
+    photo(folder / "a.png")
+    write(folder / "a.json", content)
+    for layout in ("coco", "labelme"):
+        try:
+            for pair in find(layout, folder).pairs:
+                read(layout, pair)
+        except SeglibError:
+            pass

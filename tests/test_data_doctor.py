@@ -460,3 +460,70 @@ def test_real_copies_under_other_names(real_data, tmp_path):
             shutil.copy(path / place / f"{name}{suffix}", folder / place)
     (folder / "splits.csv").write_text("stem,split\n01231,train\neg1800_01245,val\n")
     assert [f.fault for f in examine(folder).findings if f.severity == "mend"] == ["leak"]
+
+
+def noise(path: Path) -> None:
+    levels = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
+    Image.fromarray(levels).save(path)
+
+
+def test_a_mask_of_noise_or_a_grey_photo_is_no_alpha(folder, tmp_path):
+    noise(mask(folder, 1))
+    grey = images.read_image(photo(folder, 2))[..., 1] // 2 + 60
+    Image.fromarray(grey).save(mask(folder, 2))
+    soft = images.resize(images.read_mask(mask(folder, 3)), (12, 12))
+    images.write_mask(mask(folder, 3), images.resize(soft, (SIZE, SIZE)))
+    report = examine(folder)
+    stems = {one.stems[0] for one in report.of("values")}
+    assert stems == {photo(folder, 1).stem, photo(folder, 2).stem} and report.must_mend
+    assert all("between dark and bright" in one.message for one in report.of("values"))
+    assert {f.stems[0] for f in data.validate(folder) if f.fault == "values"} == stems
+    mended = examine(doctor.fix(report, tmp_path / "mended", progress=False))
+    assert mended.count == COUNT - 2 and not mended.must_mend
+
+
+def test_a_leak_between_any_two_of_three_splits(folder, tmp_path):
+    image, alpha = images.read_image(photo(folder, 1)), images.read_mask(mask(folder, 1))
+    places = {path.stem: "train" for path in sorted((folder / "images").iterdir())}
+    stems = sorted(places)
+    places |= {stems[2]: "val", stems[5]: "val", stems[3]: "test", stems[6]: "test", "seen": "test"}
+    lines = [f"{stem},{split}" for stem, split in places.items() if stem != "seen"]
+    (folder / "splits.csv").write_text("\n".join(["stem,split", *lines]) + "\n")
+    for path in (photo(folder, 2), mask(folder, 2)):
+        with Image.open(path.with_name(f"{stems[3]}.png")) as picture:
+            picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    add(folder, "seen", image, alpha, "test")
+    report = examine(folder)
+    assert report.splits == {"train": COUNT - 4, "val": 2, "test": 3}
+    homes = [re.search(r"in (\w+ and \w+);", one.message)[1] for one in report.of("leak")]
+    assert sorted(homes) == ["test and train", "test and val"]
+    mended = doctor.fix(report, tmp_path / "mended", progress=False)
+    sets = [{*data.open_folder(mended, split).stems} for split in ("train", "val", "test")]
+    assert sum(map(len, sets)) == len(set.union(*sets)) == COUNT - 1
+    assert not examine(mended).findings
+    (folder / "splits.csv").write_text("stem,split\n" + "\n".join(f"{s},trian" for s in places))
+    found = examine(folder).of("split")
+    assert "'trian'; write train, val or test" in found[0].message
+
+
+def test_litter_and_shouted_suffixes_are_no_fault(folder):
+    (folder / "masks/.ipynb_checkpoints").mkdir()
+    for place in ("images", "masks"):
+        for name in ("._a.png", "Thumbs.db", ".DS_Store"):
+            (folder / place / name).write_bytes(b"x")
+    mask(folder, 1).rename(mask(folder, 1).with_suffix(".PNG"))
+    text = (folder / "splits.csv").read_text()
+    (folder / "splits.csv").write_text(text, encoding="utf-8-sig")
+    assert examine(folder).findings == () and data.validate(folder) == []
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".gif"])
+def test_a_mask_in_another_format_is_written_as_png(folder, tmp_path, suffix):
+    truth, path = images.read_mask(mask(folder, 1)), mask(folder, 1)
+    with Image.open(path) as picture:
+        picture.save(path.with_suffix(suffix))
+    path.unlink()
+    report = examine(folder)
+    assert [(f.fault, f.remedy) for f in report.findings] == [("jpeg", "png")]
+    mended = doctor.fix(report, tmp_path / "mended", progress=False)
+    np.testing.assert_allclose(images.read_mask(mask(mended, 1)), truth, atol=1e-6)

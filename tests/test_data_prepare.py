@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import seglib.files
@@ -149,7 +151,7 @@ def test_all_bad_pairs_are_named_at_once_or_left_out_and_noted(tmp_path):
     with pytest.raises(SeglibError, match="5 of 12 pairs cannot be used") as caught:
         prepare(raw, tmp_path / "out")
     for words in (
-        "p000.jpg is damaged",
+        "p000.jpg is",
         "9x9",
         "class numbers",
         "p003.jpg has no mask",
@@ -452,3 +454,194 @@ def test_the_commands(tmp_path, capsys):
     assert "5 left out" in capsys.readouterr().err
     info = json.loads((tmp_path / "z/dataset.json").read_text())
     assert info["count"] == 1 and info["counts"] == {"train": 1}
+
+
+def marks(height: int = 48, width: int = 36) -> np.ndarray:
+    """A block, as bool."""
+    mask = np.zeros((height, width), bool)
+    mask[8:30, 4:20] = True
+    return mask
+
+
+def hold(folder: Path, images_held: np.ndarray, masks: np.ndarray) -> Path:
+    folder.mkdir(exist_ok=True)
+    np.save(folder / "images.npy", images_held)
+    np.save(folder / "masks.npy", masks)
+    return folder
+
+
+REPLACE = """
+import sys, numpy as np
+from pathlib import Path
+from seglib import data
+root = Path(sys.argv[1])
+quiet = {"progress": False, "workers": 1}
+data.prepare("numpy", root / "raw", root / "one", **quiet)
+photos = np.arange(3, dtype=np.uint8)[:, None, None, None].repeat(16, 1).repeat(16, 2).repeat(3, 3)
+np.save(root / "raw/images.npy", photos)
+np.save(root / "raw/masks.npy", np.eye(16, dtype=bool)[None].repeat(3, 0))
+print(len(data.open_folder(data.prepare("numpy", root / "raw", root / "two", **quiet))))
+"""
+
+
+def test_arrays_are_read_anew_by_every_call(tmp_path):
+    # What lies on the disk counts, not what lay there under the same name, and no map is kept.
+    masks = np.zeros((6, 32, 32), bool)
+    masks[:, 4:16, 6:18] = True
+    photos = np.stack([scene(i, 32, 32) for i in range(6)])
+    first = prepare(hold(tmp_path / "raw", photos, masks), tmp_path / "a", "numpy")
+    assert np.mean([mask.mean() for _, mask in first]) == pytest.approx(0.141, abs=0.001)
+    prepare_again = prepare(hold(tmp_path / "raw", photos, ~masks), tmp_path / "b", "numpy")
+    assert np.mean([m.mean() for _, m in prepare_again]) == pytest.approx(0.859, abs=0.001)
+    child = subprocess.run(
+        [sys.executable, "-c", REPLACE, tmp_path], capture_output=True, text=True, timeout=120
+    )
+    assert (child.returncode, child.stdout) == (0, "3\n"), child.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m,
+        lambda m: m.astype(np.uint8),
+        lambda m: m * np.uint8(255),
+        lambda m: m.astype(np.float64),
+        lambda m: (m * 255.0).astype(np.float32),
+        lambda m: m.astype(np.uint16) * 65535,
+        lambda m: np.asfortranarray(m[..., None]),
+        lambda m: m.astype(np.int64),
+    ],
+)
+def test_arrays_of_every_plain_type_become_the_same_masks(tmp_path, change):
+    masks = np.stack([marks(), np.zeros((48, 36), bool), np.roll(marks(), 5)])
+    photos = np.stack([scene(i) for i in range(3)])
+    raw = hold(
+        tmp_path / "raw", photos / 255 if change(masks).dtype == float else photos, change(masks)
+    )
+    dataset = prepare(raw, tmp_path / "out", "numpy")
+    for index, (image, mask) in enumerate(dataset):
+        np.testing.assert_array_equal(mask, masks[index])
+        np.testing.assert_array_equal(image, photos[index])
+
+
+@pytest.mark.parametrize("void", [[0, 1, 255], [0, 2], [0, 1, 2]])
+def test_arrays_whose_meaning_is_open_are_refused(tmp_path, void):
+    masks = np.random.default_rng(0).choice(void, (3, 48, 36)).astype(np.uint8)
+    raw = hold(tmp_path / "raw", np.stack([scene(i) for i in range(3)]), masks)
+    with pytest.raises(SeglibError, match=r"masks.npy holds the values 0, .*class"):
+        prepare(raw, tmp_path / "out", "numpy")
+
+
+def save(array: np.ndarray, path: Path, mode: str = "", **options: object) -> None:
+    picture = Image.fromarray(array)
+    (picture.convert(mode) if mode else picture).save(path, **options)
+
+
+def palette(mask: np.ndarray, path: Path) -> None:
+    picture = Image.fromarray(mask.astype(np.uint8))
+    picture.putpalette([0, 0, 0, 128, 0, 0])
+    picture.save(path)
+
+
+PHOTO = np.random.default_rng(1).integers(0, 256, (48, 36, 3), dtype=np.uint8)
+# How people save one and the same mask.
+FORMS = {
+    "1 bit": lambda m, p: save(m, p),
+    "0 and 1": lambda m, p: save(m.astype(np.uint8), p),
+    "grey": lambda m, p: save(m * np.uint8(255), p),
+    "RGB": lambda m, p: save(m * np.uint8(255), p, "RGB"),
+    "16 bit": lambda m, p: save(m.astype(np.uint16) * 65535, p),
+    "palette": palette,
+    "alpha": lambda m, p: save(np.dstack([PHOTO, m * np.uint8(255)]), p),
+    "white and alpha": lambda m, p: save(np.dstack([m * np.uint8(255)] * 4), p),
+    "gif": lambda m, p: save(m * np.uint8(255), p.with_suffix(".gif")),
+    "bmp": lambda m, p: save(m * np.uint8(255), p.with_suffix(".BMP")),
+    "tiff": lambda m, p: save(m * np.uint8(255), p.with_suffix(".tif")),
+    "shouted": lambda m, p: save(m * np.uint8(255), p.with_suffix(".PNG")),
+    "named": lambda m, p: save(m * np.uint8(255), p.with_name(p.stem + "_mask.png")),
+}
+LITTER = ("masks/.ipynb_checkpoints/x.png", "images/._p000.jpg", "masks/._p001.png", "Thumbs.db",
+          "masks/desktop.ini", "images/.DS_Store", ".git/images/a.jpg", "__MACOSX/images/p000.jpg",
+          "images/notes.txt")  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.sampled_from(sorted(FORMS)), min_size=3, max_size=3),
+    st.lists(st.sampled_from(LITTER), max_size=4, unique=True),
+    st.sampled_from([".jpg", ".JPG", ".png", ".WEBP"]),
+    st.sampled_from(["masks", "Masks", "gt"]),
+    st.sampled_from(["", "\ufeff"]),
+)
+def test_every_form_of_a_folder_gives_what_its_plain_form_gives(
+    tmp_path_factory, forms, litter, suffix, name, mark
+):
+    root = tmp_path_factory.mktemp("forms")
+    (root / "raw/images").mkdir(parents=True)
+    (root / "raw" / name).mkdir()
+    for index, form in enumerate(forms):
+        Image.fromarray(scene(index)).save(root / f"raw/images/p{index:03d}{suffix}")
+        FORMS[form](marks(), root / "raw" / name / f"p{index:03d}.png")
+    for path in litter:
+        place = root / "raw" / path.replace("masks", name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"\0\5\x16\7")
+    lines = ["stem,split", "p000,train", "p001,val", "p002,test"]
+    (root / "raw/splits.csv").write_text(mark + "\r\n".join(lines), encoding="utf-8")
+    dataset = prepare(root / "raw", root / "out")
+    assert dataset.info["counts"] == {"train": 1, "val": 1, "test": 1} and len(dataset) == 3
+    for _, mask in dataset:
+        np.testing.assert_array_equal(mask, marks())
+    assert data.validate(root / "out") == []
+
+
+@pytest.mark.parametrize("form", ["8 bit", "16 bit", "palette"])
+def test_class_numbers_are_read_as_they_are_stored(tmp_path, form):
+    labels = np.zeros((48, 36), np.uint8)
+    labels[8:30, 4:20], labels[:3] = 2, 255
+    raw = tree(tmp_path / "raw", 3)
+    (raw / "masks").rename(raw / "labels")
+    (raw / "label_list.txt").write_text("\ufeff0 null\n1 hair\n2 coat\n", encoding="utf-8")
+    for path in (raw / "labels").iterdir():
+        picture = Image.fromarray(labels.astype(np.uint16) if form == "16 bit" else labels)
+        if form == "palette":
+            picture.putpalette(list(np.random.default_rng(0).integers(0, 256, 768)))
+        picture.save(path)
+    dataset = prepare(raw, tmp_path / "out")
+    assert dataset.info["kinds"] == ["person", "hair"]
+    np.testing.assert_array_equal(dataset[1][1], labels == 2)
+    with pytest.raises(SeglibError, match="class numbers"):
+        (raw / "labels").rename(raw / "masks")
+        prepare(raw, tmp_path / "more")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"image,mask\n\xe9.jpg,x.png\n", b"\x00\xff"])
+def test_text_that_cannot_be_decoded_is_one_sentence(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content)
+    (tmp_path / "img").mkdir()
+    with pytest.raises(SeglibError, match=r"a\.csv"):
+        prepare(tmp_path / "a.csv", tmp_path / "out", "csv")
+    for name, layout in (("a.json", "coco"), ("a.json", "labelme"), ("a.xml", "cvat")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(SeglibError, match=name.replace(".", r"\.")):
+            prepare(tmp_path, tmp_path / "out", layout)
+
+
+def test_a_set_with_a_name_from_anywhere(tmp_path):
+    raw = tree(tmp_path / "Fötos 写真", 3)
+    (raw / "images/p000.jpg").rename(raw / "images/Łódź, 1.jpg")
+    (raw / "masks/p000.png").rename(raw / "masks/Łódź, 1.png")
+    code = (
+        "import sys, warnings\n"
+        "warnings.filterwarnings('error', category=EncodingWarning, module='seglib')\n"
+        "from seglib import data; from seglib.data import doctor\n"
+        "out = data.prepare('folder', sys.argv[1], sys.argv[2], progress=False, workers=1)\n"
+        "found = data.open_folder(out)\n"
+        "assert '\\u0141\\xf3d\\u017a, 1' in found.stems and found.info['name'] == '\\xf6ut'\n"
+        "assert not data.validate(out)\n"
+        "doctor.examine(out, progress=False, workers=1).write_html(sys.argv[2] + '.html')\n"
+        "data.to_csv(out, sys.argv[2] + '.csv')\n"
+    )
+    command = [sys.executable, "-X", "warn_default_encoding"]
+    done = subprocess.run([*command, "-c", code, raw, tmp_path / "öut"], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()

@@ -71,28 +71,39 @@ def read_coco(pair: Pair) -> tuple[np.ndarray, Masks]:
 
 def _coco_mask(drawn: Any, shape: tuple[int, int], name: str) -> np.ndarray:
     """Draw one COCO segmentation: polygons, or run lengths as numbers or packed into a string."""
-    try:
-        from pycocotools import mask as coco
-    except ModuleNotFoundError as error:
-        raise SeglibError(
-            "these outlines take pycocotools; install it with: pip install pycocotools"
-        ) from error
     if isinstance(drawn, dict):
-        if list(drawn.get("size", ())) != list(shape):
-            raise SeglibError(f"{name} has run lengths of another size than its photo")
         counts = drawn["counts"]
-        if isinstance(counts, list):
-            if sum(counts) != shape[0] * shape[1] or min(counts, default=0) < 0:
-                raise SeglibError(f"{name} has run lengths that do not fill its photo")
-            drawn = coco.frPyObjects(drawn, *shape)
-        return coco.decode(drawn).astype(bool)
-    polygons = drawn or ()
-    if not polygons or any(len(ring) < 6 or len(ring) % 2 for ring in polygons):
+        counts = _unpacked(counts) if isinstance(counts, str) else counts
+        fills = min(counts, default=0) >= 0 and sum(counts) == shape[0] * shape[1]
+        if not fills or list(drawn.get("size", shape)) != list(shape):
+            raise SeglibError(f"{name} has run lengths that do not fill it; export it again")
+        return np.repeat(np.arange(len(counts)) % 2 > 0, counts).reshape(shape[::-1]).T
+    if not drawn or any(len(ring) < 6 or len(ring) % 2 for ring in drawn):
         raise SeglibError(
             f"{name} has an annotation without an outline (a box, a line or a point alone); draw a "
             "polygon or leave it out"
         )
-    return coco.decode(coco.merge(coco.frPyObjects(polygons, *shape))).astype(bool)
+    try:
+        from pycocotools import mask as coco
+    except ModuleNotFoundError as error:
+        raise SeglibError(
+            "these polygons take pycocotools; install it with: pip install pycocotools"
+        ) from error
+    return coco.decode(coco.merge(coco.frPyObjects(drawn, *shape))).astype(bool)
+
+
+def _unpacked(text: str) -> list[int]:
+    """Return the run lengths of a COCO string: five bits a letter, differences from the third."""
+    counts, value, shift = [], 0, 0
+    for code in (ord(letter) - 48 for letter in text):
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        value -= (code & 16) << (shift - 4) if code & 16 else 0
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value, shift = 0, 0
+    return counts
 
 
 def find_labelme(raw: Path, kind: str | None = None) -> Listing:

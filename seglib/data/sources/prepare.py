@@ -13,6 +13,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +28,7 @@ from seglib.data.sources import annotations, generic, published
 from seglib.data.sources.catalogue import Source, source
 from seglib.data.sources.fetch import MANIFEST, manifest
 from seglib.data.sources.pairs import Listing, Masks, Pair
+from seglib.data.sources.tables import write_csv
 from seglib.data.splits import PARTS, listed
 from seglib.data.workers import spread
 from seglib.errors import SeglibError
@@ -164,7 +166,11 @@ def find(layout: str, raw: str | Path, kind: str | None = None) -> Listing:
     kinds = (kind,) if kind and listing.kinds == ("mask",) else listing.kinds
     if kind and kind.lower() not in map(str.lower, kinds):
         raise SeglibError(f"{raw} says itself what its masks show: {', '.join(kinds)}")
-    return Listing(kinds, sorted(listing.pairs, key=lambda pair: pair.stem), listing.notes)
+    pairs = [
+        pair if pair.stem.isprintable() else replace(pair, fault=f"rename {pair.stem!r}")
+        for pair in sorted(listing.pairs, key=lambda pair: pair.stem)
+    ]
+    return Listing(kinds, pairs, listing.notes)
 
 
 def read(layout: str, pair: Pair) -> tuple[np.ndarray, Masks]:
@@ -179,8 +185,9 @@ def read(layout: str, pair: Pair) -> tuple[np.ndarray, Masks]:
         raise SeglibError(f"{names} cannot be read ({error}); get the files again") from error
     for kind, mask in masks.items():
         if mask.shape != image.shape[:2]:
+            what = "mask" if kind == "mask" else f"{kind} mask"
             raise SeglibError(
-                f"the {kind} mask of {pair.image.name} is {mask.shape[1]}x{mask.shape[0]} pixels "
+                f"the {what} of {pair.image.name} is {mask.shape[1]}x{mask.shape[0]} pixels "
                 f"but the photo is {image.shape[1]}x{image.shape[0]}; make the mask again"
             )
     return image, {kind: mask.astype(np.float32) for kind, mask in masks.items()}
@@ -348,8 +355,8 @@ def _finish(
     part: Path, name: str, entry: Source, raw: Path, splits: dict[str, str], facts: dict
 ) -> None:
     """Write splits.csv and dataset.json, and remove what work in progress needed."""
-    text = "".join(["stem,split\n", *(f"{stem},{splits[stem]}\n" for stem in sorted(splits))])
-    (part / "splits.csv").write_text(text, encoding="utf-8", newline="\n")
+    rows = [("stem", "split"), *sorted(splits.items())]
+    text = write_csv(part / "splits.csv", rows)
     try:
         made_by = f"seglib {version('seglib')}"
     except PackageNotFoundError:

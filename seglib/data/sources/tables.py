@@ -4,6 +4,7 @@ Chapter: data preparation.
 """
 
 import csv
+import io
 import os
 import shutil
 from pathlib import Path
@@ -65,7 +66,7 @@ def to_numpy(
         masks.flush()
         places = _places(folder)
         rows = [(stem, places.get(stem, "")) for stem in found.stems]
-        _write_csv(part / "stems.csv", [("stem", "split"), *rows])
+        write_csv(part / "stems.csv", [("stem", "split"), *rows])
         os.replace(part, output)
     return output
 
@@ -91,7 +92,7 @@ def to_csv(folder: str | Path, output: str | Path) -> Path:
         paths = (Path(os.path.relpath(files[stem], output.parent)).as_posix() for files in columns)
         rows.append((*paths, places.get(stem, "")))
     with atomic_path(output) as temporary:
-        _write_csv(temporary, rows)
+        write_csv(temporary, rows)
     return output
 
 
@@ -109,9 +110,13 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap:
     return array
 
 
-def _write_csv(path: Path, rows: list[tuple[str, ...]]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
+def write_csv(path: Path, rows: list[tuple[str, ...]]) -> str:
+    """Write rows of text, and return what was written."""
+    with io.StringIO() as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
+        text = file.getvalue()
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return text
 
 
 def _places(folder: Path) -> dict[str, str]:

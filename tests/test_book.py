@@ -86,7 +86,6 @@ def test_api_page_shows_every_public_module() -> None:
     inner = {
         "seglib",
         "seglib.data.duplicates",
-        "seglib.data.plan",
         "seglib.data.splits",
         "seglib.data.workers",
         "seglib.data.sources.pairs",

@@ -1,6 +1,5 @@
 """Data: the folder format, its faults, loading by name."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -40,12 +39,6 @@ def test_a_written_folder_reads_back_the_same(folder):
         np.testing.assert_array_equal(image, photos[index])
         np.testing.assert_array_equal(mask, masks[index] / np.float32(255))
     assert data.validate(folder) == []
-
-
-def test_splits_share_no_photo_and_lose_none(folder):
-    train, val = data.open_folder(folder, "train"), data.open_folder(folder, "val")
-    assert not set(train.stems) & set(val.stems)
-    assert sorted(train.stems + val.stems) == stems(folder)
 
 
 def test_an_existing_folder_is_never_overwritten(folder):
@@ -180,31 +173,11 @@ def test_a_broken_pair_is_not_read(folder, harm):
         data.open_folder(folder).arrays(16)
 
 
-def test_no_folder_no_split_no_kind(folder, tmp_path):
+def test_no_folder_and_no_kind(folder, tmp_path):
     with pytest.raises(SeglibError, match="images/"):
         data.open_folder(tmp_path / "nowhere")
-    with pytest.raises(SeglibError, match="puts no photo into 'test'"):
-        data.open_folder(folder, "test")
-    with pytest.raises(SeglibError, match="use train, val, test or all"):
-        data.open_folder(folder, "training")
     with pytest.raises(SeglibError, match="no 'person' masks; it has hair"):
         data.open_folder(folder, kind="person")
-
-
-def test_class_indices_become_masks(tmp_path):
-    folder = tmp_path / "classes"
-    images.write_image(folder / "images" / "a.png", pictures(1)[0][0])
-    labels = np.zeros((40, 30), np.uint8)
-    labels[:10], labels[10:15] = 2, 1
-    (folder / "labels").mkdir()
-    Image.fromarray(labels).save(folder / "labels" / "a.png")
-    (folder / "label_list.txt").write_text("0 null\n1 hair\n2 coat\n")
-    _, person = data.open_folder(folder, kind="person")[0]
-    _, hair = data.open_folder(folder, kind="hair")[0]
-    np.testing.assert_array_equal(person, labels > 0)
-    np.testing.assert_array_equal(hair, labels == 1)
-    with pytest.raises(SeglibError, match="names no class 'skin'"):
-        data.open_folder(folder, kind="skin")
 
 
 def test_a_named_set_is_found_or_one_sentence_says_how_to_get_it(folder, monkeypatch):
@@ -229,9 +202,3 @@ def test_real_sets_load_with_every_kind(real_data, monkeypatch, name):
         shares = [mask.mean() for _, mask in dataset.subset(12)]
         assert np.mean(shares) < 0.9 and (np.mean(shares) > 0.005) == (name != "negatives")
         assert not set(dataset.stems) & set(data.load(name, "train", kind).stems)
-
-
-def test_a_mended_info_file_gives_name_and_kind(folder):
-    path = folder / "dataset.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "name": "renamed"}))
-    assert data.open_folder(folder).name == "renamed"

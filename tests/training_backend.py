@@ -32,14 +32,14 @@ def one(folder: Path) -> dict:
     """Train in one go, and interrupted within the second epoch."""
     whole = training.fit(net(), batches(), batches(9, train=False), CONFIG).rows
     train = batches()
-    read = train.plan.pictures
+    read = train.sampler.pictures
 
     def pull_the_plug(epoch, index):
         if (folder / "checkpoint.npz").exists() and (epoch, index) == (1, 2):
             raise Unplugged
         return read(epoch, index)
 
-    train.plan.pictures = pull_the_plug
+    train.sampler.pictures = pull_the_plug
     try:
         training.fit(net(), train, batches(9, train=False), CONFIG, folder)
     # TensorFlow turns what happens in its reader into an error of its own.
@@ -81,7 +81,7 @@ def two(folder: Path, index: int, port: int) -> dict:
     with training.all_devices() as shard:
         train = batches(shard=shard)
         # Half as many pictures each: together a step is that of one process.
-        train.plan.batch_size = 8
+        train.sampler.batch_size = 8
         rows = training.fit(net(dropout=0.0), train, None, config, folder).rows
     return {"shard": shard, "rows": rows, "files": sorted(p.name for p in folder.iterdir())}
 

@@ -20,7 +20,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from seglib.data.dataset import array_pair, as_levels, white_of
 from seglib.errors import SeglibError
+from seglib.images import as_image
 
 # New rows go to the end: the rows above then keep their numbers for a given seed.
 ROWS = (
@@ -115,27 +117,29 @@ def augment(
     """Draw one changed view of a photo and its masks.
 
     Args:
-        image: uint8 (height, width, 3) RGB.
-        masks: uint8 (height, width) or (height, width, channels), 0..255; the first channel is the
-            one that a background is swapped by.
+        image: (height, width, 3) RGB, or what else `seglib.images.as_image` takes.
+        masks: (height, width) or (height, width, channels), in any form that `Batches` takes; the
+            first channel is the one that a background is swapped by.
         rng: all chance comes from here; the same state gives the same view.
         size: side of the square result, pixels.
         config: how far photos are changed.
-        backgrounds: photos, uint8 (h, w, 3) each, for `config.background` to choose from.
+        backgrounds: photos of any size, for `config.background` to choose from.
         labels: the masks hold class numbers, which must not be mixed; 0 is the background.
 
     Returns:
-        image uint8 (size, size, 3), masks uint8 (size, size) or (size, size, channels).
+        image uint8 (size, size, 3), masks uint8 (size, size) or (size, size, channels), 0..255.
     """
     if config.background and backgrounds is None:
         raise SeglibError(
             f"config.background is {config.background} but there is no photo to take one from; "
             "hand some in as backgrounds"
         )
+    white = white_of([image], [masks], labels)
+    image, layers = array_pair([image], [masks], 0)
     views, changed = augment_batch(
-        [image], [masks], draw(rng, 1), size, config, backgrounds, labels=labels
+        [image], [as_levels(layers, white)], draw(rng, 1), size, config, backgrounds, labels=labels
     )
-    return views[0], changed[0].reshape(size, size, *masks.shape[2:])
+    return views[0], changed[0].reshape(size, size, *np.shape(masks)[2:])
 
 
 def draw(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
@@ -153,7 +157,7 @@ def augment_batch(
     cuttable: np.ndarray | None = None,
     labels: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Change a whole batch of photos of any sizes, as `augment` changes one.
+    """Change a batch of photos uint8 (h, w, 3) and masks uint8 (h, w[, channels]) of any sizes.
 
     View `i` depends on picture `i` and column `i` of the chances (what `draw` returns) alone,
     unless backgrounds come from the batch's other pictures, whose persons are then filled in.
@@ -165,11 +169,19 @@ def augment_batch(
     masks = [mask[..., None] if mask.ndim == 2 else mask for mask in masks]
     views = np.empty((len(images), size, size, 3), np.uint8)
     changed = np.empty((len(images), size, size, masks[0].shape[2]), np.uint8)
-    shapes = np.array([image.shape[:2] for image in images], float)
-    matrices = affine(chances, shapes, size, config)
-    for row, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        _check(image, mask)
-        views[row], changed[row] = _warp_pair(image, mask, matrices[row], size, labels)
+    matrices = affine(chances, np.array([i.shape[:2] for i in images], float), size, config)
+    for row, (image, mask, matrix) in enumerate(zip(images, masks, matrices, strict=True)):
+        if labels:
+            views[row] = warp(image, matrix, size)
+        else:
+            # The first mask rides as a fourth channel: OpenCV warps four faster than three.
+            joined = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+            joined[..., 3] = mask[..., 0]
+            joined = warp(joined, matrix, size)
+            views[row] = cv2.cvtColor(joined, cv2.COLOR_RGBA2RGB)
+            changed[row, ..., 0] = joined[..., 3]
+        for channel in range(0 if labels else 1, mask.shape[2]):
+            changed[row, ..., channel] = warp(mask[..., channel], matrix, size, labels)
     if config.background:
         known = np.ones(len(images), bool) if cuttable is None else cuttable
         _swap_backgrounds(views, changed, chances, config.background, backgrounds, known)
@@ -177,19 +189,6 @@ def augment_batch(
         _cut_out(views, changed, chances, config.cutout)
     _recolour(views, chances, config)
     return views, changed
-
-
-def _check(image: np.ndarray, mask: np.ndarray) -> None:
-    if image.shape[:2] != mask.shape[:2]:
-        raise SeglibError(
-            f"a photo of {image.shape[1]}x{image.shape[0]} pixels has a mask of "
-            f"{mask.shape[1]}x{mask.shape[0]}; resize the mask to the photo first"
-        )
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or mask.dtype != np.uint8:
-        raise SeglibError(
-            f"a photo is {image.dtype} {image.shape} and its mask {mask.dtype} {mask.shape}; "
-            "use uint8 (height, width, 3) and uint8 masks from 0 to 255"
-        )
 
 
 # Geometry
@@ -230,22 +229,6 @@ def affine(
     return np.concatenate([linear, offset[..., None]], axis=2)
 
 
-def _warp_pair(
-    image: np.ndarray, masks: np.ndarray, matrix: np.ndarray, size: int, labels: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Send a photo and its masks (height, width, channels) through one map."""
-    layers = np.moveaxis(masks, 2, 0)
-    if labels:
-        warped = [warp(layer, matrix, size, True) for layer in layers]
-        return warp(image, matrix, size), np.stack(warped, axis=-1)
-    # The first mask rides as the photo's fourth channel: OpenCV warps four faster than three.
-    joined = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
-    joined[..., 3] = layers[0]
-    joined = warp(joined, matrix, size)
-    warped = [joined[..., 3], *(warp(layer, matrix, size) for layer in layers[1:])]
-    return cv2.cvtColor(joined, cv2.COLOR_RGBA2RGB), np.stack(warped, axis=-1)
-
-
 def warp(array: np.ndarray, matrix: np.ndarray, size: int, labels: bool = False) -> np.ndarray:
     """Apply a map (2, 3) to uint8 (h, w) or (h, w, up to 4); beyond the border it is mirrored.
 
@@ -281,17 +264,17 @@ def _shrunk(array: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _recolour(images: np.ndarray, chances: Mapping[str, np.ndarray], config: AugmentConfig) -> None:
     """Give each photo other light, other colours, blur, noise and compression, in place."""
     tables, matrices = _tone_tables(chances, config), _colour_matrices(chances, config)
+    blurred, noisy, packed = (chances[n] < getattr(config, n) for n in ("blur", "noise", "jpeg"))
     for row, image in enumerate(images):
-        chance = {name: values[row] for name, values in chances.items()}
         view = cv2.transform(cv2.LUT(image, tables[row]), matrices[row])
-        if chance["blur"] < config.blur:
-            view = cv2.GaussianBlur(view, (0, 0), 0.3 + 1.2 * chance["sigma"])
-        if chance["noise"] < config.noise:
-            noise = _noise(view.shape, chance["noise_at"])
-            deviation = 1 + 11 * chance["deviation"]
+        if blurred[row]:
+            view = cv2.GaussianBlur(view, (0, 0), 0.3 + 1.2 * chances["sigma"][row])
+        if noisy[row]:
+            noise = _noise(view.shape, chances["noise_at"][row])
+            deviation = 1 + 11 * chances["deviation"][row]
             view = cv2.addWeighted(view, 1, noise, deviation, 0, dtype=cv2.CV_8U)
-        if chance["jpeg"] < config.jpeg:
-            view = compress(view, round(25 + 65 * chance["quality"]))
+        if packed[row]:
+            view = compress(view, round(25 + 65 * chances["quality"][row]))
         images[row] = view
 
 
@@ -375,7 +358,7 @@ def _swap_backgrounds(
     for row in chosen:
         pick = chances["pick"][row]
         if backgrounds is not None:
-            scenes[row] = np.asarray(backgrounds[int(pick * len(backgrounds))])
+            scenes[row] = as_image(backgrounds[int(pick * len(backgrounds))], "background")
             continue
         # A mask that covers all leaves nothing to lend.
         lenders = [i for i in np.flatnonzero(known) if i != row and masks[i, ..., 0].min() < 128]

@@ -1,40 +1,102 @@
-"""Batches for `keras.Model.fit` on every backend: shuffled, augmented, repeatable, resumable.
+"""Batches for `keras.Model.fit` on every backend: shuffled, augmented, repeatable.
 
-Batch `i` of epoch `e` depends on the seed, `e` and `i` alone: not on how many threads prepare it,
-nor on what was drawn before. A run that is stopped anywhere and started again therefore sees the
-very pictures it would have seen, and several processes share each batch without talking.
+The batches of epoch `e` depend on the seed and `e` alone: not on how many threads prepare them, nor
+on what was drawn before. A run that goes on at the start of an epoch therefore sees the very
+pictures it would have seen, and several processes share each batch without talking.
 
 Chapter: training on Colab.
 """
 
+import copy
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
 from seglib.data.augment import AugmentConfig, augment_batch, draw
-from seglib.data.dataset import Dataset
-from seglib.data.pipelines import Pipeline, squares
-from seglib.data.plan import Plan
+from seglib.data.dataset import Dataset, array_pair, as_levels, white_of
 from seglib.errors import SeglibError
+from seglib.images import resize
+
+
+@dataclass
+class BatchSampler:
+    """Which pictures make up which batch; every process works it out alone, and takes its part.
+
+    Attributes:
+        count: pictures in the set.
+        batch_size: pictures a batch, for each process; capped by its share of the set.
+        seed: start of all chance.
+        shuffle: draw a new order each epoch and drop what does not fill the last step.
+        shard: (index, count) of this process.
+    """
+
+    count: int
+    batch_size: int
+    seed: int = 0
+    shuffle: bool = False
+    shard: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        self.shard = tuple(self.shard)
+        if self.batch_size < 1 or not 0 <= self.shard[0] < self.shard[1] <= self.count:
+            raise SeglibError(
+                f"batch_size is {self.batch_size} and shard {self.shard} for {self.count} pictures;"
+                " use 1 or more, and (index, count) with at least one picture for each process"
+            )
+        self.batch_size = min(self.batch_size, self.count // self.shard[1])
+        self._order = (-1, np.arange(0))
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.count, self.batch_size * self.shard[1])
+        if self.shuffle:
+            return whole
+        # A last step too small to give every process a picture is spread over the others.
+        return min(whole + (rest > 0), self.count // self.shard[1])
+
+    def pictures(self, epoch: int, index: int) -> tuple[np.ndarray, slice]:
+        """Return the pictures of one step, of all processes together, and which are this one's.
+
+        Whole batches follow each other in the epoch's order. Several processes that must show every
+        picture once cut the order into equal parts instead, whose sizes differ by one at most.
+        """
+        mine, processes = self.shard
+        if self.shuffle or processes == 1:
+            edges = np.arange(processes + 1) * self.batch_size
+            edges = np.minimum(edges + index * processes * self.batch_size, self.count)
+        else:
+            parts = np.arange(index * processes, (index + 1) * processes + 1)
+            edges = parts * self.count // (len(self) * processes)
+        known, order = self._order
+        if known != epoch:
+            order = np.arange(self.count)
+            if self.shuffle:
+                np.random.default_rng([self.seed, epoch]).shuffle(order)
+            # Replaced as a whole: another thread sees the old pair or the new one.
+            self._order = (epoch, order)
+        step = order[edges[0] : edges[-1]]
+        return step, slice(edges[mine] - edges[0], edges[mine + 1] - edges[0])
 
 
 class Batches(keras.utils.PyDataset):
     """A data set, in memory or on disk, cut into batches.
 
     Args:
-        images: uint8 (count, height, width, 3) RGB, in memory or memory-mapped;
-            or a `Dataset`, read from disk batch by batch.
-        masks: uint8 (count, height, width) or (count, height, width, channels), 0..255; None with a
-            `Dataset`.
+        images: a `Dataset`, read batch by batch; or (count, height, width, 3) in memory or
+            memory-mapped, or a sequence of pictures, in any form `Dataset.from_arrays` takes.
+        masks: (count, height, width) or (count, height, width, channels), in any form
+            `Dataset.from_arrays` takes; None with a `Dataset`.
         batch_size: pictures a batch; the last one may be smaller when `shuffle` is off.
         size: side of the square pictures handed out, pixels.
         augment: how far to change pictures; None leaves them as they are. Any callable that takes
             `image=` and `mask=` and returns a dictionary of the two, such as an albumentations
-            pipeline, may stand in its place.
+            pipeline, may stand in its place; where it has a method `set_random_seed`, batches
+            repeat.
         seed: start of all chance.
         shuffle: draw a new order each epoch and drop the incomplete last batch.
         known: bool (count, channels); false where a picture has no mask of that channel.
@@ -44,21 +106,18 @@ class Batches(keras.utils.PyDataset):
         shard: (index, count): this is one of `count` processes. In every epoch each picture goes to
             one of them only, all make equally many steps, and the `count` batches of a step are
             together the batch that one process with `count` times the batch size would see.
-        start: (epoch, batch) to begin at.
         backgrounds: photos that `AugmentConfig.background` chooses from; without them, the batch's
             other pictures lend theirs.
-        labels: masks hold class numbers; they are never mixed, and y is int32.
+        labels: masks hold class numbers, 0..255; they are never mixed, and y is int32.
 
     Each batch is (x, y): x float32 (batch, size, size, 3) in 0..255, y float32 (batch, size, size,
-    channels) in 0..1, or -1 where the mask is unknown.
-
-    `self[i]` is batch `i` of the present epoch; beyond the epoch's end the next ones follow.
+    channels) in 0..1, or -1 where the mask is unknown. `self[i]` is batch `i` of the present epoch.
     """
 
     def __init__(
         self,
-        images: np.ndarray | Dataset,
-        masks: np.ndarray | None = None,
+        images: Dataset | Sequence[np.ndarray],
+        masks: Sequence[np.ndarray] | None = None,
         batch_size: int = 32,
         size: int = 128,
         augment: AugmentConfig | Callable[..., dict] | None = None,
@@ -67,116 +126,66 @@ class Batches(keras.utils.PyDataset):
         known: np.ndarray | None = None,
         workers: int = 0,
         shard: tuple[int, int] = (0, 1),
-        start: tuple[int, int] = (0, 0),
         backgrounds: Sequence[np.ndarray] | None = None,
         labels: bool = False,
     ) -> None:
         super().__init__(workers=1)
-        pairs = isinstance(images, Dataset)
         count, others = len(images), 0 if masks is None else len(masks)
-        if not count or (masks is None) != pairs or (not pairs and others != count):
+        if not count or (masks is None) != isinstance(images, Dataset) or others not in (0, count):
             raise SeglibError(
                 f"{count} images and {others} masks make no batches; give as many masks as images, "
                 "and at least one, or a Dataset and no masks"
             )
         if size < 1 or workers < 0:
             raise SeglibError(f"size is {size} and workers {workers}; use 1 or more, 0 or more")
-        self.plan = Plan(count, batch_size, seed, shuffle, shard)
-        self.images = images
-        self.masks = masks[..., None] if masks is not None and masks.ndim == 3 else masks
-        self.known = known
-        self.size = size
-        self.augment = Pipeline(augment) if callable(augment) else augment
-        self.backgrounds = backgrounds
-        self.labels = labels
-        self.threads = workers
+        self.sampler = BatchSampler(count, batch_size, seed, shuffle, shard)
+        self.images, self.masks, self.known = images, masks, known
+        self.size, self.augment = size, augment
+        self.backgrounds, self.labels, self.threads = backgrounds, labels, workers
+        if masks is None:
+            self._white = 255 if labels else 1
+        else:
+            self._white = white_of(images, masks, labels)
+        # Whether Keras is setting up, and whether the epoch's last batch was read.
+        self._setting_up = False
         self._reset_threads()
-        # What Keras has done so far: asked for workers, been seen to end a pass, read the last one.
-        self._asked = self._driven = self._saw_last = False
-        self._go_to(*start)
+        self.set_epoch(0)
 
     def __len__(self) -> int:
-        """Batches an epoch."""
-        return self.plan.steps
+        return len(self.sampler)
 
-    @property
-    def epoch(self) -> int:
-        """The present epoch, from 0; set it to begin another one at its first batch."""
-        return self._first // len(self)
-
-    @epoch.setter
-    def epoch(self, epoch: int) -> None:
-        self._go_to(epoch, 0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Begin epoch `epoch`, whose batches depend on the seed and on its number alone."""
-        self._go_to(epoch, 0)
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        # Keras before 3.11 has none, and Python would count on without end.
+        return (self[index] for index in range(len(self)))
 
     @property
     def shard(self) -> tuple[int, int]:
         """(index, count) of this process among those that share the pictures."""
-        return self.plan.shard
+        return self.sampler.shard
 
     @property
     def identity(self) -> dict[str, Any]:
         """What other batches must share to be the same ones, ready for JSON."""
-        return self.plan.identity
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the present epoch's batches; Keras before 3.11 would never stop."""
-        return (self[index] for index in range(len(self)))
+        content = 0
+        for index in np.linspace(0, self.sampler.count - 1, 8).astype(int):
+            for array in self._pair(index):
+                content = zlib.crc32(np.ascontiguousarray(array), content)
+        shared = {name: getattr(self.sampler, name) for name in ("seed", "batch_size", "shuffle")}
+        return {**shared, "pictures": self.sampler.count, "processes": self.shard[1],
+                "content": content}  # fmt: skip
 
     @property
-    def remaining(self) -> int:
-        """Batches from `self[0]` to the end of its epoch; fewer than `len` after a restore."""
-        return len(self) - self._first % len(self)
+    def epoch(self) -> int:
+        """The present epoch, from 0."""
+        return self._epoch
 
-    def state(self, done: int) -> dict[str, Any]:
-        """Return where a run stands, ready for JSON, to be handed to `restore`.
-
-        Args:
-            done: batches learnt from since `self[0]`. Only the training loop can tell: Keras
-                fetches batches ahead of time.
-        """
-        epoch, batch = divmod(self._first + done, len(self))
-        return {**self.plan.identity, "epoch": epoch, "batch": batch}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken: `self[0]` is now the batch that was due next.
-
-        To end that epoch in Keras, and then go on with whole ones:
-
-            model.fit(batches, steps_per_epoch=batches.remaining, initial_epoch=e, epochs=e + 1)
-            batches.epoch = e + 1
-            model.fit(batches, initial_epoch=e + 1, epochs=all_epochs)
-
-        Raises:
-            SeglibError: the state belongs to other pictures or settings.
-        """
-        mine = self.plan.identity
-        other = [key for key in mine if state.get(key) != mine[key]]
-        if other:
-            raise SeglibError(
-                f"this state belongs to other batches ({', '.join(other)} differ); "
-                "make the batches with the settings of the stopped run"
-            )
-        self._go_to(state["epoch"], state["batch"])
-
-    def _go_to(self, epoch: int, batch: int) -> None:
-        if epoch < 0 or not 0 <= batch < len(self):
-            raise SeglibError(
-                f"there is no batch {batch} in epoch {epoch}; an epoch has {len(self)} batches"
-            )
-        self._begin(epoch * len(self) + batch)
-
-    def _begin(self, first: int) -> None:
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch; a stopped run goes on by `set_epoch(e)` and `fit(initial_epoch=e)`."""
         with self._lock:
             for future in self._ahead.values():
                 future.cancel()
             self._ahead.clear()
-            self._first, self._next, self._saw_last = first, None, False
-
-    # Keras: one pass over the data is one epoch.
+            self._epoch, self._next, self._read_all = epoch, None, False
 
     @property
     def workers(self) -> int:
@@ -186,7 +195,7 @@ class Batches(keras.utils.PyDataset):
         to look at their shapes, and ends that pass before the first real one begins; noting the
         question is how `on_epoch_end` tells the two apart.
         """
-        self._asked = True
+        self._setting_up = True
         return 1
 
     @workers.setter
@@ -194,80 +203,67 @@ class Batches(keras.utils.PyDataset):
         self.threads = count
 
     def on_epoch_end(self) -> None:
-        """Move to the next epoch's order and views.
+        """Move to the next epoch, once the last batch of this one was read.
 
         Keras calls this after each pass. A pass that only set things up does not count, nor does
         one that `steps_per_epoch` ends early: the next then goes on with the same epoch.
         """
-        if self._asked:
-            self._asked, self._saw_last, self._driven = False, False, True
-        elif self._saw_last or not self._driven:
-            self._begin(self._first + len(self))
+        if self._setting_up:
+            self._setting_up = self._read_all = False
+        elif self._read_all:
+            self.set_epoch(self._epoch + 1)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return batch `index` of the present epoch, prepared ahead where `workers` are set."""
-        if index < 0:
-            raise IndexError(f"batch {index}; batches count from 0")
+        index = range(len(self))[index]
         with self._lock:
-            step = self._first + index
-            self._saw_last |= index == len(self) - 1
-            future = self._ahead.pop(step, None)
+            epoch = self._epoch
+            self._read_all |= index == len(self) - 1
+            future = self._ahead.pop(index, None)
             # Ahead only of a reader who goes on in order: a single look costs a single batch.
-            if self.threads and step == self._next:
+            if self.threads and index == self._next:
+                self._pool = self._pool or ThreadPoolExecutor(self.threads)
                 for later in range(index + 1, min(index + 1 + 2 * self.threads, len(self))):
-                    self._fetch(self._first + later)
-            self._next = step + 1
-        return future.result() if future is not None else self._batch(step)
+                    if later not in self._ahead:
+                        self._ahead[later] = self._pool.submit(self._batch, epoch, later)
+            self._next = index + 1
+        return self._batch(epoch, index) if future is None else future.result()
 
-    def _fetch(self, step: int) -> None:
-        if step not in self._ahead:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="batches")
-            self._ahead[step] = self._pool.submit(self._batch, step)
-
-    def _batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        epoch, index = divmod(step, len(self))
-        together, mine = self.plan.pictures(epoch, index)
-        chosen = together[mine]
+    def _batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        together, mine = self.sampler.pictures(epoch, index)
         # Drawn for all processes' pictures: what one of them sees does not hang on how many share.
-        rng = np.random.default_rng([self.plan.seed, epoch, index])
-        images, masks = self._read(chosen)
-        known = None if self.known is None else self.known[chosen]
-        if self.augment is None:
-            views, changed = squares(images, masks, self.size, self.labels)
-        elif isinstance(self.augment, Pipeline):
-            seeds = rng.integers(2**32, size=len(together))[mine]
-            views, changed = self.augment(images, masks, seeds, self.size, self.labels)
-        else:
+        rng = np.random.default_rng([self.sampler.seed, epoch, index])
+        chosen, size = together[mine], self.size
+        images, masks = zip(*map(self._pair, chosen), strict=True)
+        known = None if self.known is None else np.asarray(self.known, bool)[chosen]
+        if isinstance(self.augment, AugmentConfig):
             chances = {name: row[mine] for name, row in draw(rng, len(together)).items()}
-            views, changed = augment_batch(
-                images,
-                masks,
-                chances,
-                self.size,
-                self.augment,
-                self.backgrounds,
-                None if known is None else known[:, 0],
-                self.labels,
+            cuttable = None if known is None else known[:, 0]
+            images, masks = augment_batch(
+                images, masks, chances, size, self.augment, self.backgrounds, cuttable, self.labels
             )
+        elif self.augment is not None:
+            seeds = rng.integers(2**32, size=len(together))[mine]
+            images, masks = _changed(self.augment, images, masks, seeds)
+        if not isinstance(images, np.ndarray):
+            images = np.stack([_square(image, size, False) for image in images])
+            masks = np.stack([_square(mask, size, self.labels) for mask in masks])
+        x = images.astype(np.float32)
         if self.labels:
-            y = changed.astype(np.int32)
+            y = masks.astype(np.int32)
         else:
-            y = np.divide(changed, np.float32(255), dtype=np.float32)
+            y = np.divide(masks, np.float32(255), dtype=np.float32)
         if known is not None:
             y[np.broadcast_to(~known[:, None, None], y.shape)] = -1
-        return views.astype(np.float32), y
+        return x, y
 
-    def _read(self, chosen: np.ndarray) -> tuple[list[np.ndarray], ...]:
-        """Return uint8 (h, w, 3) photos and uint8 (h, w, channels) masks."""
-        if self.masks is not None:
-            return tuple(
-                [np.asarray(rows[i]) for i in chosen] for rows in (self.images, self.masks)
-            )
-        pairs = [self.images[int(i)] for i in chosen]
-        scale = 1 if self.labels else 255
-        masks = [np.rint(mask * scale).astype(np.uint8)[..., None] for _, mask in pairs]
-        return [image for image, _ in pairs], masks
+    def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a uint8 (h, w, 3) photo and its uint8 (h, w, channels) mask."""
+        if self.masks is None:
+            image, mask = self.images[int(index)]
+            mask = mask[..., None]
+        else:
+            image, mask = array_pair(self.images, self.masks, index)
+        return image, as_levels(mask, self._white)
 
     # Threads and locks stay behind when batches are copied or sent to another process.
 
@@ -283,3 +279,44 @@ class Batches(keras.utils.PyDataset):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._reset_threads()
+
+
+def _changed(
+    change: Callable[..., dict], images: Sequence, masks: Sequence, seeds: np.ndarray
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Call somebody else's augmentation on each pair and check what it returns."""
+    if hasattr(change, "set_random_seed"):
+        # Each thread seeds a copy of its own.
+        change = copy.deepcopy(change)
+    pairs = []
+    for image, mask, seed in zip(images, masks, seeds, strict=True):
+        if hasattr(change, "set_random_seed"):
+            change.set_random_seed(int(seed))
+        result = change(image=image, mask=mask[..., 0] if mask.shape[2] == 1 else mask)
+        if not isinstance(result, dict) or not {"image", "mask"} <= result.keys():
+            raise SeglibError(
+                "the augmentation returned no dictionary with image and mask; it must follow "
+                "albumentations: f(image=..., mask=...) -> {'image': ..., 'mask': ...}"
+            )
+        view, changed = np.asarray(result["image"]), np.asarray(result["mask"])
+        sides = (*view.shape[:2], mask.shape[2])
+        right = view.shape == (*sides[:2], 3) and changed.shape in (sides, sides[:2])
+        if not right or view.dtype != np.uint8 or changed.dtype != np.uint8:
+            raise SeglibError(
+                f"the augmentation returned a photo of {view.dtype} {view.shape} and a mask of "
+                f"{changed.dtype} {changed.shape}; both must be changed alike and stay uint8, so "
+                "leave out Normalize and ToTensor: the network scales pixels itself"
+            )
+        pairs.append((view, changed.reshape(sides)))
+    return tuple(zip(*pairs, strict=True))
+
+
+def _square(picture: np.ndarray, size: int, labels: bool) -> np.ndarray:
+    """Stretch to a square; class numbers take the pixel whose centre is nearest."""
+    if picture.shape[:2] == (size, size):
+        return picture
+    if not labels:
+        return resize(picture, (size, size))
+    centres = (np.arange(size) + 0.5) / size
+    rows, columns = ((centres * side).astype(int) for side in picture.shape[:2])
+    return picture[rows[:, None], columns]

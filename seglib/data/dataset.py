@@ -129,10 +129,10 @@ class Dataset:
 
 
 def white_of(images: Sequence, masks: Sequence[np.ndarray], labels: bool = False) -> int:
-    """Return which value of the masks means 1 (1, 255 or 65535), if they and the images are pairs.
+    """Return the value that means 1 in masks (n, h, w[, channels]): 1, 255 or 65535.
 
-    All masks are judged together, as `seglib.images.as_mask` judges one that holds all their
-    values. With `labels` they must be class numbers, whole and from 0 to 255.
+    They are judged together, as `seglib.images.as_mask` judges one mask with all their values.
+    `labels` are left as they are (255) if they are class numbers, whole and from 0 to 255.
     """
     if len(images) != len(masks):
         raise SeglibError(f"{len(images)} images and {len(masks)} masks are not pairs")
@@ -149,25 +149,28 @@ def white_of(images: Sequence, masks: Sequence[np.ndarray], labels: bool = False
     if not labels:
         shares = as_mask(values[None], "set of masks")
         return round(values[-1] / shares[0, -1]) if values[-1] > 0 else 1
-    if not (values[0] >= 0 and values[-1] <= 255 and (values == np.rint(values)).all()):
-        raise SeglibError(
-            f"the labels hold {values[0]:g} to {values[-1]:g}; whole numbers to 255 are expected"
-        )
-    return 1
+    if values[0] < 0 or values[-1] > 255 or (values % 1).any():
+        raise SeglibError(f"labels from {values[0]:g} to {values[-1]:g}; use whole numbers to 255")
+    return 255
 
 
 def array_pair(images: Sequence, masks: Sequence[np.ndarray], index: int) -> Pair:
     """Return image uint8 (h, w, 3) and mask (h, w, channels), of its own type, of a pair."""
     image, mask = as_image(images[index], f"image {index}"), np.asarray(masks[index])
-    side = image.shape[:2]
-    if mask.ndim == 3 and mask.shape[:2] != side == mask.shape[1:]:
+    if mask.ndim == 3 and mask.shape[:2] != image.shape[:2] == mask.shape[1:]:
         mask = np.moveaxis(mask, 0, 2)
-    if mask.ndim not in (2, 3) or mask.shape[:2] != side:
+    if mask.ndim not in (2, 3) or mask.shape[:2] != image.shape[:2]:
         raise SeglibError(
-            f"mask {index} has shape {mask.shape} but its image is {side[1]}x{side[0]} pixels; "
-            "resize the mask to the image first"
+            f"mask {index} is {mask.shape} but its image {image.shape}; resize the mask first"
         )
     return image, mask if mask.ndim == 3 else mask[..., None]
+
+
+def as_levels(mask: np.ndarray, white: int) -> np.ndarray:
+    """Return a mask, or class numbers, as uint8, where 255 stands for `white`."""
+    if white != 255 or mask.dtype != np.uint8:
+        return np.rint(mask * np.float32(255 / white)).astype(np.uint8)
+    return mask
 
 
 def register(name: str, loader: Callable[[str, str | None], Dataset]) -> None:
@@ -270,13 +273,10 @@ def read_pair(image_path: Path, mask_path: Path, pick: Sequence[int] | None = No
 def read_info(folder: Path) -> dict:
     """Return the content of dataset.json, {} where there is none."""
     path = folder / "dataset.json"
-    if not path.exists():
-        return {}
+    text = read_text(path) if path.exists() else "{}"
     try:
-        return dict(json.loads(read_text(path)))
+        return dict(json.loads(text))
     except (ValueError, TypeError) as error:
-        if isinstance(error, SeglibError):
-            raise
         raise SeglibError(f"{path} is not valid JSON ({error}); mend or delete it") from error
 
 
@@ -300,29 +300,24 @@ def image_files(folder: Path) -> dict[str, Path]:
             f"{folder} is no prepared data set: it has no images/ folder; "
             "put photos into images/ and their masks, of the same stem, into masks/"
         )
-    return _by_stem(folder / "images", IMAGE_SUFFIXES, "photos")
+    return _by_stem(folder / "images", IMAGE_SUFFIXES)
 
 
 def mask_files(folder: Path, kind: str, suffixes: Sequence[str] = (".png",)) -> dict[str, Path]:
     """Return stem -> mask of this kind."""
     named = folder / "masks" / kind
     if is_labelled(folder, kind):
-        return _by_stem(folder / "labels", suffixes, "masks")
-    return _by_stem(named if named.is_dir() else folder / "masks", suffixes, "masks")
+        return _by_stem(folder / "labels", suffixes)
+    return _by_stem(named if named.is_dir() else folder / "masks", suffixes)
 
 
-def _by_stem(folder: Path, suffixes: Sequence[str], what: str) -> dict[str, Path]:
+def _by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     files = list_files(folder, suffixes)
-    if not files:
-        raise SeglibError(
-            f"{folder} holds no {what} ({', '.join(suffixes)}); add one for each stem"
-        )
-    found: dict[str, Path] = {}
-    for path in files:
-        if found.setdefault(path.stem, path) != path:
-            raise SeglibError(
-                f"{folder} holds both {found[path.stem].name} and {path.name}; keep one of them"
-            )
+    found = {path.stem: path for path in files}
+    if not found:
+        raise SeglibError(f"{folder} holds no {', '.join(suffixes)} files; add one for each stem")
+    if twice := [path.name for path in files if found[path.stem] != path]:
+        raise SeglibError(f"{folder} has {twice[0]} in two formats; keep one file for each stem")
     return found
 
 
@@ -380,7 +375,7 @@ def _stems_of(folder: Path, name: str, split: str, images: dict[str, Path]) -> t
         raise SeglibError(f"{path} has the split {unknown.pop()!r}; use {', '.join(PARTS)} only")
     places = splits.three_way(name, rows)
     if len({*places}) > len(dict(places)):
-        raise SeglibError(f"{path} puts a photo into two splits; `seglib data validate` names it")
+        raise SeglibError(f"{path} puts a photo into two splits; `seglib data doctor` names it")
     stems = tuple(stem for stem, part in places if part == split)
     missing = [stem for stem in stems if stem not in images]
     if missing:

@@ -169,12 +169,11 @@ class FilmBatches(Batches):
         super().__init__(*arguments, **options)
         self.previous = previous
 
-    def _batch(self, step: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        images, y = super()._batch(step)
-        epoch, index = divmod(step, len(self))
-        together, mine = self.plan.pictures(epoch, index)
+    def _batch(self, epoch: int, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        images, y = super()._batch(epoch, index)
+        together, mine = self.sampler.pictures(epoch, index)
         # Drawn for all processes' pictures, and apart from what `Batches` draws for the step.
-        rng = np.random.default_rng([self.plan.seed, epoch, index, 1])
+        rng = np.random.default_rng([self.sampler.seed, epoch, index, 1])
         kinds = rng.choice(KINDS, len(together), p=astuple(self.previous))[mine]
         seeds = rng.integers(2**32, size=len(together))[mine]
         known = np.maximum(y, 0)

@@ -64,16 +64,16 @@ def fit(
     ):
         trained, metrics = compiled(model, train, config)
         recorder = Recorder(folder, config, train, model, metrics, asked)
-        epoch, batch = recorder.resume(trained)
+        epoch = recorder.resume(trained)
         if not recorder.finished:
-            _run(trained, train, val, config, recorder, (epoch, batch), watch)
+            _run(trained, train, val, config, recorder, epoch, watch)
         elif watch is not None:
             steps = config.epochs * len(train)
             watch(Progress(recorder.rows, steps, steps, 0.0))
         recorder.restore_best()
         if config.bn_batches:
             # The same pictures after a training and after reading a finished run back.
-            train.epoch = config.epochs
+            train.set_epoch(config.epochs)
             reestimate_batchnorm(model, train, config.bn_batches)
     history = History(recorder.rows)
     best = ", ".join(f"{name} {value:.4g}" for name, value in history.best.items())
@@ -87,32 +87,22 @@ def _run(
     val: Batches | None,
     config: TrainConfig,
     recorder: Recorder,
-    start: tuple[int, int],
+    epoch: int,
     watch: Watch | None,
 ) -> None:
-    epoch, batch = start
-    done, steps = epoch * len(train) + batch, config.epochs * len(train)
-    reporter = Reporter(recorder.rows, done, steps, watch)
-    # First the rest of an epoch that was stopped, then whole ones.
-    ends = [epoch + 1, config.epochs] if batch else [config.epochs]
+    steps = len(train)
+    reporter = Reporter(recorder.rows, epoch * steps, config.epochs * steps, watch)
     try:
-        for end in ends:
-            if recorder.finished:
-                break
-            model.fit(
-                train,
-                validation_data=val,
-                epochs=end,
-                initial_epoch=epoch,
-                steps_per_epoch=train.remaining if batch else None,
-                callbacks=[recorder, reporter],
-                shuffle=False,
-                verbose=0,
-            )
-            recorder.put_back(model)
-            epoch, batch = end, 0
-            if not recorder.finished:
-                train.epoch = end
+        model.fit(
+            train,
+            validation_data=val,
+            epochs=config.epochs,
+            initial_epoch=epoch,
+            callbacks=[recorder, reporter],
+            shuffle=False,
+            verbose=0,
+        )
+        recorder.put_back(model)
     finally:
         reporter.close()
         if recorder.board is not None:

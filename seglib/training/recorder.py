@@ -4,7 +4,6 @@ Chapter: training on Colab.
 """
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 
 from seglib.data.batches import Batches
+from seglib.errors import SeglibError
 from seglib.models.build import weights_bytes
 from seglib.training import checkpoint, schedules
 from seglib.training.config import TrainConfig
@@ -45,33 +45,34 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         # Several processes train together; one of them writes.
         self.folder = folder
-        self.writes = folder is not None and train.plan.shard[0] == 0
+        self.writes = folder is not None and train.shard[0] == 0
         self.config, self.train, self.network, self.asked = config, train, network, asked
         self.metrics = metrics
         self.rows: list[dict[str, float]] = []
         self.best_weights: list[np.ndarray] | None = None
         self.board = TensorBoard(folder) if config.tensorboard else None
         self.raw: list[np.ndarray] | None = None
-        self._sums: list[np.ndarray] = []
         self._first = 0
-        self._saved = time.monotonic()
 
-    def resume(self, model: keras.Model) -> tuple[int, int]:
-        """Load the checkpoint, if there is one; return the epoch and the batch that are due."""
+    def resume(self, model: keras.Model) -> int:
+        """Load the checkpoint, if there is one; return the epoch that is due."""
         sums = self._sums_of(model)
         found = self.folder and checkpoint.read(
             self.folder, checkpoint.numbers(model), sums, self.config
         )
         if not found:
-            self.train.epoch = 0
-            return 0, 0
+            self.train.set_epoch(0)
+            return 0
         self.rows[:] = found["rows"]
-        self._sums = checkpoint.values(sums)
-        if found["position"] is None:
-            self.train.epoch = len(self.rows)
-            return len(self.rows), 0
-        self.train.restore(found["position"])
-        return found["position"]["epoch"], found["position"]["batch"]
+        mine, stored = self.train.identity, found["position"] or {}
+        other = [name for name in mine if stored.get(name, mine[name]) != mine[name]]
+        if other:
+            raise SeglibError(
+                f"{self.folder} holds a run on other batches ({', '.join(other)} differ); make the "
+                "batches with the settings of the stopped run, or choose a new folder"
+            )
+        self.train.set_epoch(len(self.rows))
+        return len(self.rows)
 
     @property
     def finished(self) -> bool:
@@ -84,11 +85,8 @@ class Recorder(keras.callbacks.Callback):
         return len(self.rows) - 1 - best >= self.config.patience
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Go on with the sums of an epoch that was stopped; Keras has set them to zero."""
-        for variable, value in zip(self._sums_of(self.model), self._sums, strict=False):
-            variable.assign(value)
-        self._sums = []
-        self._first = (epoch + 1) * len(self.train) - self.train.remaining
+        """Note the number of the epoch's first step."""
+        self._first = epoch * len(self.train)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Draw dropout on PyTorch from the step's number.
@@ -102,16 +100,9 @@ class Recorder(keras.callbacks.Callback):
             torch.manual_seed(self.config.seed * 2**32 + self._first + batch)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Save within the epoch where it is time, or where the process is asked to end."""
-        done = batch + 1
-        # The last batch's checkpoint is the epoch's, which follows after validation.
-        last = done == self.train.remaining
-        steps = self.config.save_steps and done % self.config.save_steps == 0
-        minutes = self.config.save_minutes
-        due = steps or (minutes and time.monotonic() - self._saved >= 60 * minutes)
-        if not last and self.writes and (due or self.asked.is_set()):
-            self._save(self._sums_of(self.model), self.train.state(done))
-        if self.asked.is_set() and not last:
+        """End where the process is asked to; the run goes on at the start of this epoch."""
+        # After the last batch the epoch is saved first.
+        if self.asked.is_set() and batch + 1 < len(self.train):
             raise SystemExit(143)
 
     def on_test_begin(self, logs: dict | None = None) -> None:
@@ -138,7 +129,7 @@ class Recorder(keras.callbacks.Callback):
         if self.writes:
             write_csv(self.folder, self.rows)
             # Last, since its presence says that the epoch is whole.
-            self._save([], {**self.train.plan.identity, "epoch": len(self.rows), "batch": 0})
+            self._save([], self.train.identity)
         if self.finished:
             model.stop_training = True
         if self.asked.is_set() and not self.finished:
@@ -174,7 +165,6 @@ class Recorder(keras.callbacks.Callback):
         checkpoint.write(
             self.folder, checkpoint.numbers(self.model), sums, self.config, self.rows, position
         )
-        self._saved = time.monotonic()
 
     def _sums_of(self, model: keras.Model) -> list[keras.Variable]:
         loss = [metric for metric in model.metrics if metric.name == "loss"]

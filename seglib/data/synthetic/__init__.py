@@ -20,7 +20,7 @@ from functools import lru_cache, partial
 import cv2
 import numpy as np
 
-from seglib.data.dataset import Dataset, register
+from seglib.data.dataset import Dataset
 from seglib.data.synthetic.body import draw_body, draw_hand, draw_hat
 from seglib.data.synthetic.config import (
     BACKGROUND,
@@ -107,9 +107,6 @@ def load(split: str = "train", kind: str | None = None) -> Dataset:
     if split not in _SPLITS:
         raise SeglibError(f"no split is called {split!r}; use one of {', '.join(_SPLITS)}")
     return replace(_drawn(split).dataset(kind or "person"), split=split)
-
-
-register("synthetic", load)
 
 
 # Sixty megabytes at the most, for seconds of drawing that each kind would cost again.

@@ -25,7 +25,7 @@ from seglib.metadata import read_metadata, write_metadata
 
 PORTRAIT = Path(seglib.__file__).parent / "pretrained" / "portrait_open.tflite"
 HAIR = PORTRAIT.with_name("hair_open.tflite")
-needs_compiler = pytest.mark.skipif(bool(cpp.lacking()), reason=cpp.lacking() or "-")
+needs_compiler = pytest.mark.skipif(bool(cpp.missing_tools()), reason=cpp.missing_tools() or "-")
 # Leaks are looked for in our code; LiteRT keeps some of its own until the process ends.
 SANITIZERS = {"LSAN_OPTIONS": "suppressions={}", "ASAN_OPTIONS": "detect_leaks=1"}
 
@@ -204,7 +204,7 @@ def test_the_program_gives_the_pipelines_frame(sanitized, photo, mask, tmp_path,
     }[effect]
     settings = {"hysteresis": None, "holes": 0, "effect": effect, "color": (90, 20, 160)}
     pipeline = postprocess.Pipeline(postprocess.PostprocessConfig(**settings))
-    expected = pipeline.exact(photo, mask, scene if effect == "replace" else None)
+    expected = pipeline(photo, mask, scene if effect == "replace" else None)
     picture = write_ppm(tmp_path / "in.ppm", photo)
     done = run(sanitized, "--mask", write_pfm(tmp_path / "m.pfm", mask), "--image", picture,
                "--output", tmp_path / "out.ppm", *words, folder=tmp_path)  # fmt: skip
@@ -488,7 +488,7 @@ def test_kotlin_and_swift_can_be_read_by_their_grammars(path) -> None:
 def test_without_a_compiler_it_says_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     if sys.platform.startswith("linux"):
-        assert "CMake" in cpp.lacking()
+        assert "CMake" in cpp.missing_tools()
     with pytest.raises(seglib.SeglibError, match="cannot compile"):
         cpp.build(tmp_path / "b")
     with pytest.raises(seglib.SeglibError, match=r"cpp\.build"):

@@ -10,7 +10,7 @@ from mask_shapes import disc, random_mask
 from seglib import SeglibError, data, metrics
 from seglib import postprocess as pp
 from seglib.images import resize
-from seglib.postprocess import bands, foreground
+from seglib.postprocess import edges, masks
 
 
 def random_image(height: int, width: int, seed: int) -> np.ndarray:
@@ -28,8 +28,8 @@ def two_colours(size: int) -> tuple[np.ndarray, np.ndarray]:
 @settings(max_examples=30)
 def test_with_a_large_eps_the_guided_filter_is_a_box_blur_of_a_box_blur(h, w, radius, seed):
     mask = random_mask(h, w, seed)
-    filtered = pp.guided_filter(mask, random_image(h, w, seed), radius, eps=1e6)
-    twice = pp.box_blur(pp.box_blur(mask, radius), radius)
+    filtered = pp.guided_upsample(mask, random_image(h, w, seed), radius, eps=1e6)
+    twice = masks.box_blur(masks.box_blur(mask, radius), radius)
     assert np.allclose(filtered, twice, atol=1e-4)
 
 
@@ -58,7 +58,7 @@ def solved(mask: np.ndarray, guide: np.ndarray, radius: int, eps: float) -> np.n
 def test_the_guided_filter_is_its_definition(eps):
     mask, guide = random_mask(13, 17, 5), random_image(13, 17, 6)
     assert np.allclose(
-        pp.guided_filter(mask, guide, 2, eps), solved(mask, guide, 2, eps), atol=1e-3
+        pp.guided_upsample(mask, guide, 2, eps), solved(mask, guide, 2, eps), atol=1e-3
     )
 
 
@@ -91,40 +91,15 @@ def test_the_outline_snaps_to_the_photos_edge(grow):
     assert metrics.boundary_iou(grow(small, image), truth, width=0.004) > linear + 0.1
 
 
-def test_the_reduced_filter_is_close_to_the_whole_one():
-    photo = seglib.sample_photo()
-    mask = pp.blur((disc(512, 160) > 0.5).astype(np.float32), 6)
-    whole = pp.guided_filter(mask, photo, 16, 1e-3)
-    assert np.abs(pp.guided_filter(mask, photo, 16, 1e-3, reduce=4) - whole).mean() < 0.01
-
-
-def test_bands_leave_no_seams_in_enlarged_masks(monkeypatch):
-    photo = seglib.sample_photo()[:211, :307]
-    small = random_mask(32, 24, 1)
-    alpha = resize(small, (211, 307))
-    steps = [
-        lambda: pp.guided_upsample(small, photo, 3),
-        lambda: pp.joint_bilateral_upsample(small, photo),
-        lambda: pp.estimate_foreground(photo, alpha, reduce=4).astype(np.float32) / 255,
-    ]
-    whole = [step() for step in steps]
-    monkeypatch.setattr(bands, "BAND_PIXELS", 307 * 9)
-    monkeypatch.setattr(bands, "WHOLE_PIXELS", 0)
-    for one, step in zip(whole, steps, strict=True):
-        assert np.abs(one - step()).max() <= 1.01 / 255
-
-
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 40), st.integers(0, 40))
 @settings(max_examples=40)
-def test_the_grower_and_single_places_equal_resize(h, w, more_rows, more_columns):
-    small = np.random.default_rng(h * w).random((h, w, 3), np.float32)
+def test_enlarging_one_axis_after_the_other_equals_resize(h, w, more_rows, more_columns):
+    small = np.random.default_rng(h * w).random((h, w), np.float32)
     size = (h + more_rows, w + more_columns)
-    whole = resize(small, size)
-    grower = bands.Grower(small, size)
-    parts = [grower.rows(rows) for rows in bands.bands(*size, pixels=3 * size[1])]
-    assert np.allclose(np.concatenate(parts), whole, atol=1e-5)
-    y, x = (grid.ravel() for grid in np.mgrid[: size[0], : size[1]])
-    assert np.allclose(foreground.at_places(small, size, y, x), whole.reshape(-1, 3), atol=1e-4)
+    (tall,) = edges.taller([small], size[0])
+    cuts = [slice(0, 1), slice(1, None)][: size[0]]
+    whole = np.concatenate([edges.wider(tall[rows], size[1]) for rows in cuts])
+    assert np.allclose(whole, resize(small, size), atol=1e-5)
 
 
 def test_the_old_background_no_longer_shines_through():
@@ -153,11 +128,9 @@ def test_the_foreground_is_the_photo_where_the_mask_is_one(reduce):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda i, m: pp.guided_filter(m, i, radius=-1),
-        lambda i, m: pp.guided_filter(m, i, eps=0),
-        lambda i, m: pp.guided_filter(m, i, eps=float("nan")),
-        lambda i, m: pp.guided_filter(m, i, reduce=0),
-        lambda i, m: pp.guided_filter(m[:3], i),
+        lambda i, m: pp.guided_upsample(m, i, radius=-1),
+        lambda i, m: pp.guided_upsample(m, i, eps=0),
+        lambda i, m: pp.guided_upsample(m, i, eps=float("nan")),
         lambda i, m: pp.guided_upsample(m, i, radius=1.5),
         lambda i, m: pp.guided_upsample(m, i[..., :2]),
         lambda i, m: pp.joint_bilateral_upsample(m, i, sigma=0),

@@ -169,7 +169,7 @@ def test_arguments_which_do_not_fit(tmp_path):
     free = keras.Input((None, None, 3))
     with pytest.raises(SeglibError, match="fixed sizes"):
         to_tflite(keras.Model(free, keras.layers.Conv2D(1, 1)(free)), good)
-    with pytest.raises(SeglibError, match=r"shape \(1, 64, 64, 3\)"):
+    with pytest.raises(SeglibError, match=r"reads .*\(1, 64, 64, 3\)"):
         run_images(tflite("float32"), np.zeros((1, 32, 32, 3), np.uint8))
 
 

@@ -13,6 +13,7 @@ import browser_site
 import seglib
 from browser_site import assemble, decode, look
 from seglib.images import resize, write_image
+from seglib.postprocess.colour import to_linear
 from seglib.pretrained import path as model_path
 from seglib.runtime import Segmenter
 
@@ -161,7 +162,7 @@ def test_what_the_page_shows_is_what_python_makes(demo, site) -> None:
         assert np.abs(image.astype(int) - seglib.sample_photo()).mean() < 1
         scene = np.full((8, 8, 3), (0x2F, 0x6F, 0x8F), np.uint8) if effect == "replace" else None
         mask = Segmenter(model_path(model)).raw(image)
-        wanted = seglib.postprocess.Pipeline(config).exact(image, mask, scene)
+        wanted = seglib.postprocess.Pipeline(config)(image, mask, scene)
         difference = np.abs(decode(look(demo, "shown", "result")).astype(int) - wanted)
         # The mask may differ by 1e-3, and the curve is up to four times as steep as its range.
         assert difference.max() <= 3
@@ -336,7 +337,7 @@ def _contrast(page: Any, selector: str) -> float:
     )
     light = []
     for colour in colours:
-        linear = seglib.postprocess.to_linear(np.array(colour[:3], np.uint8))
+        linear = to_linear(np.array(colour[:3], np.uint8))
         light.append(float(linear @ np.array([0.2126, 0.7152, 0.0722])) + 0.05)
     return max(light) / min(light)
 

@@ -13,7 +13,7 @@ import seglib
 from browser_site import call
 from seglib import postprocess
 from seglib.images import resize
-from seglib.postprocess import PostprocessConfig, edges, reference
+from seglib.postprocess import PostprocessConfig
 
 pytest.importorskip("playwright")
 if browser_site.chromium() is None:
@@ -108,7 +108,7 @@ def test_where_nothing_is_sure_nothing_is_left(site, page) -> None:
 def test_a_mask_is_enlarged_along_the_same_edges(site, page, size) -> None:
     image, mask = photo(size), person()
     given = call(page, "edges.js", "guidedUpsample", site.array(mask), site.array(image), 6, 1e-3)
-    assert np.abs(given - edges.guided_upsample(mask, image, 6, 1e-3)).max() <= LEVEL
+    assert np.abs(given - postprocess.guided_upsample(mask, image, 6, 1e-3)).max() <= LEVEL
 
 
 def configurations(site: browser_site.Site) -> dict[str, PostprocessConfig]:
@@ -151,7 +151,7 @@ def test_a_frame_is_composed_alike(site, page, size) -> None:
         assert np.abs(alpha - pipeline.alpha(image, mask)).max() <= LEVEL, name
         # From one alpha, so that a difference in it is not blamed on the frame.
         wanted = scene if config.effect == "replace" else None
-        exact = reference.compose(config, image, alpha.copy(), wanted)
+        exact = pipeline.compose(image, alpha, wanted)
         reduce = site.info["foreground_reduce"]
         given = call(
             page, "pipeline.js", "frame", here[0], site.array(alpha), settings, here[2], reduce

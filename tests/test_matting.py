@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from seglib import SeglibError, data
 from seglib.export import to_tflite
 from seglib.losses import bce_loss
-from seglib.matting import matting_errors, unknown_band
-from seglib.matting.losses import alpha_loss, matting_losses
-from seglib.matting.pictures import (
+from seglib.matting import (
     AlphaBatches,
     Pictures,
+    alpha_loss,
     before,
     clear_windows,
+    matting_errors,
+    matting_losses,
+    unknown_band,
     with_alpha,
     with_masks,
 )

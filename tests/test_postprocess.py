@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mask_shapes import disc, random_mask
 from seglib import SeglibError
 from seglib import postprocess as pp
+from seglib.postprocess import masks
 
 
 def test_threshold_counts_the_level_itself_as_the_thing():
@@ -95,15 +96,14 @@ def test_largest_component_joins_corners():
 
 CLEANERS = {
     "threshold": pp.threshold,
-    "drop_below": pp.drop_below,
+    "drop_below": masks.drop_below,
     "hysteresis": pp.hysteresis,
     "smoothstep": pp.smoothstep,
-    "soft_gain": pp.soft_gain,
-    "stretch": pp.stretch,
+    "soft_gain": masks.soft_gain,
+    "stretch": masks.stretch,
     "blur": lambda mask: pp.blur(mask, 1.5),
-    "box_blur": lambda mask: pp.box_blur(mask, 2),
-    "erosion": lambda mask: pp.erosion(mask, 2),
-    "dilation": lambda mask: pp.dilation(mask, 2),
+    "box_blur": lambda mask: masks.box_blur(mask, 2),
+    "dilation": lambda mask: masks.dilation(mask, 2),
     "largest_component": pp.largest_component,
     "fill_holes": lambda mask: pp.fill_holes(mask, 1),
 }
@@ -124,14 +124,15 @@ def test_every_step_gives_a_mask_and_leaves_its_input(step, height, width, seed,
 
 
 @pytest.mark.parametrize("step", CLEANERS.values(), ids=CLEANERS)
-def test_an_empty_and_a_full_mask_stay_what_they_are(step):
+def test_an_empty_and_a_full_mask_stay_what_they_are_in_every_form(step):
     for value in (0, 1):
         mask = np.full((9, 7), value, np.float32)
-        assert np.allclose(step(mask), mask, atol=1e-6)
+        for form in (mask, mask > 0, np.uint8(255) * mask.astype(np.uint8), mask.T.copy().T):
+            assert np.allclose(step(form), mask, atol=1e-6)
 
 
 def test_drop_below_keeps_the_values_above():
-    assert np.allclose(pp.drop_below(np.array([[0.2, 0.5, 0.7]])), [[0, 0.5, 0.7]])
+    assert np.allclose(masks.drop_below(np.array([[0.2, 0.5, 0.7]])), [[0, 0.5, 0.7]])
 
 
 def test_hysteresis_keeps_a_faint_strand_on_a_sure_region_and_drops_a_faint_blob():
@@ -161,8 +162,12 @@ def test_holes_are_filled_up_to_a_size_and_bays_are_not():
     assert (full[20:30, 20:30] == 1).all()
     assert not full[30:40, 12:14].any()
     assert np.array_equal(pp.fill_holes(mask, 0), mask)
-    with pytest.raises(SeglibError, match="share"):
+    with pytest.raises(SeglibError, match="fraction"):
         pp.fill_holes(mask, 5)
+    # Where nothing lies below the level there is no hole, and soft values stay.
+    assert np.array_equal(
+        pp.fill_holes(np.full((9, 9), 0.7, np.float32), 1), np.full((9, 9), 0.7, np.float32)
+    )
 
 
 def test_a_hole_takes_its_grey_rim_with_it():
@@ -177,32 +182,33 @@ def test_box_blur_is_the_mean_over_squares(height, width, radius, seed):
     padded = np.pad(mask, radius, mode="edge").astype(float)
     side = 2 * radius + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
-    assert np.allclose(pp.box_blur(mask, radius), windows.mean(axis=(2, 3)), atol=1e-5)
+    assert np.allclose(masks.box_blur(mask, radius), windows.mean(axis=(2, 3)), atol=1e-5)
 
 
 def test_soft_gain_is_the_curve_of_the_android_app():
     mask = np.linspace(0, 1, 11, dtype=np.float32)[None]
-    assert np.allclose(pp.soft_gain(mask), np.minimum(2 * mask, 1) ** 2)
+    assert np.allclose(masks.soft_gain(mask), np.minimum(2 * mask, 1) ** 2)
     with pytest.raises(SeglibError, match="gain"):
-        pp.soft_gain(mask, gain=0)
+        masks.soft_gain(mask, gain=0)
 
 
 def test_stretch_reaches_both_ends():
-    stretched = pp.stretch(np.array([[0.2, 0.4, 0.6]]))
+    stretched = masks.stretch(np.array([[0.2, 0.4, 0.6]]))
     assert np.allclose(stretched, [[0, 0.5, 1]], atol=1e-6)
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda mask: pp.box_blur(mask, -1),
-        lambda mask: pp.box_blur(mask, 0.5),
-        lambda mask: pp.dilation(mask, float("nan")),
-        lambda mask: pp.erosion(mask, float("inf")),
+        lambda mask: masks.box_blur(mask, -1),
+        lambda mask: masks.box_blur(mask, 0.5),
+        lambda mask: masks.dilation(mask, float("nan")),
+        lambda mask: pp.opening(mask, float("inf")),
         lambda mask: pp.blur(mask, float("nan")),
         lambda mask: pp.hysteresis(mask, float("nan"), 1),
         lambda mask: pp.fill_holes(mask, float("nan")),
         lambda mask: pp.threshold(mask * 2),
+        lambda mask: pp.threshold(np.float32([[0, 1, np.nan]])),
     ],
 )
 def test_bad_values_are_refused(call):

@@ -1,17 +1,24 @@
 """Run models whose answer is known: each gives back the photo's red channel as the mask."""
 
+import json
+import pickle
 import threading
 import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import Image
 
 import seglib
 from known_models import H, W, build, red
 from seglib import SeglibError, Segmenter, images
-from seglib.runtime import keras_segmenter
+from seglib.runtime import Engine, keras_segmenter, register_engine, run_images
+from seglib.runtime.engines import Tensor
 
 
 def both(image):
@@ -139,13 +146,6 @@ def test_models_of_another_kind_are_refused(models, name, word):
     assert str(models[name]) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["logits", "nan"])
-def test_answers_that_are_no_probabilities_are_refused(models, photo, name):
-    segmenter = Segmenter(models[name])
-    with pytest.raises(SeglibError, match="probabilities"):
-        segmenter(photo)
-
-
 def test_files_that_are_no_models(models, tmp_path):
     model = models["hwc"].read_bytes()
     wrong = {
@@ -168,13 +168,6 @@ def test_files_that_are_no_models(models, tmp_path):
         Segmenter(tmp_path)
 
 
-def test_arguments_are_checked(models):
-    with pytest.raises(SeglibError, match="threads"):
-        Segmenter(models["hwc"], threads=0)
-    with pytest.raises(SeglibError, match="the photo holds float32"):
-        Segmenter(models["hwc"])(np.full((4, 4, 3), 1.5, np.float32))
-
-
 def test_threads_may_share_one_segmenter(models):
     segmenter = Segmenter(models["hwc"], threads=2)
     wrong = []
@@ -193,15 +186,235 @@ def test_threads_may_share_one_segmenter(models):
     assert not wrong
 
 
-def test_a_keras_model_is_run_as_its_file_would_be(models):
-    import keras
+# Engines: every format is run, looked at and refused alike.
 
+
+class Known(Engine):
+    """A model in NumPy: `layout` turns the mask, channel 0 being the red of what it reads."""
+
+    seen = None
+
+    def __init__(self, size, layout=lambda mask: mask, count=1, stride=1, metadata=None):
+        self.layout, self.count, self.stride = layout, count, stride
+        output = self._run([np.zeros((1, *size, 3), np.float32)])[0]
+        self.seen = None
+        super().__init__(
+            "a.known",
+            [Tensor("image", (1, *size, 3), np.dtype(np.float32))],
+            [Tensor("mask", output.shape, np.dtype(np.float32))],
+            metadata,
+        )
+
+    def _run(self, arrays):
+        self.seen = arrays[0][0]
+        planes = [
+            self.seen[:: self.stride, :: self.stride, 0] / 255 / (n + 1) for n in range(self.count)
+        ]
+        return [self.layout(np.stack(planes, axis=-1))[None]]
+
+
+def known(*what, channel=None, **more) -> Segmenter:
+    """A Segmenter with a `Known`; `more` is for either of them."""
+    own = {key: more.pop(key) for key in ("count", "stride", "metadata") if key in more}
+    register_engine(".known", lambda path, threads: Known(*what, **own))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Segmenter("a.known", channel=channel, **more)
+
+
+PLANAR = {
+    "planar": lambda m: m.transpose(2, 0, 1),
+    "planes": lambda m: m.transpose(2, 0, 1).reshape(m.shape[2], -1),
+}
+LAYOUTS = PLANAR | {
+    "interleaved": lambda m: m,
+    "pixels": lambda m: m.reshape(-1, m.shape[2]),
+    "flat": lambda m: m.reshape(-1),
+}
+
+
+@given(
+    st.tuples(st.integers(8, 40), st.integers(8, 40)),
+    st.sampled_from(sorted(LAYOUTS)),
+    st.integers(1, 7),
+    st.integers(1, 4),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_no_layout_of_the_output_gives_a_scrambled_mask(size, layout, count, stride, noted, seed):
+    small = [-(-side // stride) for side in size]
+    noted &= layout not in PLANAR
+    # Pixels that are flat are unfolded by the metadata, or else taken for the input's.
+    assume(noted or stride == 1 or layout in ("planar", "interleaved"))
+    metadata = {"output_shape": [*small, count]} if noted else None
+    photo = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    try:
+        segmenter = known(
+            size, LAYOUTS[layout], count, stride, metadata=metadata, channel=count - 1
+        )
+    except SeglibError as error:
+        assert "either axis" in str(error) and not noted
+        assert count > 1 and (layout == "flat" or min(small) < 9)
+    else:
+        expected = photo[::stride, ::stride, 0] / np.float32(255) / count
+        np.testing.assert_array_equal(segmenter.raw(photo), expected.astype(np.float32))
+
+
+TORCH = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+CAFFE = {"mean": (103.9, 116.8, 123.7), "std": 1, "channels": "bgr"}
+
+
+@pytest.mark.parametrize(
+    ("reading", "scale", "offset"),
+    [
+        ({}, 1, 0),
+        ({"value_range": (0, 1)}, 1 / 255, 0),
+        ({"value_range": (-1, 1)}, 2 / 255, -1),
+        (TORCH, 1 / 255 / np.array(TORCH["std"]), -np.divide(*map(np.array, TORCH.values()))),
+        (CAFFE, 1, -np.array(CAFFE["mean"])),
+        ({"mean": 127.5, "std": 127.5}, 1 / 127.5, -1),
+        ({"mean": 0.5, "std": 0.5, "value_range": (0, 1)}, 2 / 255, -1),
+    ],
+)
+def test_pictures_are_read_as_the_caller_says_and_else_as_the_file_does(reading, scale, offset):
+    photo = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    expected = (photo[..., ::-1] if "channels" in reading else photo) * scale + offset
+    other = {"value_range": [5, 6], "channels": "rgb" if "channels" in reading else "bgr"}
+    said = reading if reading else {"value_range": (0, 255), "channels": "rgb"}
+    for segmenter in (
+        known((4, 6), np.zeros_like, metadata=json.loads(json.dumps(reading))),
+        known((4, 6), np.zeros_like, metadata=other, **({"channels": "rgb"} | said)),
+    ):
+        segmenter(photo)
+        np.testing.assert_allclose(segmenter._engine.seen, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [{"mean": (0.5,) * 3}, {"mean": 0, "std": 1}, {"mean": 1, "std": (1, 0, 1)}, {"std": "no"},
+     {"value_range": (1, 1)}, {"value_range": (0, 1, 2)}, {"channels": "gbr"}],
+)  # fmt: skip
+def test_readings_that_cannot_be_are_refused_in_one_sentence(reading):
+    for where in (reading, {"metadata": reading}):
+        with pytest.raises(SeglibError, match="a.known cannot read pictures as"):
+            known((4, 6), **where)
+
+
+def small_net(factor: float = 1 / 765, **more) -> keras.Model:
+    """The mean of the colours times `factor`; probabilities for 1 / 765."""
     image = keras.Input((H, W, 3))
-    share = keras.layers.Rescaling(1 / 255)(image)
-    model = keras.Model(image, share)
-    photo = seglib.sample_photo()[:90, :100]
-    mask = keras_segmenter(model, channel=0)(photo)
-    assert np.allclose(mask, Segmenter(models["hwc"])(photo), atol=1e-5)
+    model = keras.Model(image, keras.layers.Conv2D(1, 1, use_bias=False, **more)(image))
+    model.set_weights([np.full((1, 1, 3, 1), factor, np.float32)])
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:.*carries no metadata")
+@pytest.mark.parametrize("factor", [1.0, -1 / 765, np.nan])
+def test_answers_that_are_no_probabilities_are_refused_by_every_engine(factor, tmp_path, photo):
+    model = small_net(factor)
+    model.save(tmp_path / "net.keras")
+    tflite = build(lambda x: model(x), tmp_path / "net.tflite", {})
+    onnx = onnx_net(tmp_path / "net.onnx", factor=factor)
+    for segmenter in (
+        keras_segmenter(model),
+        *map(Segmenter, (tflite, onnx, tmp_path / "net.keras")),
+    ):
+        with pytest.raises(SeglibError, match="probabilities from 0 to 1 .*activation"):
+            segmenter(photo)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_whole_keras_files_are_run(name, tmp_path, photo):
+    small_net().save(tmp_path / name)
+    with pytest.warns(UserWarning, match="carries no metadata"):
+        mask = Segmenter(tmp_path / name)(photo)
+    np.testing.assert_allclose(mask, photo.mean(-1) / 255, atol=1e-5)
+    np.testing.assert_array_equal(mask, keras_segmenter(small_net())(photo))
+
+
+def test_other_keras_models_are_refused_in_one_sentence(tmp_path):
+    model = small_net()
+    model.save_weights(tmp_path / "net.weights.h5")
+    (tmp_path / "cut.keras").write_bytes(b"no zip")
+    for name, words in {
+        "net.weights.h5": "seglib.models.load", "cut.keras": "cannot load", "no.h5": "no.h5",
+    }.items():  # fmt: skip
+        with pytest.raises(SeglibError, match=words) as caught:
+            Segmenter(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    three = keras.Model(model.input, keras.layers.Rescaling(1 / 255)(model.input))
     for channel, words in ((None, "3 output channels"), (3, "0 to 2"), (-1, "0 to 2")):
         with pytest.raises(SeglibError, match=words):
-            keras_segmenter(model, channel)
+            keras_segmenter(three, channel)
+
+
+def onnx_net(path: Path, kind="FLOAT", gives="FLOAT", factor=1 / 255, shape=("n", 1, H, W)) -> Path:
+    """What PyTorch writes: (1, 3, H, W) to (1, 1, H, W), the red channel times `factor`."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    make, types = onnx.helper, onnx.TensorProto
+    given, given_type = ("image", types.FLOAT) if kind == "FLOAT" else ("x", getattr(types, kind))
+    weights = np.array([factor, 0, 0], np.float32).reshape(1, 3, 1, 1)
+    nodes = [make.make_node("Cast", ["image"], ["x"], to=types.FLOAT)] * (given == "x")
+    nodes += [
+        make.make_node("Conv", [given, "w"], ["y"]),
+        make.make_node("Cast", ["y"], ["mask"], to=getattr(types, gives)),
+    ]
+    graph = make.make_graph(
+        nodes, "net",
+        [make.make_tensor_value_info("image", given_type, ["n", 3, H, W])],
+        [make.make_tensor_value_info("mask", getattr(types, gives), shape)],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )  # fmt: skip
+    opsets = [make.make_opsetid("", 17)]
+    onnx.save(make.make_model(graph, opset_imports=opsets, ir_version=9), path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:.*carries no metadata")
+@pytest.mark.parametrize("shape", [("n", 1, H, W), (None, None, "h", "w")])
+@pytest.mark.parametrize("kind", ["FLOAT", "FLOAT16", "DOUBLE", "INT64", "UINT8"])
+def test_planar_onnx_files_of_any_number_type(kind, shape, tmp_path):
+    photo = np.zeros((H, W, 3), np.uint8)
+    photo[:5, :, 0] = 255
+    for kinds in ({"kind": kind}, {"gives": kind}):
+        path = onnx_net(tmp_path / "net.onnx", shape=shape, **kinds)
+        np.testing.assert_array_equal(Segmenter(path)(photo), photo[..., 0] / np.float32(255))
+        assert run_images(path, photo[None]).shape == (1, 1, H, W)
+
+
+def test_what_cannot_be_run_is_named(tmp_path, models):
+    with pytest.raises(SeglibError, match="mask of type bfloat16"):
+        Segmenter(onnx_net(tmp_path / "net.onnx", gives="BFLOAT16"))
+    with pytest.raises(SeglibError, match=r"portrait is no model file .*seglib\.load"):
+        Segmenter("portrait")
+    register_engine(".absent", "seglib.export.absent:Engine")
+    with pytest.raises(SeglibError, match=r"a\.absent needs seglib\.export\.absent"):
+        Segmenter("a.absent")
+    with pytest.raises(SeglibError, match="threads"):
+        Segmenter(models["hwc"], threads=0)
+    with pytest.raises(SeglibError, match=r"reads \[\(1, 16, 24, 3\)\] and fails on"):
+        run_images(models["hwc"], np.zeros((1, 8, 24, 3)))
+
+
+def test_a_pickled_segmenter_opens_its_file_anew(models, photo, monkeypatch, tmp_path):
+    monkeypatch.chdir(models["two"].parent)
+    first = Segmenter("two.tflite", channel="rest", value_range=(0, 200))
+    pickled = pickle.dumps([first, keras_segmenter(small_net())])
+    monkeypatch.chdir(tmp_path)
+    again, in_memory = pickle.loads(pickled)
+    np.testing.assert_array_equal(again(photo), first(photo))
+    np.testing.assert_array_equal(in_memory(photo), keras_segmenter(small_net())(photo))
+
+
+def test_photos_come_in_every_plain_form(models, photo, tmp_path):
+    segmenter, expected = Segmenter(models["hwc"]), photo[..., 0] / 255
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    opaque = np.full((H, W, 1), 255, np.uint8)
+    forms = [tmp_path / "photo.png", Image.fromarray(photo), photo / 255, np.asfortranarray(photo),
+             np.concatenate([photo, opaque], axis=-1)]  # fmt: skip
+    for form in forms:
+        np.testing.assert_allclose(segmenter(form), expected, atol=1e-5)
+    np.testing.assert_allclose(segmenter(photo[..., 0]), expected, atol=1e-5)
+    with pytest.raises(SeglibError, match="photo"):
+        segmenter(np.full((4, 4, 3), 2.5))

@@ -148,8 +148,8 @@ def scored() -> dict:
         image[8 : 20 + row, 8:24] = 200
     dataset = Dataset.from_arrays(images, images[..., 0], "blocks", "person")
     models = {
-        "good": lambda photo: photo[..., 0] / np.float32(200),
-        "late": lambda photo: np.roll(photo[..., 0], 2, 0) / np.float32(200),
+        "good": lambda photo: photo[..., 0] / np.float32(255),
+        "late": lambda photo: np.roll(photo[..., 0], 2, 0) / np.float32(255),
     }
     return {
         "distribution": {m: evaluate(s, dataset, progress=False) for m, s in models.items()},

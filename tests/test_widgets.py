@@ -178,7 +178,7 @@ def test_rows_that_are_not_full_are_filled_with_white(photo, mask) -> None:
 
 def test_the_spelled_policy_is_the_policy() -> None:
     config = AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.1 + 0.2)
-    assert widgets.spell(config) == "AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.3)"
+    assert widgets.to_code(config) == "AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.3)"
 
 
 def test_the_augmentation_explorer_refuses_what_does_not_fit(photo, mask, monkeypatch) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import seglib
 from seglib.metadata import read_metadata
 from seglib.postprocess import PostprocessConfig
-from seglib.postprocess.frames import REDUCE
+from seglib.postprocess.background import REDUCE
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -151,10 +151,10 @@ def _tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
     kind = value.type.removeprefix("tensor(").removesuffix(")")
     try:
         dtype = np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
-    except TypeError:
-        dtype = np.dtype(object)
-    if dtype.kind not in "buif":
-        raise SeglibError(f"{name} has {value.name} of type {value.type}; export it as float32")
+    except TypeError as error:
+        raise SeglibError(
+            f"{name} has {value.name} of type {value.type}; export it as float32"
+        ) from error
     # A free side has a name, or none.
     return Tensor(value.name, tuple(n if isinstance(n, int) else -1 for n in value.shape), dtype)
 

@@ -1,13 +1,17 @@
-"""What a pipeline does, as one frozen value that can be compared, copied and printed.
+"""What a pipeline does, as one frozen value, and what older projects did, as such values.
 
 Chapter: post-processing.
 """
 
 import dataclasses
-import math
+import importlib.resources
+import tomllib
+import types
+from typing import NamedTuple
 
 from seglib.errors import SeglibError
-from seglib.postprocess.hair import check_color
+from seglib.postprocess.colour import as_color
+from seglib.postprocess.masks import check_number
 
 UPSAMPLERS = ("linear", "guided", "bilateral")
 """How a small mask reaches the photo's size."""
@@ -18,12 +22,14 @@ CURVES = ("none", "smoothstep", "gain")
 EFFECTS = ("blur", "bokeh", "grey", "replace", "clone", "recolour", "multiply")
 """What is done with the photo: five change the background, two the hair."""
 
+TRANSPARENT = "transparent"
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class PostprocessConfig:
     """The settings of a `Pipeline`, in the order in which it uses them.
 
-    Lengths are shares of the shorter side, so that they mean the same at any size: 0.01 is about
+    Lengths are fractions of the shorter side, so that they mean the same at any size: 0.01 is about
     one pixel of a 128-pixel mask and seven of a 1280x720 frame. A step at 0, None or False is left
     out.
 
@@ -34,80 +40,42 @@ class PostprocessConfig:
     left soft. The other steps are off: opening and closing by a pixel gained about 0.001, wider
     ones, blurs and a threshold before the enlargement lost, an asymmetric curve most of all, and
     the largest component, which gained for people, would remove a second person.
-
-    Attributes:
-        size: masks whose shorter side has more pixels than this are averaged down to it first, so
-            that cleaning costs the same however large they come; None keeps them as they are.
-        level: threshold, None for a soft mask.
-        drop_below: what is below it becomes 0; None for nothing.
-        opening: radius, a share of the shorter side.
-        closing: radius.
-        dilation: radius.
-        hysteresis: (low, high), see `seglib.postprocess.hysteresis`, or None.
-        largest: keep the largest piece only.
-        holes: fill holes of up to this share of the picture's area.
-        blur: sigma of a Gaussian.
-        box: radius of a box blur.
-        stretch: move the smallest value to 0 and the largest to 1.
-        upsample: one of `UPSAMPLERS`.
-        radius: half the guided filter's window.
-        eps: variance of the photo's colours (0 to 1) below which the guided filter sees no edge.
-        curve: one of `CURVES`.
-        low: smoothstep's lower edge.
-        high: its upper edge.
-        gain: of the curve min(gain * mask, 1) ** power.
-        power: of the same.
-        effect: one of `EFFECTS`.
-        sigma: width of the blur, or radius of the bokeh's discs, a share of the shorter side.
-        light: strength of `match_light` on a replaced background.
-        transfer: strength of `transfer_colour` on a replaced background, in place of `light`.
-        foreground: take the old background out of half-covered pixels where it is replaced.
-        linear: mix in linear light where the background is replaced.
-        color: the hair's new colour, red, green, blue.
-        strength: of the dye.
-        lift: how far the hair's lightness follows the colour's.
-        space: "lab" or "hsv", for the effect "recolour".
-
-    Chapter: post-processing.
     """
 
-    size: int | None = 256
-    level: float | None = None
-    drop_below: float | None = None
-    opening: float = 0.0
-    closing: float = 0.0
-    dilation: float = 0.0
-    hysteresis: tuple[float, float] | None = (0.5, 0.9)
-    largest: bool = False
-    holes: float = 0.01
-    blur: float = 0.0
-    box: float = 0.0
-    stretch: bool = False
-    upsample: str = "guided"
-    radius: float = 0.05
-    eps: float = 1e-3
-    curve: str = "smoothstep"
-    low: float = 0.3
-    high: float = 0.7
-    gain: float = 2.0
-    power: float = 2.0
-    effect: str = "blur"
-    sigma: float = 0.025
-    light: float = 0.0
-    transfer: float = 0.0
-    foreground: bool = True
-    linear: bool = False
-    color: tuple[int, int, int] = (255, 0, 0)
-    strength: float = 1.0
-    lift: float = 0.5
-    space: str = "lab"
+    size: int | None = 256  #: shorter side that larger masks are averaged down to; None keeps them
+    level: float | None = None  #: threshold; None for a soft mask
+    drop_below: float | None = None  #: what is below it becomes 0
+    opening: float = 0.0  #: radius
+    closing: float = 0.0  #: radius
+    dilation: float = 0.0  #: radius
+    hysteresis: tuple[float, float] | None = (0.5, 0.9)  #: (low, high)
+    largest: bool = False  #: keep the largest piece only
+    holes: float = 0.01  #: fill holes of up to this fraction of the picture's area
+    blur: float = 0.0  #: sigma of a Gaussian
+    box: float = 0.0  #: radius of a box blur
+    stretch: bool = False  #: move the smallest value to 0 and the largest to 1
+    upsample: str = "guided"  #: one of `UPSAMPLERS`
+    radius: float = 0.05  #: half the guided filter's window
+    eps: float = 1e-3  #: variance of the photo's colours (0 to 1) below which there is no edge
+    curve: str = "smoothstep"  #: one of `CURVES`
+    low: float = 0.3  #: the smoothstep's lower edge
+    high: float = 0.7  #: its upper edge
+    gain: float = 2.0  #: of the curve min(gain * mask, 1) ** power
+    power: float = 2.0  #: of the same
+    effect: str = "blur"  #: one of `EFFECTS`
+    sigma: float = 0.025  #: width of the blur, or radius of the bokeh's discs
+    background: str | None = None  #: for "replace": a colour such as "#00ff00", or "transparent"
+    light: float = 0.0  #: strength of `match_light` on a replaced background
+    transfer: float = 0.0  #: strength of `transfer_colour` there, in place of `light`
+    foreground: bool = True  #: take the old background out of half-covered pixels
+    linear: bool = False  #: mix in linear light where the background is replaced
+    color: tuple[int, int, int] | str = (255, 0, 0)  #: the hair's new colour, or "#ff0000"
+    strength: float = 1.0  #: of the dye
+    lift: float = 0.5  #: how far the hair's lightness follows the colour's
+    space: str = "lab"  #: "lab" or "hsv", for the effect "recolour"
 
     def __post_init__(self) -> None:
-        """Refuse what no pipeline could do.
-
-        Raises:
-            SeglibError: a value is out of its range.
-        """
+        """Refuse what no pipeline could do."""
         for name, choices in (
             ("upsample", UPSAMPLERS),
             ("curve", CURVES),
@@ -118,35 +86,75 @@ class PostprocessConfig:
                 raise SeglibError(
                     f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
                 )
-        for name in ("holes", "light", "transfer", "strength", "lift"):
-            _check(name, getattr(self, name), 0, 1)
-        # Wider than the picture is tall is a slip of units: pixels given for shares.
-        for name in ("opening", "closing", "dilation", "blur", "box", "radius", "sigma"):
-            _check(name, getattr(self, name), 0, 1, "a share of the shorter side, ")
-        for name in ("level", "drop_below"):
+        for name in ("holes", "light", "transfer", "strength", "lift", "level", "drop_below"):
             if getattr(self, name) is not None:
-                _check(name, getattr(self, name), 0, 1)
+                check_number(name, getattr(self, name), 1)
+        for name in ("opening", "closing", "dilation", "blur", "box", "radius", "sigma"):
+            # Wider than the picture is tall is a slip of units: pixels given for fractions.
+            check_number(f"{name}, a fraction of the shorter side,", getattr(self, name), 1)
         for name in ("eps", "gain", "power"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise SeglibError(f"{name} is {getattr(self, name):g}; give a number above 0")
-        if self.size is not None and (self.size < 1 or self.size != int(self.size)):
-            raise SeglibError(f"size is {self.size}; a whole number of pixels from 1, or None")
-        if self.hysteresis is not None:
-            low, high = self._pair()
-            if not 0 <= low <= high <= 1:
-                raise SeglibError(f"hysteresis is ({low:g}, {high:g}); 0 <= low <= high <= 1")
+            check_number(name, getattr(self, name), above=True)
+        if self.size is not None:
+            check_number("size", self.size, whole=True, above=True)
+        pair = self.hysteresis
+        if pair is not None and not (len(pair) == 2 and 0 <= pair[0] <= pair[1] <= 1):
+            raise SeglibError(f"hysteresis is {pair}; give (low, high), 0 <= low <= high <= 1")
         if self.curve == "smoothstep" and not 0 <= self.low < self.high <= 1:
             raise SeglibError(
                 f"the smoothstep goes from {self.low:g} to {self.high:g}; 0 <= low < high <= 1"
             )
-        check_color(self.color)
+        as_color(self.color)
+        if self.background is not None:
+            if self.background != TRANSPARENT:
+                as_color(self.background)
+            if self.effect != "replace":
+                raise SeglibError(
+                    f'the effect "{self.effect}" has no use for the background '
+                    f'{self.background!r}; choose the effect "replace"'
+                )
 
-    def _pair(self) -> tuple[float, float]:
-        if len(self.hysteresis) != 2:
-            raise SeglibError(f"hysteresis is {self.hysteresis}; give (low, high) or None")
-        return self.hysteresis
+    def __repr__(self) -> str:
+        """Return the code that makes these settings."""
+        values = [(f.name, getattr(self, f.name), f.default) for f in dataclasses.fields(self)]
+        changed = ", ".join(f"{name}={value!r}" for name, value, plain in values if value != plain)
+        return f"PostprocessConfig({changed})"
 
 
-def _check(name: str, value: float, low: float, high: float, unit: str = "") -> None:
-    if not low <= value <= high:
-        raise SeglibError(f"{name} is {value:g}; {unit}{low:g} to {high:g} is expected")
+class Preset(NamedTuple):
+    """Settings, the project and program they come from, and what differs there."""
+
+    config: PostprocessConfig
+    source: str
+    note: str
+
+
+def _presets() -> dict[str, Preset]:
+    """Read what the older projects did, on top of the network's own mask, enlarged linearly."""
+    raw = {"size": None, "hysteresis": None, "holes": 0.0, "upsample": "linear", "curve": "none"}
+    presets = {"default": Preset(PostprocessConfig(), "this book", "what helped on real photos")}
+    text = importlib.resources.files(__package__).joinpath("presets.toml").read_text("utf-8")
+    for name, table in tomllib.loads(text).items():
+        source, note = table.pop("source"), table.pop("note")
+        config = PostprocessConfig(**raw | {"foreground": False} | table)
+        presets[name] = Preset(config, source, note)
+    return presets
+
+
+PRESETS = types.MappingProxyType(_presets())
+"""Name -> `Preset`."""
+
+
+def preset(name: str, **changes: object) -> PostprocessConfig:
+    """Return the settings of a preset, with changes.
+
+    >>> preset("portrait-webcam", effect="blur")
+    """
+    if name not in PRESETS:
+        raise SeglibError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+    known = [field.name for field in dataclasses.fields(PostprocessConfig)]
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise SeglibError(
+            f"there is no setting {', '.join(unknown)}; the settings are {', '.join(known)}"
+        )
+    return dataclasses.replace(PRESETS[name].config, **changes)

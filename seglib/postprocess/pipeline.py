@@ -1,22 +1,13 @@
-"""From a small mask and a photo to a finished frame, fast enough for video.
+"""From a small mask and a photo to a finished frame. Chapter: post-processing."""
 
-Chapter: post-processing.
-"""
-
-import dataclasses
-import threading
-
-import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import as_image, as_mask, resize
-from seglib.postprocess import composite, edges, frames, hair, light, masks, reference, regions
-from seglib.postprocess.bands import WHOLE_PIXELS, Grower, Workers
-from seglib.postprocess.config import PostprocessConfig
-
-KEPT_PIXELS = 10_000_000
-"""A larger photo is no video frame: nothing is kept for the next, and memory goes before speed."""
+from seglib.postprocess import background as behind
+from seglib.postprocess import edges, hair, masks
+from seglib.postprocess.colour import as_color, transfer_colour
+from seglib.postprocess.config import TRANSPARENT, PostprocessConfig
 
 
 class Pipeline:
@@ -25,82 +16,51 @@ class Pipeline:
     >>> pipeline = Pipeline(PostprocessConfig(effect="blur"))
     >>> frame = pipeline(photo, segmenter.raw(photo))
 
-    The mask is cleaned at its own small size, enlarged once, and the frame is composed in integers,
-    band by band on all `threads`, where possible only where the mask reaches. The functions of
-    `seglib.postprocess`, in floating point, are the reference: `exact` runs them, and a frame
-    differs from theirs by no more than 2 of 255 levels. Arrays are kept between frames of one size.
-    At 1280x720 all but "clone", colour transfer and bilateral enlargement took under 20 ms of one
-    core of a busy 2.6 GHz server, at most an eleventh of the same work in NumPy
-    (`tests/benchmarks/postprocess_speed.py`). One pipeline may be shared between threads; calls
-    then wait for each other.
+    The mask is cleaned at its own small size, enlarged once and handed to the effect, all by the
+    public functions of `seglib.postprocess`. Nothing is kept from frame to frame, so one pipeline
+    may be shared between threads. `tests/benchmarks/postprocess_speed.py` measures it.
 
     Attributes:
         config: what it does.
-
-    Chapter: post-processing.
     """
 
-    def __init__(self, config: PostprocessConfig | None = None, threads: int | None = None) -> None:
-        """Prepare a pipeline.
-
-        Args:
-            config: the settings, by default those that helped on real photos.
-            threads: how many bands are worked on at once; by default 2, or 1 on a single core.
-
-        Raises:
-            SeglibError: `threads` is below 1.
-        """
+    def __init__(self, config: PostprocessConfig | None = None) -> None:
         self.config = config or PostprocessConfig()
-        self._workers = Workers(threads)
-        self._lock = threading.Lock()
+        # Once a block of this size was freed, glibc keeps what a frame frees for the next one;
+        # paging it in anew cost a fifth of a frame's time.
+        np.empty(30_000_000, np.uint8)
 
     def __call__(
         self,
         image: np.ndarray,
         mask: np.ndarray,
-        background: np.ndarray | None = None,
+        background: np.ndarray | str | None = None,
         out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the finished frame, uint8 RGB, H x W x 3.
+        """Return the finished frame, uint8 RGB, H x W x 3, or RGBA before a transparent background.
 
         Args:
-            image: uint8 RGB, H x W x 3, of any size.
-            mask: float, in [0, 1], of any size; the network's own is best and fastest.
-            background: for the effects "replace" and "clone": uint8 RGB of any size. Bring it to
-                the frame's size with `seglib.postprocess.cover` once, not for each frame.
-            out: where the frame is written, an array of the image's shape that is not the image;
-                a new one by default.
-
-        Raises:
-            SeglibError: not an image or not a mask, a background is missing or not wanted, or
-                `out` does not fit.
+            image: a photo of any size, as `seglib.images.as_image` reads it.
+            mask: of any size, as `seglib.images.as_mask` reads it; the network's own is best and
+                fastest.
+            background: for the effects "replace" and "clone": RGB of any size, or for "replace" a
+                colour such as "#00ff00", or "transparent"; the config's by default. Bring a picture
+                to the frame's size with `seglib.postprocess.cover` once, not for each frame.
+            out: where the frame is written, a uint8 array of its shape; a new one by default.
         """
-        image, background = self._taken(image, background)
-        small = self.clean(mask)
+        image = as_image(image)
+        frame = self.compose(image, self.alpha(image, mask), background)
         if out is None:
-            out = np.empty_like(image)
-        elif as_image(out, "out") is not out or out.shape != image.shape:
-            raise SeglibError(
-                f"out has shape {out.shape} and type {out.dtype}; a C-contiguous uint8 array of "
-                f"the image's shape {image.shape} is expected"
-            )
-        elif np.shares_memory(out, image):
-            raise SeglibError("out is the image itself; another array is expected")
-        with self._lock:
-            if out.size // 3 <= KEPT_PIXELS:
-                alpha = self._workers.buffer("alpha", image.shape[:2], np.float32)
-            else:
-                alpha = np.empty(image.shape[:2], np.float32)
-            self._fill_alpha(image, small, alpha)
-            self._compose(image, alpha, background, out)
+            return frame
+        if getattr(out, "shape", None) != frame.shape or out.dtype != np.uint8:
+            raise SeglibError(f"out is no uint8 array of the frame's shape {frame.shape}")
+        if not out.flags.writeable:
+            raise SeglibError("out is read-only; hand in an array that can be written to")
+        np.copyto(out, frame)  # in whatever memory order
         return out
 
     def clean(self, mask: np.ndarray) -> np.ndarray:
-        """Return the mask after the steps at its own size, float32 in [0, 1].
-
-        Raises:
-            SeglibError: not a mask.
-        """
+        """Return the mask after the steps at its own size, float32 in [0, 1]."""
         config = self.config
         mask = as_mask(mask)
         if config.size is not None and min(mask.shape) > config.size:
@@ -111,16 +71,16 @@ class Pipeline:
             mask = masks.threshold(mask, config.level)
         if config.drop_below is not None:
             mask = masks.drop_below(mask, config.drop_below)
-        for step in (regions.opening, regions.closing, regions.dilation):
+        for step in (masks.opening, masks.closing, masks.dilation):
             radius = round(getattr(config, step.__name__) * side)
             if radius:
                 mask = step(mask, radius)
         if config.hysteresis is not None:
-            mask = regions.hysteresis(mask, *config.hysteresis)
+            mask = masks.hysteresis(mask, *config.hysteresis)
         if config.largest:
-            mask = regions.largest_component(mask)
+            mask = masks.largest_component(mask)
         if config.holes:
-            mask = regions.fill_holes(mask, config.holes)
+            mask = masks.fill_holes(mask, config.holes)
         if config.blur:
             mask = masks.blur(mask, config.blur * side)
         if config.box:
@@ -131,121 +91,74 @@ class Pipeline:
         """Return the mask cleaned, enlarged and through its curve, float32 in [0, 1], H x W.
 
         Args:
-            image: uint8 RGB, H x W x 3, whose edges guide the enlargement.
-            mask: float, in [0, 1], of any size.
-
-        Raises:
-            SeglibError: not an image or not a mask.
+            image: the photo, whose edges guide the enlargement.
+            mask: of any size.
         """
-        image = as_image(image)
-        small = self.clean(mask)
-        alpha = np.empty(image.shape[:2], np.float32)
-        with self._lock:
-            self._fill_alpha(image, small, alpha)
+        config, image, small = self.config, as_image(image), self.clean(mask)
+        if config.upsample == "guided":
+            radius = max(1, round(config.radius * min(small.shape)))
+            alpha = edges.guided_upsample(small, image, radius, config.eps)
+        elif config.upsample == "bilateral":
+            alpha = edges.joint_bilateral_upsample(small, image)
+        else:
+            alpha = resize(small, image.shape[:2])
+        if config.curve == "smoothstep":
+            return masks.smoothstep(alpha, config.low, config.high, out=alpha)
+        if config.curve == "gain":
+            return masks.soft_gain(alpha, config.gain, config.power)
         return alpha
 
-    def exact(
-        self, image: np.ndarray, mask: np.ndarray, background: np.ndarray | None = None
+    def compose(
+        self, image: np.ndarray, alpha: np.ndarray, background: np.ndarray | str | None = None
     ) -> np.ndarray:
-        """Return what a call returns, composed in floating point from the public functions.
-
-        Slower; it is what the fast way is tested against. Arguments and errors are those of a call.
-        """
-        image, background = self._taken(image, background)
-        alpha = reference.enlarge(self.config, image, self.clean(mask))
-        return reference.compose(self.config, image, alpha, background)
-
-    def __repr__(self) -> str:
-        """Return the settings that differ from the defaults."""
-        plain = PostprocessConfig()
-        changed = [
-            f"{field.name}={getattr(self.config, field.name)!r}"
-            for field in dataclasses.fields(PostprocessConfig)
-            if getattr(self.config, field.name) != getattr(plain, field.name)
-        ]
-        return f"Pipeline({', '.join(changed)})"
-
-    def _taken(
-        self, image: np.ndarray, background: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the finished frame from an alpha of the photo's size; see a call."""
         image = as_image(image)
-        wanted = self.config.effect in ("replace", "clone")
-        if wanted and background is None:
-            raise SeglibError(
-                f'the effect "{self.config.effect}" needs a background; hand in a picture'
-            )
-        if background is not None:
-            background = as_image(background, "background")
-            if not wanted:
+        scene = self._scene(image.shape, background)
+        config, width = self.config, self.config.sigma * min(alpha.shape)
+        match config.effect:
+            case "blur":
+                return behind.blur_background(image, alpha, width)
+            case "bokeh":
+                return behind.bokeh_background(image, alpha, width)
+            case "grey":
+                return behind.grey_background(image, alpha)
+            case "clone":
+                return behind.clone_background(image, alpha, scene)
+            case "multiply":
+                return hair.multiply_hair(image, alpha, config.color, config.strength)
+            case "recolour":
+                dye = hair.recolour_hair if config.space == "lab" else hair.recolour_hair_hsv
+                return dye(image, alpha, config.color, config.strength, config.lift)
+        if scene is TRANSPARENT:
+            return behind.cut_out(image, alpha, config.foreground)
+        light = config.light
+        if config.transfer:
+            image, light = transfer_colour(image, alpha, scene, config.transfer), 0.0
+        options = (light, config.foreground, config.linear)
+        return behind.replace_background(image, alpha, scene, *options)
+
+    def _scene(
+        self, shape: tuple[int, ...], background: np.ndarray | str | None
+    ) -> np.ndarray | str | None:
+        """Return the new background at the frame's size, `TRANSPARENT`, or None without one."""
+        effect = self.config.effect
+        background = self.config.background if background is None else background
+        if effect not in ("replace", "clone"):
+            if background is not None:
                 raise SeglibError(
-                    f'the effect "{self.config.effect}" has no use for a background; '
+                    f'the effect "{effect}" has no use for a background; '
                     'leave it out or choose the effect "replace"'
                 )
-        return image, background
-
-    def _fill_alpha(self, image: np.ndarray, small: np.ndarray, alpha: np.ndarray) -> None:
-        """Write the enlarged mask, after its curve, to `alpha`, float32 H x W."""
-        config = self.config
-        if config.upsample == "guided":
-            planes = None
-            if alpha.size <= WHOLE_PIXELS:
-                planes = self._workers.buffer("planes", (4, *alpha.shape), np.float32)
-            radius = reference.radius(config, small)
-            guided = edges.Guided(small, image, radius, config.eps, planes)
-        elif config.upsample == "bilateral":
-            grown = Grower(edges.joint_bilateral_upsample(small, image), alpha.shape)
-        else:
-            grown = Grower(small, alpha.shape)
-
-        def fill(rows: slice) -> None:
-            part = alpha[rows]
-            if config.upsample == "guided":
-                guided.rows(image, rows, part)
-            else:
-                np.copyto(part, grown.rows(rows))
-            if config.curve == "smoothstep":
-                part -= np.float32(config.low)
-                part *= np.float32(1 / (config.high - config.low))
-                np.clip(part, 0, 1, out=part)
-                bend = part * np.float32(-2)
-                bend += 3
-                part *= part
-                part *= bend
-            elif config.curve == "gain":
-                np.copyto(part, masks.soft_gain(part, config.gain, config.power))
-
-        self._workers.each(fill, alpha.shape)
-
-    def _compose(
-        self,
-        image: np.ndarray,
-        alpha: np.ndarray,
-        background: np.ndarray | None,
-        frame: np.ndarray,
-    ) -> None:
-        config, workers = self.config, self._workers
-        if config.effect in ("blur", "bokeh") and config.sigma and alpha.size <= KEPT_PIXELS:
-            width = config.sigma * min(alpha.shape)
-            frames.blurred(workers, image, alpha, width, config.effect == "bokeh", frame)
-        elif config.effect == "grey":
-            grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-            frames.blended(workers, image, grey, alpha, frame)
-        elif config.effect == "recolour" and config.space == "lab":
-            tone = hair.find_tone(image, alpha, config.color, config.lift)
-            frames.dyed(workers, image, alpha, tone, config.strength, frame)
-        elif config.effect in ("recolour", "multiply"):
-            # Only the hair's bounding box is touched; the functions look at nothing beyond it.
-            top, left, bottom, right = light.box(alpha)
-            place = np.s_[top:bottom, left:right]
-            np.copyto(frame, image)
-            frame[place] = reference.compose(config, image[place], alpha[place], None)
-        elif config.effect == "replace":
-            scene = composite.cover(background, alpha.shape)
-            strength = config.light
-            if config.transfer:
-                image = light.transfer_colour(image, alpha, scene, config.transfer)
-                strength = 0.0
-            options = strength, config.foreground, config.linear
-            frames.replaced(workers, image, alpha, scene, *options, frame)
-        else:
-            np.copyto(frame, reference.compose(config, image, alpha, background))
+            return None
+        if background is None:
+            raise SeglibError(
+                f'the effect "{effect}" needs a background; hand in a picture, a colour such as '
+                '"#00ff00", or "transparent"'
+            )
+        if isinstance(background, str) and background == TRANSPARENT:
+            if effect == "clone":
+                raise SeglibError('a clone needs a picture behind it; choose the effect "replace"')
+            return TRANSPARENT
+        if isinstance(background, str) and background.startswith("#"):
+            return np.broadcast_to(as_color(background), shape).copy()
+        return behind.cover(background, shape[:2])

@@ -5,14 +5,14 @@
 ((1, 128, 128, 3), dtype('float32'))
 >>> [mask] = engine.run(pixels)                 # (1, 128, 128, 3) -> (1, 128, 128, 1)
 
-Engines take and return real numbers; what a file stores as integers is turned there and back. Here
-are LiteRT and Keras; the others register themselves (`register_engine`).
+Engines take and return real numbers: what a file stores as integers or float16 is turned there and
+back. LiteRT and Keras are here; other formats register theirs (`seglib.registry`).
 
 Chapter: TFLite conversion.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,14 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output of a model.
+    """An input or output: its name, its sides (-1 where free) and what the file stores.
 
-    Attributes:
-        name: its name in the file.
-        shape: its sides, the batch first; -1 where a side is free.
-        dtype: what the file stores.
-        scale: stored integers stand for scale * (integer - zero); 0 where they are not quantised.
-        zero: see `scale`.
+    Stored integers stand for `scale * (integer - zero)`; `scale` is 0 where they are not quantised.
     """
 
     name: str
@@ -55,137 +50,122 @@ class Tensor:
 
     def decode(self, values: np.ndarray) -> np.ndarray:
         """Turn what the file stores into real numbers, float32."""
-        values = np.asarray(values)
         if self.dtype.kind not in "iu":
             return values.astype(np.float32, copy=False)
         return (values.astype(np.float32) - self.zero) * np.float32(self.scale or 1)
 
 
 class Engine:
-    """A model that is ready to run. The formats add `_run`: stored arrays in, stored arrays out.
+    """A model that is ready to run. A format adds `_run`: what is stored in, what is stored out.
 
     Attributes:
         name: the file, as errors call it.
-        inputs, outputs: what goes in and comes out, in the order of `run`.
+        inputs, outputs: what goes into `run` and comes out of it, in order.
         metadata: what the file says about itself, None where it says nothing.
     """
 
     def __init__(
         self,
         name: str,
-        inputs: Sequence[Tensor],
-        outputs: Sequence[Tensor],
+        inputs: Iterable[Tensor],
+        outputs: Iterable[Tensor],
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Keep what the formats find in the file."""
+        """Keep what a format found in the file."""
         self.name, self.metadata = name, metadata
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        for tensor in self.inputs + self.outputs:
+            if tensor.dtype.kind not in "buif":
+                raise SeglibError(
+                    f"{name} has {tensor.name} of type {tensor.dtype}; export it as float32"
+                )
 
     def run(self, *arrays: np.ndarray) -> list[np.ndarray]:
         """Run once: an array of real numbers for each input, float32 for each output."""
-        if len(arrays) != len(self.inputs):
-            raise SeglibError(f"{self.name} has {len(self.inputs)} inputs; {len(arrays)} came")
-        for tensor, array in zip(self.inputs, arrays, strict=True):
-            pairs = zip(tensor.shape, array.shape, strict=False)
-            if array.ndim != len(tensor.shape) or any(a not in (-1, b) for a, b in pairs):
-                raise SeglibError(
-                    f"{self.name} reads {tensor.name} of shape {tensor.shape}, not {array.shape}"
-                )
-        stored = [tensor.encode(a) for tensor, a in zip(self.inputs, arrays, strict=True)]
         try:
-            found = self._run(stored)
-        except Exception as error:  # each runtime has its own classes for what can go wrong
+            found = self._run([one.encode(a) for one, a in zip(self.inputs, arrays, strict=True)])
+        except SeglibError:
+            raise
+        except Exception as error:  # every runtime has exceptions of its own
+            wanted, given = [one.shape for one in self.inputs], [array.shape for array in arrays]
             raise SeglibError(
-                f"{self.name} fails while running ({one_line(error)}); export it again"
+                f"{self.name} reads {wanted} and fails on {given} ({one_line(error)}); give it "
+                "inputs of its shape, or export it again"
             ) from error
-        return [tensor.decode(a) for tensor, a in zip(self.outputs, found, strict=True)]
-
-    def _run(self, arrays: list[np.ndarray]) -> Sequence[np.ndarray]:
-        raise NotImplementedError
+        return [one.decode(a) for one, a in zip(self.outputs, found, strict=True)]
 
     @functools.cached_property
     def previous(self) -> Tensor | None:
-        """The second input "previous", which takes the mask of the frame before, or None.
-
-        A model has to have one picture (1, H, W, 3) or (1, 3, H, W) and one output beside it.
-        """
-        named = [tensor for tensor in self.inputs if "previous" in tensor.name.rpartition("/")[2]]
+        """The second input, where it is called "previous": the mask of the frame before."""
+        named = [one for one in self.inputs if "previous" in one.name.rpartition("/")[2]]
         previous = named[0] if len(self.inputs) == 2 and len(named) == 1 else None
-        if len(self.inputs) != (2 if previous else 1) or len(self.outputs) != 1:
+        if len(self.inputs) - (previous is not None) != 1 or len(self.outputs) != 1:
             raise SeglibError(
                 f"{self.name} has {len(self.inputs)} inputs and {len(self.outputs)} outputs; a "
-                "model with one picture as input and one output is expected"
+                "model of one picture and one mask is expected"
+            )
+        reads, gives = previous and previous.shape, self.outputs[0].shape
+        # A flat output is unfolded; others are handed back as they are.
+        if reads and reads != gives and (len(gives) != 2 or np.prod(reads) != np.prod(gives)):
+            raise SeglibError(
+                f"{self.name} reads a mask before of shape {reads} and gives one of {gives}; "
+                "export it with seglib.export.to_tflite"
             )
         return previous
 
     @functools.cached_property
     def image(self) -> Tensor:
-        """The input that takes the picture."""
-        return next(tensor for tensor in self.inputs if tensor is not self.previous)
-
-    @functools.cached_property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the picture."""
-        shape = self.image.shape
-        if len(shape) != 4 or shape[0] not in (1, -1) or 3 not in shape[1::2] or min(shape[1:]) < 1:
+        """The input that takes the picture, (1, H, W, 3) or (1, 3, H, W)."""
+        image = next(one for one in self.inputs if one is not self.previous)
+        batch, *sides = image.shape
+        if batch not in (1, -1) or len(sides) != 3 or min(sides) < 1 or sides[::2].count(3) != 1:
             raise SeglibError(
-                f"{self.name} has an input of shape {shape} where (1, height, width, 3) or "
+                f"{self.name} has an input of shape {image.shape} where (1, height, width, 3) or "
                 "(1, 3, height, width) is expected"
             )
-        if shape[1] == shape[3]:
-            raise SeglibError(f"{self.name} reads {shape}, of which either 3 may be the colours")
-        return shape[2:] if shape[1] == 3 else shape[1:3]
+        return image
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        return self.image.shape[2:] if self.image.shape[1] == 3 else self.image.shape[1:3]
 
     def run_image(self, image: np.ndarray, previous: np.ndarray | None = None) -> np.ndarray:
-        """Return the only output (1, ...) for one picture.
+        """Return the only output (1, ...) for one picture (H, W, 3), in numbers as the model reads.
 
-        Args:
-            image: (H, W, 3) of the model's size, numbers as the model reads them.
-            previous: the output for the frame before, None for an empty mask; for a model that
-                reads it.
+        `previous` is the output for the frame before, None for an empty mask; it is not used where
+        the model reads none.
         """
-        planar = self.image_size == self.image.shape[2:]
-        picture = image.transpose(2, 0, 1)[None] if planar else image[None]
+        picture = image[None] if self.image.shape[3] == 3 else image.transpose(2, 0, 1)[None]
         if self.previous is None:
             return self.run(picture)[0]
-        shape = tuple(abs(side) for side in self.previous.shape)
-        before = np.zeros(shape, np.float32) if previous is None else previous.reshape(shape)
-        return self.run(*(before if one is self.previous else picture for one in self.inputs))[0]
+        before = np.zeros(np.abs(self.previous.shape), np.float32)
+        if previous is not None:
+            before = previous.reshape(before.shape)
+        return self.run(*(picture if one is self.image else before for one in self.inputs))[0]
 
 
 class TFLiteEngine(Engine):
-    """LiteRT, the interpreter that runs on phones. `interpreter` is LiteRT's own object."""
+    """LiteRT, the interpreter that runs on phones; `interpreter` is LiteRT's own object."""
 
     def __init__(
-        self,
-        model: str | Path | bytes,
-        threads: int = 1,
-        delegate: bool = True,
-        name: str = "the model",
+        self, model: str | Path | bytes, threads: int = 1, delegate: bool = True, name: str = ""
     ) -> None:
         """Open a file, or the bytes of one, which errors call `name`.
 
-        Args:
-            model: the file or the bytes.
-            threads: CPU threads.
-            delegate: hand what it knows to XNNPACK, as LiteRT does by itself; without it, LiteRT's
-                own kernels compute everything.
-            name: see there.
+        Without `delegate` nothing is handed to XNNPACK: LiteRT's own kernels compute everything.
         """
-        name = name if isinstance(model, bytes) else str(model)
-        # Looked at before the metadata, so that an empty file is called a model that is none.
-        content = model if isinstance(model, bytes) else check_tflite(model)
-        metadata = None if isinstance(model, bytes) else read_metadata(model)
-        try:
-            from ai_edge_litert.interpreter import Interpreter, OpResolverType
-        except ImportError as error:
-            raise SeglibError(
-                f"{name} needs LiteRT to run; install it with: pip install ai-edge-litert"
-            ) from error
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        metadata = None
+        if not isinstance(model, bytes):
+            # Looked at before the metadata, so that an empty file is called a model that is none.
+            name, path, model = str(model), model, check_tflite(model)
+            metadata = read_metadata(path)
         kernels = "AUTO" if delegate else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
         try:
             self.interpreter = Interpreter(
-                model_content=content,
+                model_content=model,
                 num_threads=threads,
                 experimental_op_resolver_type=OpResolverType[kernels],
             )
@@ -197,8 +177,9 @@ class TFLiteEngine(Engine):
             ) from error
         self._given = self.interpreter.get_input_details()
         self._found = self.interpreter.get_output_details()
-        inputs = [_tflite_tensor(one, "shape_signature") for one in self._given]
-        super().__init__(name, inputs, [_tflite_tensor(one) for one in self._found], metadata)
+        # A free side is -1 in the signature, and 1 where it is run.
+        inputs = (_tflite_tensor(one, "shape_signature") for one in self._given)
+        super().__init__(name, inputs, (_tflite_tensor(one) for one in self._found), metadata)
 
     def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         for details, array in zip(self._given, arrays, strict=True):
@@ -208,37 +189,35 @@ class TFLiteEngine(Engine):
 
 
 class KerasEngine(Engine):
-    """Keras itself, with a model in memory or a whole model's `.keras` or `.h5` file."""
+    """Keras, with a model in memory or the `.keras` or `.h5` file of a whole model."""
 
     def __init__(self, model: "keras.Model | str | Path", threads: int = 1) -> None:
         """Take a model, or load one; Keras' backend chooses the threads."""
-        name = str(model) if isinstance(model, str | Path) else f"the model {model.name}"
-        self.model = _load_keras(Path(model)) if isinstance(model, str | Path) else model
+        in_file = isinstance(model, str | Path)
+        name = str(model) if in_file else f"the model {model.name}"
+        self.model = _load_keras(model) if in_file else model
         if not getattr(self.model, "inputs", None):
-            raise SeglibError(f"{name} has no fixed inputs; build it with keras.Input first")
-        tensors = [
-            [
-                Tensor(t.name, tuple(-1 if n is None else n for n in t.shape), np.dtype(t.dtype))
-                for t in some
-            ]
+            raise SeglibError(f"{name} has no fixed inputs; build it from keras.Input")
+        tensors = (
+            [Tensor(t.name, tuple(n or -1 for n in t.shape), np.dtype(t.dtype)) for t in some]
             for some in (self.model.inputs, self.model.outputs)
-        ]
+        )
         super().__init__(name, *tensors)
 
     def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         import keras
 
-        names = [tensor.name for tensor in self.inputs]
-        given = dict(zip(names, arrays, strict=True)) if len(names) > 1 else arrays[0]
+        names = [one.name for one in self.inputs]
+        given = arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
         found = keras.tree.flatten(self.model(given, training=False))
         return [keras.ops.convert_to_numpy(one) for one in found]
 
 
 def open_engine(path: str | Path, threads: int = 1) -> Engine:
-    """Open a model file of any known format.
+    """Open a model file: `.tflite`, a whole Keras model (`.keras`, `.h5`), or what is registered.
 
     Args:
-        path: a `.tflite`, or a whole Keras model (`.keras`, `.h5`), or what else is registered.
+        path: the file, or the folder of a format that is one.
         threads: CPU threads, where the format lets one choose.
     """
     if threads < 1:
@@ -247,10 +226,10 @@ def open_engine(path: str | Path, threads: int = 1) -> Engine:
 
 
 def run_images(model: Engine | str | Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Run a model on pictures as they are, without resizing, and return its raw outputs.
+    """Run a model on pictures as they are, to compare files; `Segmenter` is for photos.
 
-    `Segmenter` is for photos; this compares files. To a model that reads the mask of the frame
-    before, the pictures are a film, whose first frame comes with an empty mask.
+    To a model that reads the mask of the frame before, the pictures are a video, whose first frame
+    comes with an empty mask.
 
     Args:
         model: a file or an open engine, with one picture as input and one output.
@@ -270,7 +249,7 @@ def run_images(model: Engine | str | Path, images: np.ndarray, threads: int = 1)
 
 def one_line(error: Exception) -> str:
     """Return the beginning of an error's text without line breaks."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(str(error).split())[:200]
 
 
 def _tflite_tensor(details: dict[str, Any], shape: str = "shape") -> Tensor:
@@ -279,22 +258,16 @@ def _tflite_tensor(details: dict[str, Any], shape: str = "shape") -> Tensor:
     return Tensor(details["name"], sides, np.dtype(details["dtype"]), float(scale), int(zero))
 
 
-def _load_keras(path: Path) -> "keras.Model":
-    if not path.is_file():
-        raise SeglibError(f"there is no file {path}; give the path of a Keras model")
-    if path.name.endswith(".weights.h5"):
-        raise SeglibError(
-            f"{path} holds weights alone; build the model with seglib.models.load and hand it to "
-            "seglib.runtime.keras_segmenter"
-        )
+def _load_keras(path: str | Path) -> "keras.Model":
     try:
         import keras
-    except ImportError as error:
-        raise SeglibError(f"{path} needs Keras; install it with: pip install tensorflow") from error
-    try:
+
         return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises what it finds: unknown layers, damaged zips, ...
-        raise SeglibError(f"{path} cannot be loaded by Keras ({one_line(error)})") from error
+    except Exception as error:  # Keras raises what it meets: unknown layers, damaged zips, ...
+        hint = ""
+        if str(path).endswith(".weights.h5"):
+            hint = "; weights alone are built into a model by seglib.models.load"
+        raise SeglibError(f"Keras cannot load {path} ({one_line(error)}){hint}") from error
 
 
 register_engine(".tflite", TFLiteEngine)

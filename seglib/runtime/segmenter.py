@@ -1,10 +1,10 @@
 """Photo in, mask of the same size out, with a model file of any format.
 
-The file says for itself what it needs: the size and the type of its input are in the model, the
-range of values, the layout of the output and the labels in the metadata which our exports put in.
-Nobody has to know how the network was trained, and a wrong normalisation, which cost an older
-project six points of IoU unnoticed (Portrait-Segmentation by anilsathyan7, measured for the book),
-cannot happen.
+The file says for itself what it needs: size and type of its input are in the model, the range of
+values, the layout of the output and the labels in the metadata that our exports put in. Nobody has
+to know how the network was trained, and a wrong normalisation, which cost an older project six
+points of IoU unnoticed (Portrait-Segmentation by anilsathyan7, measured for the book), cannot
+happen.
 
 Chapters: TFLite conversion; real-time video.
 """
@@ -14,14 +14,14 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import as_image, resize
 from seglib.runtime.engines import KerasEngine, open_engine
-from seglib.runtime.reading import KEYS, checked_reading, model_input
+from seglib.runtime.reading import checked_reading, model_input
 
 if TYPE_CHECKING:
     import keras
@@ -36,8 +36,8 @@ class Segmenter:
     >>> segmenter = Segmenter("portrait.tflite")
     >>> mask = segmenter(photo)          # H x W x 3 -> float32 H x W in [0, 1]
 
-    One `Segmenter` may be shared between threads; calls then wait for each other. It can be
-    pickled, for worker processes, which open the file anew.
+    One `Segmenter` may be shared between threads, whose calls then wait for each other; a pickled
+    one opens its file anew.
 
     Where the network reads the mask of the frame before (`stateful`), calls are taken for the
     frames of one video, in order: each gets the mask of the call before. The first call, one with
@@ -65,9 +65,6 @@ class Segmenter:
     ) -> None:
         """Load a model file, or take a Keras model.
 
-        What the file says about its pictures holds where nothing else is said here; a file that
-        says nothing is taken to read RGB values from 0 to 255, with a warning.
-
         Args:
             path: a `.tflite`, `.onnx`, `.keras` or `.h5` file (or another that has an engine) with
                 one picture (1, H, W, 3) or (1, 3, H, W) as input and one output: (1, h, w),
@@ -76,30 +73,40 @@ class Segmenter:
             threads: CPU threads. One is often the fastest for networks as small as these.
             channel: which output channel is the mask, by number or label. Needed where there are
                 several.
-            value_range: what black and white are to the model.
-            mean: what is taken off each channel then, and
-            std: what divides it; see `seglib.runtime.reading`.
+            value_range: what black and white are to the model. What is said here, of range, mean
+                and std together, holds against what the file says. A file that says nothing is
+                taken to read 0 to 255, with a warning.
+            mean: what is subtracted from each channel then, see `seglib.runtime.reading`.
+            std: what divides it.
             channels: the order of the colours that the model reads, "rgb" or "bgr".
         """
-        said = {"value_range": value_range, "mean": mean, "std": std, "channels": channels}
-        said = {key: value for key, value in said.items() if value is not None}
-        from_file = isinstance(path, str | Path)
-        self.path = Path(path) if from_file else None
-        self._engine = open_engine(path, threads) if from_file else KerasEngine(path)
+        in_file = isinstance(path, str | Path)
+        self.path = Path(path) if in_file else None
+        self._engine = open_engine(path, threads) if in_file else KerasEngine(path)
         self._name = self._engine.name
         self.info: dict[str, Any] = self._engine.metadata or {}
         self.labels: tuple[str, ...] = tuple(self.info.get("labels", ()))
         self.size = self._engine.image_size
         self.stateful = self._engine.previous is not None
-        self._layout = self._find_layout()
-        self._check_previous()
+        *self._shape, self._planar = self._find_layout()
         self._channel = self._find_channel(channel)
-        self._reading = self._find_reading(said)
+        values = {"value_range": value_range, "mean": mean, "std": std}
+        told = any(value is not None for value in values.values())
+        if in_file and self._engine.metadata is None and not told:
+            warnings.warn(
+                f"{self.path.name} carries no metadata, so it is taken to read RGB values from 0 "
+                "to 255; if that is wrong, give value_range, for example (0, 1)",
+                stacklevel=2,
+            )
+        reading = dict(values if told else self.info)
+        reading["channels"] = channels or self.info.get("channels")
+        self._reading = checked_reading(reading, self._name)
         self._lock = threading.Lock()
-        self._seen: tuple[int, ...] | None = None
         self.reset_state()
-        source = self.path.absolute() if from_file else path
-        self._again = functools.partial(type(self), source, threads, channel, **said)
+        source = self.path.absolute() if in_file else path
+        self._reopen = functools.partial(
+            type(self), source, threads, channel, value_range, mean, std, channels
+        )
 
     def __call__(self, photo: Any) -> np.ndarray:
         """Return the mask of a photo as float32 in [0, 1], H x W.
@@ -108,8 +115,8 @@ class Segmenter:
         half-pixel centres.
 
         Args:
-            photo: an array (uint8 RGB H x W x 3, or grey, RGBA, float 0..1), a PIL image or a
-                path; see `seglib.images.as_image`.
+            photo: uint8 RGB (H, W, 3), or what `seglib.images.as_image` takes for that: a path, a
+                PIL image, grey, RGBA, floats from 0 to 1.
         """
         image = as_image(photo, "photo")
         return resize(self.raw(image), image.shape[:2])
@@ -122,12 +129,8 @@ class Segmenter:
             if image.shape != self._seen:
                 self._before, self._seen = None, image.shape
             output = self._engine.run_image(pixels, self._before)
-            height, width, channels, planar = self._layout
-            if planar:
-                masks = output.reshape(channels, height, width).transpose(1, 2, 0)
-            else:
-                masks = output.reshape(height, width, channels)
-            mask = masks[..., self._channel]
+            masks = output.reshape(self._shape)
+            mask = masks[self._channel] if self._planar else masks[..., self._channel]
             # Written so that NaN, which fails every comparison, is refused as well.
             if not (mask.min() >= -_SLACK and mask.max() <= 1 + _SLACK):
                 raise SeglibError(
@@ -136,9 +139,7 @@ class Segmenter:
                     "expected; end the model in a sigmoid or softmax, or export it with "
                     "activation=..., and see that it gets the range of values it was trained with"
                 )
-            if self.stateful:
-                same = self._engine.previous.shape[1:] == output.shape[1:]
-                self._before = (output if same else masks).clip(0, 1)
+            self._before = output.clip(0, 1) if self.stateful else None
         return mask.clip(0, 1)
 
     def reset_state(self) -> None:
@@ -148,56 +149,44 @@ class Segmenter:
         """
         with self._lock:
             self._before: np.ndarray | None = None
+            self._seen: tuple[int, ...] | None = None
 
     def __reduce__(self) -> tuple[Callable[[], "Segmenter"], tuple[()]]:
-        """Pickle the path and the arguments; the state is not kept."""
-        return self._again, ()
+        """Pickle the path and the arguments."""
+        return self._reopen, ()
 
     def __repr__(self) -> str:
         """Return the file and the input size, as a notebook shows it."""
         height, width = self.size
-        name = self.path.name if self.path else self._name
-        return f"Segmenter({name!r}, input {width}x{height})"
+        return f"Segmenter({self.path.name if self.path else self._name!r}, input {width}x{height})"
 
-    def _find_layout(self) -> "_Layout":
+    def _find_layout(self) -> tuple[int, int, int, bool]:
+        """Return the output's shape, (H, W, C) or, where the last is true, (C, H, W)."""
         shape = self._engine.outputs[0].shape
         if min(shape[1:], default=-1) < 1:
             # Some files do not say how large their output is: look.
             shape = self._engine.run_image(np.zeros((*self.size, 3), np.float32)).shape
-        sides, size = shape[1:], self.size
         told = tuple(self.info.get("output_shape", ()))
-        readings = [] if shape[0] not in (1, -1) else _readings(sides, told[:2] or size)
-        if told and len(sides) == 1:
-            readings = [one for one in readings if not one.planar]
-        # From the strongest witness to the weakest; one that fits every reading says nothing.
+        layouts = _layouts(shape[1:], told[:2] or self.size) if shape[:1] in ((1,), (-1,)) else []
+        # From the strongest witness to the weakest; the first that leaves one layout decides.
         for witness in (
-            lambda one: one[:3] == told,
-            lambda one: one.channels == len(self.labels),
-            lambda one: _in_proportion(one, size),
-            lambda one: one.channels == 1,
+            lambda layout: layout == (*told, False),
+            lambda layout: _in_proportion(layout, self.size),
+            lambda layout: layout[0 if layout[3] else 2] == 1,
         ):
-            fitting = [one for one in readings if witness(one)]
-            readings = fitting if len(fitting) == 1 else readings
-        if len(readings) == 1:
-            return readings[0]
-        problem = "whose channels may be either axis" if readings else "which is no mask"
-        raise SeglibError(
-            f"{self._name} has an output of shape {shape}, {problem} for an input of "
-            f"{size[1]}x{size[0]}; export it with seglib.export, which notes the layout in the file"
-        )
-
-    def _check_previous(self) -> None:
-        if not self.stateful:
-            return
-        reads, gives = self._engine.previous.shape[1:], self._engine.outputs[0].shape[1:]
-        if reads not in (gives, self._layout[:3]):
+            fitting = [layout for layout in layouts if witness(layout)]
+            layouts = fitting if len(fitting) == 1 else layouts
+        if len(layouts) != 1:
+            problem = "whose channels may be either axis" if layouts else "which is no mask"
             raise SeglibError(
-                f"{self._name} reads a mask before of shape {reads} and gives one of {gives}; "
-                "export it with seglib.export.to_tflite"
+                f"{self._name} has an output of shape {shape}, {problem} for an input of "
+                f"{self.size[1]}x{self.size[0]}; export it with seglib.export, which notes the "
+                "layout in the file"
             )
+        return layouts[0]
 
     def _find_channel(self, channel: int | str | None) -> int:
-        count = self._layout.channels
+        count = self._shape[0 if self._planar else 2]
         names = ", ".join(self.labels) or f"0 to {count - 1}"
         if channel is None and count > 1:
             raise SeglibError(
@@ -210,50 +199,26 @@ class Segmenter:
             raise SeglibError(f"{self._name} has no output channel {channel!r}; it has {names}")
         return channel or 0
 
-    def _find_reading(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Return how the model reads its pictures: as the caller says, else as the file does."""
-        if self.path and self._engine.metadata is None and not said:
-            warnings.warn(
-                f"{self.path.name} carries no metadata, so it is taken to read RGB values from 0 "
-                "to 255; if that is wrong, give value_range, for example (0, 1)",
-                stacklevel=3,
-            )
-        known = {key: self.info.get(key) for key in KEYS}
-        if said.keys() - {"channels"}:
-            # Range, mean and deviation belong together: they are the caller's or the file's.
-            known = {"channels": known["channels"]}
-        return checked_reading({**known, **said}, self._name)
 
-
-class _Layout(NamedTuple):
-    """What an output's sides mean; planar: (C, H, W), else (H, W, C)."""
-
-    height: int
-    width: int
-    channels: int
-    planar: bool
-
-
-def _readings(sides: Sequence[int], size: Sequence[int]) -> list[_Layout]:
-    """Return everything that an output without its batch may be; `size` unfolds a flat one."""
-    (height, width), count = size, int(np.prod(sides))
-    channels, rest = divmod(count, height * width)
+def _layouts(sides: tuple[int, ...], size: tuple[int, ...]) -> list[tuple[int, int, int, bool]]:
+    """Return what an output without its batch may be; `size` unfolds one whose pixels are flat."""
     if len(sides) == 3:
-        a, b, c = sides
-        return [_Layout(a, b, c, False), _Layout(b, c, a, True)]
-    found = [_Layout(*sides, 1, False)] if len(sides) == 2 else []
-    flat = {(height * width, channels): False, (channels, height * width): True}
-    if len(sides) == 2 and tuple(sides) in flat:
-        found.append(_Layout(height, width, channels, flat[tuple(sides)]))
-    if len(sides) == 1 and channels and not rest:
-        found += [_Layout(height, width, channels, planar) for planar in {False, channels > 1}]
+        return [(*sides, False), (*sides, True)]
+    (height, width), pixels = size, size[0] * size[1]
+    count = int(np.prod(sides)) // pixels
+    found = [(*sides, 1, False)] if len(sides) == 2 else []
+    if sides in ((pixels * count,), (pixels, count)):
+        found.append((height, width, count, False))
+    if sides == (count, pixels) or (sides == (count * pixels,) and count > 1):
+        found.append((count, height, width, True))
     return found
 
 
-def _in_proportion(layout: _Layout, size: tuple[int, int]) -> bool:
-    """Tell whether a mask has the input's proportions, but for what a stride rounds."""
-    (height, width), slack = size, 0 if size[0] == size[1] else max(size)
-    return abs(layout.height * width - layout.width * height) <= slack
+def _in_proportion(layout: tuple[int, int, int, bool], size: tuple[int, int]) -> bool:
+    """Tell whether a mask has the input's proportions, but for what strides round."""
+    height, width = layout[1:3] if layout[3] else layout[:2]
+    slack = 1 if size[0] == size[1] else max(size)
+    return abs(height * size[1] - width * size[0]) < slack
 
 
 def keras_segmenter(model: "keras.Model", channel: int | None = None) -> Segmenter:

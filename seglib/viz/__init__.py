@@ -1,21 +1,29 @@
 """Pictures of masks and curves in one style that colour-blind readers can tell apart.
 
 Every function returns a matplotlib `Figure` that is already closed for pyplot: as the last
-expression of a notebook cell it is shown once, and `figure.savefig(...)` works anywhere.
-
-Chapter: all of them, after the setup cell.
+expression of a notebook cell it is shown once, and `figure.savefig(...)` works anywhere. Nothing to
+show, or lists that differ in length, is a `SeglibError`.
 """
 
-from seglib.viz.pictures import cases, contact_sheet, errors, overlay, show_overlay
+from seglib.viz.photos import (
+    COLOURS,
+    OVERLAY,
+    cases,
+    contact_sheet,
+    errors,
+    overlay,
+    show_overlay,
+    use_style,
+)
 from seglib.viz.plots import (
+    compare_runs,
     curves,
     distribution,
     intervals,
+    live_curves,
     reliability,
     strengths,
 )
-from seglib.viz.runs import compare_runs, live_curves
-from seglib.viz.style import COLOURS, OVERLAY, use_style
 
 __all__ = [
     "COLOURS",

@@ -1,22 +1,23 @@
 """Curves of training logs and of evaluations.
 
-Different marks and dashes besides the colours, so that lines can be told apart in grey.
-
-Chapters: training on Colab; evaluation and error analysis.
+Lines differ in marks and dashes besides their colours, so that they can be told apart in grey.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.viz.style import COLOURS, grid
+from seglib.notebook import in_notebook
+from seglib.viz.photos import COLOURS, grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from seglib.evaluation import Calibration, Damaged, Interval, Scores
+    from seglib.training import Progress
 
 
 def curves(
@@ -30,12 +31,6 @@ def curves(
         rows: one mapping per epoch, as `seglib.training.fit` returns them.
         names: the columns to draw; None takes all columns with "loss", "iou" or "dice" in the name.
         x: the column of the horizontal axis.
-
-    Returns:
-        The figure.
-
-    Raises:
-        SeglibError: no rows, or none of the columns is there.
     """
     rows = list(rows)
     known = list(dict.fromkeys(key for row in rows for key in row))
@@ -67,18 +62,15 @@ def distribution(scores: Mapping[str, "Scores"], name: str = "iou") -> "Figure":
 
     Returns:
         The figure; the mean of each model is the dotted vertical line.
-
-    Raises:
-        SeglibError: nothing to show.
     """
     if not scores:
         raise SeglibError("there are no scores to show; hand in one model's at least")
     figure, (ax,) = grid(1, 1, 0.62, 5.2, bare=False)
-    for (model, one), colour, dash in zip(scores.items(), _colours(), _dashes(), strict=False):
+    for (model, one), look in zip(scores.items(), _looks(), strict=False):
         values = np.sort(one.values(name))
         share = np.arange(1, len(values) + 1) / len(values)
-        ax.step(values, share, where="post", color=colour, linestyle=dash, label=model)
-        ax.axvline(values.mean(), color=colour, linestyle=":", linewidth=1)
+        ax.step(values, share, where="post", label=model, **{**look, "marker": ""})
+        ax.axvline(values.mean(), color=look["color"], linestyle=":", linewidth=1)
     ax.set(xlabel=f"{_title(name)} of a photo", ylabel="share of photos below", ylim=(0, 1))
     ax.grid(True)
     ax.legend()
@@ -92,12 +84,6 @@ def intervals(rows: Mapping[str, "Interval | None"], xlabel: str, zero: bool = F
         rows: by name; None leaves the row empty.
         xlabel: what is measured.
         zero: draw a line at zero, for differences.
-
-    Returns:
-        The figure.
-
-    Raises:
-        SeglibError: nothing to show.
     """
     if not any(rows.values()):
         raise SeglibError("there are no intervals to show; hand in one at least")
@@ -122,17 +108,12 @@ def reliability(curves: Mapping[str, "Calibration"]) -> "Figure":
 
     Returns:
         The figure: observed share against mask value, and the share of pixels, logarithmic.
-
-    Raises:
-        SeglibError: nothing to show.
     """
     if not curves:
         raise SeglibError("there are no curves to show; hand in one model's at least")
     figure, (ax, below) = grid(1, 2, 0.85, 3.6, bare=False)
     ax.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="as it says")
-    marks = zip(curves.items(), _colours(), _dashes(), "os^Dv<>", strict=False)
-    for (model, one), colour, dash, mark in marks:
-        look = {"color": colour, "linestyle": dash, "marker": mark, "markersize": 4}
+    for (model, one), look in zip(curves.items(), _looks(), strict=False):
         ax.plot(one.confidence, one.observed, label=model, **look)
         filled = one.share > 0
         below.plot(one.confidence[filled], one.share[filled], **look)
@@ -153,9 +134,6 @@ def strengths(models: Mapping[str, Sequence["Damaged"]], name: str = "iou") -> "
 
     Returns:
         The figure: a panel for each kind, the unchanged photos at its left.
-
-    Raises:
-        SeglibError: nothing to show.
     """
     from seglib.evaluation import DAMAGES
 
@@ -166,11 +144,9 @@ def strengths(models: Mapping[str, Sequence["Damaged"]], name: str = "iou") -> "
     columns = min(3, len(kinds))
     figure, axes = grid(-(-len(kinds) // columns), columns, 0.75, 2.8, bare=False)
     for ax, kind in zip(axes, kinds, strict=False):
-        looks = zip(models.items(), _colours(), _dashes(), "os^Dv<>", strict=False)
-        for (model, rows), colour, dash, mark in looks:
+        for (model, rows), look in zip(models.items(), _looks(), strict=False):
             shown = [row for row in rows if row.kind in ("none", kind)]
             values = [row.scores.means[name] for row in shown]
-            look = {"color": colour, "linestyle": dash, "marker": mark, "markersize": 4}
             ax.plot(range(len(shown)), values, label=model, **look)
         labels = ["none", *(f"{row.level:g}" for row in shown[1:])]
         ax.set_xticks(range(len(labels)), labels)
@@ -184,13 +160,80 @@ def strengths(models: Mapping[str, Sequence["Damaged"]], name: str = "iou") -> "
     return figure
 
 
+def compare_runs(
+    runs: Mapping[str, Iterable[Mapping[str, float]]],
+    names: Sequence[str] = ("loss", "val_loss", "val_iou"),
+    x: str = "epoch",
+) -> "Figure":
+    """Draw the logs of several runs, a panel for each column and a line for each run.
+
+    Args:
+        runs: rows by the run's name, such as ``{p.name: read_history(p).rows for p in folders}``
+            with `seglib.training.read_history`.
+        names: the columns to draw; those that no run has are left out.
+        x: the column of the horizontal axis.
+    """
+    logs = {name: list(rows) for name, rows in runs.items()}
+    known = list(dict.fromkeys(key for rows in logs.values() for row in rows for key in row))
+    shown = [name for name in names if name in known]
+    if not shown:
+        there = ", ".join(known) or "no rows"
+        raise SeglibError(f"no run has one of {', '.join(names)} (there are {there}); name others")
+    figure, axes = grid(1, len(shown), 0.75, 3.4, bare=False)
+    for ax, column in zip(axes, shown, strict=True):
+        marks = zip(logs.items(), "os^Dv<>" * len(logs), strict=False)
+        for index, ((name, rows), mark) in enumerate(marks):
+            points = [(r.get(x, i), r[column]) for i, r in enumerate(rows, 1) if column in r]
+            if points:
+                # Thinner and thinner, so that lines which lie on each other are all seen.
+                width = max(1.2, 4 - 1.4 * index)
+                columns = zip(*points, strict=True)
+                ax.plot(*columns, marker=mark, markersize=2 * width, linewidth=width, label=name)
+        ax.set_title(column)
+        ax.set_xlabel(x)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(True)
+    axes[0].legend()
+    return figure
+
+
+def live_curves(names: Sequence[str] | None = None) -> "Callable[[Progress], None] | None":
+    """Return what draws a training's curves into a notebook's cell while it runs.
+
+    Hand it to `seglib.training.fit` as `watch`. The one picture of the cell is drawn anew after
+    each epoch and every ten seconds; its title says how far the run is and how long it still
+    takes. Outside a notebook the result is None, with which `fit` draws its bar.
+
+    Args:
+        names: the columns to draw, as for `curves`.
+    """
+    if not in_notebook():
+        return None
+    from IPython.display import display
+
+    shown, rows, drawn = None, 0, 0.0
+
+    def watch(progress: "Progress") -> None:
+        nonlocal shown, rows, drawn
+        if not progress.rows or (len(progress.rows) == rows and time.monotonic() - drawn < 10):
+            return
+        rows, drawn = len(progress.rows), time.monotonic()
+        figure = curves(progress.rows, names)
+        figure.suptitle(str(progress))
+        if shown is None:
+            shown = display(figure, display_id=True)
+        else:
+            shown.update(figure)
+
+    return watch
+
+
 def _title(name: str) -> str:
     return {"iou": "IoU", "boundary_iou": "boundary IoU"}.get(name, name)
 
 
-def _colours() -> list[str]:
-    return list(COLOURS.values())[:-2]
-
-
-def _dashes() -> list[str | tuple]:
-    return ["-", "--", "-.", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1))]
+def _looks() -> Iterator[dict[str, Any]]:
+    """Yield how the line of each model is drawn."""
+    dashes = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1)))
+    for colour, dash, mark in zip(list(COLOURS.values())[:-2], dashes, "os^Dv<", strict=True):
+        yield {"color": colour, "linestyle": dash, "marker": mark, "markersize": 4}

@@ -33,8 +33,15 @@ from seglib import data
 from seglib.data.synthetic import PortraitConfig, portraits
 from seglib.files import atomic_path, sha256
 from seglib.images import resize
-from seglib.matting import matting_errors, unknown_band
-from seglib.matting.pictures import Pictures, before, clear_windows, with_alpha, with_masks
+from seglib.matting import (
+    Pictures,
+    before,
+    clear_windows,
+    matting_errors,
+    unknown_band,
+    with_alpha,
+    with_masks,
+)
 
 DRAWN, SOURCE, SIDE, BATCH = 1200, 144, 96, 16
 STREET, PHOTOS, OURS = ("ccp_upper", "ccp_full"), "eg1800", "portrait_open"
@@ -112,8 +119,7 @@ def trained(kind: str, seed: int, folder: Path):
     """Return the network of a run, trained now or before."""
     import keras
 
-    from seglib.matting.losses import matting_losses
-    from seglib.matting.pictures import AlphaBatches
+    from seglib.matting import AlphaBatches, matting_losses
     from seglib.training import reestimate_batchnorm
 
     first, side, passes, rate, weight = RUNS[kind]

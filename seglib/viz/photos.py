@@ -1,7 +1,4 @@
-"""Photos and masks: overlays, contact sheets, worst cases.
-
-Chapters: quick start; evaluation and error analysis.
-"""
+"""The book's style, and photos with their masks: overlays, contact sheets, cases side by side."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,11 +7,67 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import as_image, as_mask
-from seglib.viz.style import COLOURS, OVERLAY, grid, panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# Okabe and Ito, "Color Universal Design" (2008): eight colours told apart with any colour vision.
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "yellow": "#F0E442",
+    "black": "#000000",
+}
+OVERLAY = (0, 114, 178)  # the blue above, as RGB
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults for the book: its colours, a light grid, a white ground.
+
+    The white ground is deliberate: the book's dark theme shows such pictures in a light box.
+    """
+    import matplotlib as mpl
+
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": mpl.cycler(color=list(COLOURS.values())[:-2]),
+            "axes.grid": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "figure.facecolor": "white",
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": 110,
+            "savefig.dpi": 110,
+            "grid.color": "#DDDDDD",
+            "image.cmap": "gray",
+            "legend.frameon": False,
+            "lines.linewidth": 1.8,
+        }
+    )
+
+
+def grid(rows: int, columns: int, ratio: float, width: float, bare: bool = True) -> tuple:
+    """Return a figure and its flat axes; closed for pyplot, so a notebook shows it only once."""
+    import matplotlib.pyplot as plt
+
+    size = (columns * width, rows * (width * ratio + (0.3 if bare else 0.5)))
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    plt.close(figure)
+    return figure, axes.ravel()
+
+
+def panel(ax: "Axes", picture: np.ndarray, title: str) -> None:
+    """Draw one picture without axes."""
+    top = 255 if picture.dtype == np.uint8 else 1
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=top)
+    ax.set_title(title)
+    ax.set_axis_off()
 
 
 def overlay(
@@ -35,9 +88,6 @@ def overlay(
 
     Returns:
         uint8 RGB (H, W, 3).
-
-    Raises:
-        SeglibError: image and mask differ in size, or one of them is not what it should be.
     """
     image = as_image(image)
     mask = as_mask(mask, shape=image.shape[:2])
@@ -68,9 +118,6 @@ def show_overlay(
         color: RGB, 0..255.
         ax: the axes to draw into; None makes a new figure.
         title: shown above the panel.
-
-    Returns:
-        The figure that holds the panel.
     """
     picture = overlay(image, mask, color)
     if ax is not None:
@@ -96,12 +143,6 @@ def contact_sheet(
         columns: panels in a row.
         titles: one short text per panel.
         width: of a panel, in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        SeglibError: nothing to show, or the lists differ in length.
     """
     count = len(images)
     if not count:
@@ -139,9 +180,6 @@ def errors(
     Returns:
         uint8 RGB (H, W, 3): vermilion where too much is marked, blue where something is missed,
         paler where the thing was found.
-
-    Raises:
-        SeglibError: the sizes differ.
     """
     image = as_image(image)
     inside = as_mask(truth, shape=image.shape[:2]) >= threshold
@@ -174,9 +212,6 @@ def cases(
 
     Returns:
         The figure; colours as in `errors`.
-
-    Raises:
-        SeglibError: nothing to show, or the lists differ in length.
     """
     count = len(images)
     lengths = {len(part) for part in (truths, masks, titles or images)} | {count}

@@ -200,7 +200,7 @@ def _array(value: Any, what: str) -> np.ndarray:
     shaped = inner.size and inner.ndim == 3 and inner.shape[2] in (1, 3, 4)
     if not shaped or array.dtype.kind not in "buif":
         raise SeglibError(
-            f"{what} is a {type(value).__name__} of shape {array.shape} and type {array.dtype}; "
+            f"{what} has shape {array.shape} and type {array.dtype} ({type(value).__name__}); "
             "expected are numbers, height x width, with 1, 3 (RGB) or 4 (RGBA) channels last and "
             "no batch, or a PIL image or a path"
         )

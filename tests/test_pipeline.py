@@ -326,7 +326,7 @@ def test_bad_calls_are_refused():
     for call, words in (
         (lambda: replace(photo, mask), "needs a background"),
         (lambda: pp.Pipeline()(photo, mask, photo), "no use for a background"),
-        (lambda: replace(photo, mask, photo[:0]), "background has shape"),
+        (lambda: replace(photo, mask, photo[:0]), "the background is"),
         (lambda: replace(photo, mask, "#green"), "#green"),
         (lambda: clone(photo, mask, "transparent"), "needs a picture"),
         (lambda: pp.Pipeline()(photo, mask * 3), "0 to 1"),

@@ -141,7 +141,8 @@ def test_the_style_draws_in_the_books_colours() -> None:
 def scored() -> dict:
     """What `seglib.evaluation` makes of two models on a few blocks."""
     from seglib.data import Dataset
-    from seglib.evaluation import calibration, evaluate, robustness
+    from seglib.evaluation import calibration, evaluate
+    from seglib.evaluation.robustness import evaluate_corrupted
 
     images = np.zeros((6, 32, 32, 3), np.uint8)
     for row, image in enumerate(images):
@@ -155,7 +156,8 @@ def scored() -> dict:
         "distribution": {m: evaluate(s, dataset, progress=False) for m, s in models.items()},
         "reliability": {m: calibration(s, dataset, progress=False) for m, s in models.items()},
         "strengths": {
-            m: robustness(s, dataset, ["noise", "crop"], progress=False) for m, s in models.items()
+            m: evaluate_corrupted(s, dataset, ["noise", "crop"], progress=False)
+            for m, s in models.items()
         },
     }
 

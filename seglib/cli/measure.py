@@ -72,13 +72,15 @@ def _report(
     options: argparse.Namespace, name: str, segment: Any, dataset: Any, first: dict | None
 ) -> dict[str, Any]:
     """Score one model; everything but `scores` can be written as JSON."""
-    from seglib.evaluation import by_difficulty, evaluate, robustness
+    from seglib.evaluation import evaluate
+    from seglib.evaluation.robustness import evaluate_corrupted, hard_subsets
 
     progress = sys.stderr.isatty()
     scores = evaluate(segment, dataset, progress=progress)
     persons = scores.persons
     report: dict[str, Any] = {"model": name, "data": scores.dataset, "kind": scores.kind}
     report |= {"split": dataset.split, "count": len(dataset), "means": scores.means}
+    report["empty"] = scores.empty
     if options.intervals:
         report["intervals"] = {key: asdict(scores.interval(key, persons)) for key in scores.means}
     if first is not None:
@@ -91,16 +93,16 @@ def _report(
         report["difficulty"] = [
             {
                 "group": group.name,
-                "count": len(group.scores.rows),
-                "iou": group.mean if group.scores.rows else None,
+                "count": group.count,
+                "iou": group.mean if group.count else None,
                 "gap": asdict(group.gap) if group.gap else None,
             }
-            for group in by_difficulty(scores, dataset)
+            for group in hard_subsets(scores, dataset)
         ]
     if options.robustness:
         report["robustness"] = [
             {"kind": row.kind, "level": row.level, "iou": row.scores.means["iou"]}
-            for row in robustness(segment, dataset, progress=progress)
+            for row in evaluate_corrupted(segment, dataset, progress=progress)
         ]
     return {**report, "rows": scores.rows, "scores": scores}
 
@@ -112,6 +114,12 @@ def _print(report: dict[str, Any]) -> None:
     )
     for name, value in report["means"].items():
         print(f"{name:>14} {value:.4f}{_ends(report.get('intervals', {}).get(name))}")
+    empty = report["empty"]
+    if empty["photos"]:
+        print(
+            f"{empty['photos']} photos show nothing and are counted apart: something is marked in "
+            f"{empty['false_alarms']} of them, {empty['marked']:.2%} of their pixels"
+        )
     worst = ", ".join(f"{row['stem']} ({row['iou']:.2f})" for row in report["scores"].worst(3))
     print(f"lowest IoU: {worst}")
     for name, gap in report.get("difference", {}).items():

@@ -1,42 +1,29 @@
-"""Evaluation that can be trusted: scores with intervals, hard cases and other sets.
+"""Evaluation that can be trusted: scores with intervals, hard cases, other sets.
 
 A mean over a few hundred photos moves when other photos are drawn, hides the photos that fail, and
-is highest on the set that trained the network. Each module answers one of these objections:
-
-* `scoring`: one row of scores a photo, their spread and the worst of them
-* `intervals`: how far a mean, or a difference between two models, would move with other photos
-* `difficulty`: groups of hard photos, found from photo and mask without further labels
-* `calibration`: whether a mask value of 0.7 is right in 7 of 10 pixels
-* `robustness`: what blur, noise, compression, darkness, rotation and crops do to a score
-* `cross`: several models on several sets
-
-Chapter: evaluation and error analysis.
+is highest on the set that trained the network. So `evaluate` scores photo by photo and says whether
+a mask value of 0.7 is right in 7 of 10 pixels, `compare` says how far a mean or a difference of two
+models would move with other photos, and `robustness`, which is imported by its name, what blur,
+noise, darkness or hard photos do to a score. Chapter: evaluation and error analysis.
 """
 
-from seglib.evaluation.calibration import Calibration, calibration
-from seglib.evaluation.cross import CrossTable, cross_table
-from seglib.evaluation.difficulty import Group, by_difficulty, traits
-from seglib.evaluation.intervals import Interval, interval, paired, subjects, unpaired
-from seglib.evaluation.robustness import DAMAGES, Damaged, damage, robustness
-from seglib.evaluation.scoring import Scores, evaluate
+from seglib.errors import renamed
+from seglib.evaluation.compare import Interval, interval, paired, subjects, unpaired
+from seglib.evaluation.evaluate import (
+    Calibration,
+    Scores,
+    calibration,
+    cross_table,
+    evaluate,
+)
 
-__all__ = [
-    "Scores",
-    "evaluate",
-    "Interval",
-    "interval",
-    "paired",
-    "unpaired",
-    "subjects",
-    "Group",
-    "by_difficulty",
-    "traits",
-    "Calibration",
-    "calibration",
-    "DAMAGES",
-    "Damaged",
-    "damage",
-    "robustness",
-    "CrossTable",
-    "cross_table",
-]
+__all__ = ["evaluate", "interval", "paired", "unpaired", "subjects", "calibration", "cross_table",
+           "Scores", "Interval", "Calibration"]  # fmt: skip
+
+_MOVED = {"by_difficulty": "hard_subsets", "traits": "attributes", "Group": "HardSubset",
+          "DAMAGES": "CORRUPTIONS", "damage": "corrupt", "Damaged": "Corrupted"}  # fmt: skip
+__getattr__ = renamed(
+    __name__,
+    {old: f"{__name__}.robustness.{new}" for old, new in _MOVED.items()}
+    | {"CrossTable": "cross_table, which returns the table's text"},
+)

@@ -16,7 +16,8 @@ from seglib.viz.photos import COLOURS, grid
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from seglib.evaluation import Calibration, Damaged, Interval, Scores
+    from seglib.evaluation import Calibration, Interval, Scores
+    from seglib.evaluation.robustness import Corrupted
     from seglib.training import Progress
 
 
@@ -125,22 +126,22 @@ def reliability(curves: Mapping[str, "Calibration"]) -> "Figure":
     return figure
 
 
-def strengths(models: Mapping[str, Sequence["Damaged"]], name: str = "iou") -> "Figure":
-    """Draw a score against the strength of each kind of damage.
+def strengths(models: Mapping[str, Sequence["Corrupted"]], name: str = "iou") -> "Figure":
+    """Draw a score against the strength of each kind of corruption.
 
     Args:
-        models: by name, what `seglib.evaluation.robustness` returns.
+        models: by name, what `seglib.evaluation.robustness.evaluate_corrupted` returns.
         name: the score.
 
     Returns:
         The figure: a panel for each kind, the unchanged photos at its left.
     """
-    from seglib.evaluation import DAMAGES
+    from seglib.evaluation.robustness import CORRUPTIONS
 
     first = next(iter(models.values()), ())
     kinds = list(dict.fromkeys(row.kind for row in first if row.kind != "none"))
     if not kinds:
-        raise SeglibError("there is no damage to show; hand in what robustness returns")
+        raise SeglibError("there is nothing to show; hand in what evaluate_corrupted returns")
     columns = min(3, len(kinds))
     figure, axes = grid(-(-len(kinds) // columns), columns, 0.75, 2.8, bare=False)
     for ax, kind in zip(axes, kinds, strict=False):
@@ -150,7 +151,7 @@ def strengths(models: Mapping[str, Sequence["Damaged"]], name: str = "iou") -> "
             ax.plot(range(len(shown)), values, label=model, **look)
         labels = ["none", *(f"{row.level:g}" for row in shown[1:])]
         ax.set_xticks(range(len(labels)), labels)
-        ax.set(title=kind, xlabel=DAMAGES[kind].unit, ylim=(0, 1))
+        ax.set(title=kind, xlabel=CORRUPTIONS[kind].unit, ylim=(0, 1))
         ax.grid(True, axis="y")
     for ax in axes[len(kinds) :]:
         ax.set_visible(False)

@@ -5,8 +5,8 @@
 
 RUNS/all is what `weights.recipe` leaves: the weights before the last stage ("before"),
 those after it ("polished"), and what lies between them and ships ("shipped"). All are scored on val
-photos, undamaged and hurt in every way of `evaluation.robustness`. The gaps are IoU minus that of
-"before" on the same pictures, with their paired intervals.
+photos, undamaged and hurt in every way of `evaluation.robustness.CORRUPTIONS`. The gaps are IoU
+minus that of "before" on the same pictures, with their paired intervals.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from study import as_shipped, one_thread, plain_errors, real_set, write_rows
 from weights.package_model import NAMES
 
-from seglib.evaluation import robustness
+from seglib.evaluation.robustness import evaluate_corrupted
 
 SETS = {"person": "eg1800", "hair": "figaro1k"}
 STATES = {"before": ".tuned", "polished": ".polished", "shipped": ""}
@@ -38,7 +38,7 @@ def main() -> int:
     for task, where in SETS.items():
         photos = real_set(where, "val", task)
         states = [options.runs / f"{task}{state}.weights.h5" for state in STATES.values()]
-        found = [robustness(as_shipped(weights), photos) for weights in states]
+        found = [evaluate_corrupted(as_shipped(weights), photos) for weights in states]
         for before, polished, shipped in zip(*found, strict=True):
             gaps = [one.scores.against(before.scores) for one in (shipped, polished)]
             means = [one.scores.means["iou"] for one in (before, polished, shipped)]

@@ -6,9 +6,7 @@ is hard for both and cancels out, so a difference is known far better than eithe
 one person are drawn together, since the second tells little that the first did not.
 
 The interval speaks of other photos of the same kind. It knows nothing of another training seed, nor
-of photos of another kind, nor of wrong masks.
-
-Chapter: evaluation and error analysis.
+of photos of another kind, nor of wrong masks. Chapter: evaluation and error analysis.
 """
 
 import re
@@ -25,14 +23,7 @@ DRAWS = 2000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and an interval around it.
-
-    Attributes:
-        mean: over the photos.
-        low: lower end.
-        high: upper end.
-        level: share of the redrawn means that lie between the ends.
-    """
+    """A mean over photos, and the ends between which `level` of the redrawn means lie."""
 
     mean: float
     low: float
@@ -56,48 +47,28 @@ def interval(
     seed: int = 0,
     groups: Sequence | None = None,
 ) -> Interval:
-    """Return the mean of some scores with its percentile bootstrap interval.
+    """Return the mean of some scores, two at least, with its percentile bootstrap interval.
 
     Args:
-        values: one score a photo, at least two.
-        level: share of the redrawn means inside, 0..1.
+        values: one score a photo.
+        level: fraction of the redrawn means inside, 0..1.
         draws: how often the photos are drawn anew.
         seed: of the draws; the same seed gives the same interval.
         groups: one value a photo; photos with equal values are drawn together.
-
-    Raises:
-        SeglibError: too few photos or groups, a score that is no number, or a level outside 0..1.
     """
-    means = _redrawn(values, draws, seed, groups)
-    return _between(float(np.mean(values)), means, level)
+    return _between(float(np.mean(values)), _redrawn(values, draws, seed, groups), level)
 
 
-def paired(
-    first: Sequence[float],
-    second: Sequence[float],
-    level: float = 0.95,
-    draws: int = DRAWS,
-    seed: int = 0,
-    groups: Sequence | None = None,
-) -> Interval:
-    """Return the mean of `first - second`, photo by photo, with its interval.
+def paired(first: Sequence[float], second: Sequence[float], **how: object) -> Interval:
+    """Return the mean of `first - second`, scores of the same photos in one order, with interval.
 
-    Args:
-        first: one score a photo.
-        second: another model's scores of the same photos, in the same order.
-        level: see `interval`.
-        draws: see `interval`.
-        seed: see `interval`.
-        groups: see `interval`.
-
-    Raises:
-        SeglibError: the two differ in length, or as for `interval`.
+    `how` is the level, draws, seed and groups of `interval`.
     """
     if len(first) != len(second):
         raise SeglibError(
             f"{len(first)} and {len(second)} scores do not pair up; score the same photos twice"
         )
-    return interval(np.subtract(first, second), level, draws, seed, groups)
+    return interval(np.subtract(first, second), **how)
 
 
 def unpaired(
@@ -107,15 +78,7 @@ def unpaired(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Interval:
-    """Return mean(first) - mean(second) of different photos, each drawn anew on its own.
-
-    Args:
-        first: scores of some photos, at least two.
-        second: scores of other photos, at least two.
-        level: see `interval`.
-        draws: see `interval`.
-        seed: see `interval`.
-    """
+    """Return mean(first) - mean(second) of different photos, each drawn anew on its own."""
     # Another seed for the second: equal draws of two groups of one size would move together.
     means = _redrawn(first, draws, seed, None) - _redrawn(second, draws, seed + 1, None)
     return _between(float(np.mean(first) - np.mean(second)), means, level)
@@ -133,13 +96,11 @@ def _redrawn(values: Sequence[float], draws: int, seed: int, groups: Sequence | 
     values = np.asarray(values, float)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise SeglibError("an interval needs a list of scores that are all numbers")
-    if groups is None:
-        sums, sizes = values, np.ones(len(values))
-    else:
-        if len(groups) != len(values):
-            raise SeglibError(f"{len(groups)} groups for {len(values)} scores; give one for each")
-        _, index = np.unique(np.asarray(groups), return_inverse=True)
-        sums, sizes = np.bincount(index, values), np.bincount(index).astype(float)
+    names = np.arange(len(values)) if groups is None else np.asarray(groups)
+    if len(names) != len(values):
+        raise SeglibError(f"{len(names)} groups for {len(values)} scores; give one for each")
+    _, index = np.unique(names, return_inverse=True)
+    sums, sizes = np.bincount(index, values), np.bincount(index)
     if len(sums) < 2 or draws < 1:
         raise SeglibError(
             f"no interval of {len(sums)} photos or persons and {draws} draws; two and one at least"
@@ -152,6 +113,6 @@ def _redrawn(values: Sequence[float], draws: int, seed: int, groups: Sequence | 
 
 def _between(mean: float, means: np.ndarray, level: float) -> Interval:
     if not 0 < level < 1:
-        raise SeglibError(f"level is {level}; use a share between 0 and 1, such as 0.95")
+        raise SeglibError(f"level is {level}; use a number between 0 and 1, such as 0.95")
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(mean, float(low), float(high), level)

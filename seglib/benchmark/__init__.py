@@ -7,25 +7,27 @@ plots put all of it side by side.
 Chapter: measuring on the device.
 """
 
-from seglib.benchmark.phone import PhoneRun, read_phone, table
+from seglib.benchmark.phone import read_phone
 from seglib.benchmark.plots import plot_latency, plot_profile, plot_start
-from seglib.benchmark.profile import OpTime, Profile, profile, read_profile
-from seglib.benchmark.timing import WARM_UP, Comparison, Latency, benchmark, compare
+from seglib.benchmark.profile import profile, read_profile
+from seglib.benchmark.timing import WARM_UP, Latency, benchmark, compare, table, take_turns
+from seglib.errors import renamed
 
 __all__ = [
-    "WARM_UP",
-    "Comparison",
-    "Latency",
-    "OpTime",
-    "PhoneRun",
-    "Profile",
     "benchmark",
     "compare",
-    "plot_latency",
-    "plot_profile",
-    "plot_start",
+    "take_turns",
+    "table",
+    "Latency",
+    "WARM_UP",
     "profile",
     "read_phone",
     "read_profile",
-    "table",
+    "plot_latency",
+    "plot_profile",
+    "plot_start",
 ]
+
+__getattr__ = renamed(
+    __name__, {"PhoneRun": "Latency", "Comparison": "the list that compare returns, and table"}
+)

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ai_edge_litert
 import numpy as np
 
 KNOWN_VERSION = "2.3.0"
@@ -23,6 +24,9 @@ WARM_UP = 10
 _CPU = 1  # the bit of `HardwareAccelerator.CPU`
 _WRITE = 1  # the lock mode that lets a buffer be filled
 _KERNEL, _DELEGATE = 2, 8  # event types: an operation's own kernel, and one inside a delegate
+
+# An opaque option frees its payload by this; ours belongs to Python, so nothing is freed.
+_keep = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _pointer: None)
 
 
 class _Event(ctypes.Structure):
@@ -37,81 +41,56 @@ class _Event(ctypes.Structure):
     )
 
 
-class _Library:
-    """`libLiteRt.so`; every call is checked, since each function returns a status."""
+def _call(name: str, *arguments: Any) -> None:
+    """Call a function, which returns a status; Python's integers go as sizes."""
+    library = ctypes.CDLL(str(Path(ai_edge_litert.__file__).with_name("libLiteRt.so")))
+    sizes = (ctypes.c_size_t(one) if isinstance(one, int) else one for one in arguments)
+    status = getattr(library, f"LiteRt{name}")(*sizes)
+    if status:
+        sys.exit(f"LiteRt{name} gave status {status}")
 
-    def __init__(self) -> None:
-        import ai_edge_litert
 
-        folder = Path(ai_edge_litert.__file__).parent
-        self.functions = ctypes.CDLL(str(folder / "libLiteRt.so"))
-        # An opaque option frees its payload by this; ours belongs to Python, so nothing is freed.
-        self.keep = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _pointer: None)
-
-    def call(self, name: str, *arguments: Any) -> None:
-        function = getattr(self.functions, name)
-        function.restype = ctypes.c_int
-        status = function(*arguments)
-        if status:
-            sys.exit(f"{name} gave status {status}")
-
-    def make(self, name: str, *arguments: Any) -> ctypes.c_void_p:
-        """Call a function that hands back an object through its last argument."""
-        made = ctypes.c_void_p()
-        self.call(name, *arguments, ctypes.byref(made))
-        return made
-
-    def count(self, name: str, *arguments: Any) -> int:
-        made = ctypes.c_size_t()
-        self.call(name, *arguments, ctypes.byref(made))
-        return made.value
+def _get(name: str, *arguments: Any, kind: type = ctypes.c_void_p) -> Any:
+    """Call a function that hands back what it made through its last argument."""
+    made = kind()
+    _call(name, *arguments, ctypes.byref(made))
+    return made
 
 
 def events(path: str, runs: int, threads: int) -> list[list[tuple[str, bool, int]]]:
     """Return for each run its operations in order: name, run by a delegate, microseconds."""
-    library = _Library()
-    environment = library.make("LiteRtCreateEnvironment", ctypes.c_int(0), None)
-    model = library.make("LiteRtCreateModelFromFile", environment, path.encode())
-    options = library.make("LiteRtCreateOptions")
-    library.call("LiteRtSetOptionsHardwareAccelerators", options, ctypes.c_int(_CPU))
+    environment = _get("CreateEnvironment", 0, None)
+    model = _get("CreateModelFromFile", environment, path.encode())
+    options = _get("CreateOptions")
+    _call("SetOptionsHardwareAccelerators", options, _CPU)
     payloads = []  # the library reads them later: they must live as long as it does
     for name, text in (
         (b"runtime_options_string", "enable_profiling = true\n"),
         (b"xnnpack", f"num_threads = {threads}\n"),
     ):
         payloads.append(ctypes.create_string_buffer(text.encode()))
-        option = library.make("LiteRtCreateOpaqueOptions", name, payloads[-1], library.keep)
-        library.call("LiteRtAddOpaqueOptions", options, option)
-    compiled = library.make("LiteRtCreateCompiledModel", environment, model, options)
-    signature = library.make("LiteRtGetModelSignature", model, ctypes.c_size_t(0))
-    given = _buffers(library, environment, compiled, signature, "Input")
-    found = _buffers(library, environment, compiled, signature, "Output")
-    _fill(library, given)
-
-    def run() -> None:
-        library.call(
-            "LiteRtRunCompiledModel", compiled, ctypes.c_size_t(0),
-            ctypes.c_size_t(len(given)), given, ctypes.c_size_t(len(found)), found,
-        )  # fmt: skip
-
-    for _ in range(WARM_UP):
-        run()
-    profiler = library.make("LiteRtCompiledModelGetProfiler", compiled)
+        option = _get("CreateOpaqueOptions", name, payloads[-1], _keep)
+        _call("AddOpaqueOptions", options, option)
+    compiled = _get("CreateCompiledModel", environment, model, options)
+    signature = _get("GetModelSignature", model, 0)
+    given, found = (_buffers(environment, compiled, signature, s) for s in ("Input", "Output"))
+    for buffer in given:
+        _fill(ctypes.c_void_p(buffer))
+    profiler = _get("CompiledModelGetProfiler", compiled)
     logs = []
-    for _ in range(runs):
-        library.call("LiteRtResetProfiler", profiler)
-        library.call("LiteRtStartProfiler", profiler)
-        run()
-        library.call("LiteRtStopProfiler", profiler)
-        logs.append(_log(library, profiler))
-    return logs
+    for _ in range(WARM_UP + runs):
+        _call("ResetProfiler", profiler)
+        _call("StartProfiler", profiler)
+        _call("RunCompiledModel", compiled, 0, len(given), given, len(found), found)
+        _call("StopProfiler", profiler)
+        logs.append(_log(profiler))
+    return logs[WARM_UP:]
 
 
-def _log(library: _Library, profiler: Any) -> list[tuple[str, bool, int]]:
-    count = ctypes.c_int()
-    library.call("LiteRtGetNumProfilerEvents", profiler, ctypes.byref(count))
+def _log(profiler: Any) -> list[tuple[str, bool, int]]:
+    count = _get("GetNumProfilerEvents", profiler, kind=ctypes.c_int)
     found = (_Event * count.value)()
-    library.call("LiteRtGetProfilerEvents", profiler, count, found)
+    _call("GetProfilerEvents", profiler, count, found)
     return [
         ((event.tag or b"").decode(errors="replace"), kind == _DELEGATE, event.elapsed_us)
         for event in found
@@ -120,40 +99,31 @@ def _log(library: _Library, profiler: Any) -> list[tuple[str, bool, int]]:
     ]
 
 
-def _buffers(library: _Library, environment: Any, compiled: Any, signature: Any, kind: str) -> Any:
+def _buffers(environment: Any, compiled: Any, signature: Any, side: str) -> Any:
     made = []
-    for index in range(library.count(f"LiteRtGetNumSignature{kind}s", signature)):
-        place = ctypes.c_size_t(index)
-        tensor = library.make(f"LiteRtGetSignature{kind}TensorByIndex", signature, place)
+    for index in range(_get(f"GetNumSignature{side}s", signature, kind=ctypes.c_size_t).value):
+        tensor = _get(f"GetSignature{side}TensorByIndex", signature, index)
         tensor_type = ctypes.create_string_buffer(512)  # more than the structure of any version
-        library.call("LiteRtGetRankedTensorType", tensor, tensor_type)
-        needs = library.make(
-            f"LiteRtGetCompiledModel{kind}BufferRequirements", compiled, ctypes.c_size_t(0), place
-        )
+        _call("GetRankedTensorType", tensor, tensor_type)
+        needs = _get(f"GetCompiledModel{side}BufferRequirements", compiled, 0, index)
         made.append(
-            library.make(
-                "LiteRtCreateManagedTensorBufferFromRequirements", environment, tensor_type, needs
-            )
+            _get("CreateManagedTensorBufferFromRequirements", environment, tensor_type, needs)
         )
     return (ctypes.c_void_p * len(made))(*made)
 
 
-def _fill(library: _Library, buffers: Any) -> None:
-    """Fill inputs with noise: zeros can be faster than what a camera gives."""
-    rng = np.random.default_rng(0)
-    for buffer in buffers:
-        handle = ctypes.c_void_p(buffer)
-        size = library.count("LiteRtGetTensorBufferPackedSize", handle)
-        place = ctypes.c_void_p()
-        library.call("LiteRtLockTensorBuffer", handle, ctypes.byref(place), ctypes.c_int(_WRITE))
-        # Float32 noise of 0..255 fits every float input, and its bytes are valid integers too.
-        noise = (rng.random(size // 4 + 1) * 255).astype(np.float32).tobytes()[:size]
-        ctypes.memmove(place, noise, size)
-        library.call("LiteRtUnlockTensorBuffer", handle)
+def _fill(buffer: Any) -> None:
+    """Fill an input with noise: zeros can be faster than what a camera gives."""
+    size = _get("GetTensorBufferPackedSize", buffer, kind=ctypes.c_size_t).value
+    place = ctypes.c_void_p()
+    _call("LockTensorBuffer", buffer, ctypes.byref(place), _WRITE)
+    # Float32 noise of 0..255 fits every float input, and its bytes are valid integers too.
+    noise = np.random.default_rng(0).random(size // 4 + 1, np.float32) * np.float32(255)
+    ctypes.memmove(place, noise.tobytes(), size)
+    _call("UnlockTensorBuffer", buffer)
 
 
 if __name__ == "__main__":
     _model, _runs, _threads, _result = sys.argv[1:]
-    Path(_result).write_text(
-        json.dumps(events(_model, int(_runs), int(_threads))), encoding="utf-8"
-    )
+    _text = json.dumps(events(_model, int(_runs), int(_threads)))
+    Path(_result).write_text(_text, encoding="utf-8")

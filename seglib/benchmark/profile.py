@@ -2,11 +2,8 @@
 
 `profile` asks LiteRT's own profiler after each run and takes the median of every operation, so that
 one interruption by another program does not make an innocent operation look slow. `read_profile`
-reads what TensorFlow Lite's `benchmark_model --enable_op_profiling=true` prints on a phone, as text
-or as CSV; there the tool has averaged already.
-
-Source of the two layouts: tensorflow/lite/tools/benchmark/README.md and StatsCalculator, which
-writes them.
+reads what TensorFlow Lite's `benchmark_model --enable_op_profiling=true` prints on a phone; there
+the tool has averaged already (tensorflow/lite/tools/benchmark/README.md, StatsCalculator).
 
 Chapter: measuring on the device.
 """
@@ -18,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import pairwise
@@ -26,8 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.benchmark import _litert
+from seglib.benchmark._litert import KNOWN_VERSION
+from seglib.benchmark.phone import read_log
 from seglib.errors import SeglibError
+from seglib.export.audit import ops
 from seglib.metadata import check_tflite
 
 # How XNNPACK names what a file calls otherwise; operations of other names keep their shapes empty.
@@ -92,9 +91,7 @@ class Profile:
 
     def by_size(self) -> dict[str, tuple[int, float]]:
         """Return the same for each "height x width" of the outputs; "" where it is not known."""
-        return self._grouped(
-            lambda op: f"{op.shape[1]} x {op.shape[2]}" if len(op.shape) == 4 else ""
-        )
+        return self._grouped(lambda op: " x ".join(map(str, op.shape[1:3] * (len(op.shape) == 4))))
 
     def table(self) -> str:
         """Return the kinds as a Markdown table, slowest first."""
@@ -103,7 +100,7 @@ class Profile:
             lines.append(f"| {kind} | {count} | {ms:.3f} | {ms / max(self.total_ms, 1e-9):.0%} |")
         return "\n".join(lines)
 
-    def _grouped(self, key) -> dict[str, tuple[int, float]]:
+    def _grouped(self, key: Callable[[OpTime], str]) -> dict[str, tuple[int, float]]:
         groups: dict[str, list[float]] = defaultdict(list)
         for op in self.ops:
             groups[key(op)].append(op.ms)
@@ -119,36 +116,45 @@ def profile(path: str | Path, runs: int = 40, threads: int = 1, timeout: float =
         runs: profiled runs after the warm-up, at least 1.
         threads: CPU threads, at least 1.
         timeout: seconds.
-
-    Raises:
-        SeglibError: the file is missing or no model, another version of `ai-edge-litert` is
-            installed than the one whose profiler is known, or the profiler fails.
     """
     path = Path(path)
     check_tflite(path)
     if runs < 1 or threads < 1:
         raise SeglibError(f"runs ({runs}) and threads ({threads}) must be at least 1")
-    _check_version()
+    found = metadata.version("ai-edge-litert")
+    if found != KNOWN_VERSION or not sys.platform.startswith("linux"):
+        raise SeglibError(
+            f"profiling operations is known to work with ai-edge-litert {KNOWN_VERSION} on Linux, "
+            f"and here is {found} on {sys.platform}; install that version, or time whole files "
+            "with `benchmark`"
+        )
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "events.json")
         command = [sys.executable, "-m", "seglib.benchmark._litert"]
-        command += [str(path), str(runs), str(threads), str(result)]
+        command += map(str, (path, runs, threads, result))
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, errors="replace", timeout=timeout
             )
+            events = json.loads(result.read_text(encoding="utf-8"))
         except subprocess.TimeoutExpired as error:
             raise SeglibError(
                 f"{path}: the profiler gave no answer in {timeout:g} s; allow it more time or "
                 "fewer runs"
             ) from error
-        if done.returncode or not result.exists():
+        except (OSError, ValueError) as error:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise SeglibError(
                 f"{path} cannot be profiled ({reason}); time the whole file with `benchmark`"
-            )
-        runs_of_ops = json.loads(result.read_text(encoding="utf-8"))
-    return Profile(path.name, tuple(_medians(runs_of_ops, path)))
+            ) from error
+    # A run whose log is cut short would shift every operation behind the gap.
+    whole = [run for run in events if len(run) == max(map(len, events))]
+    times = np.median([[us for _, _, us in run] for run in whole], axis=0) / 1000
+    shapes = _shapes([kind for kind, _, _ in whole[0]], [(op.name, op.shape) for op in ops(path)])
+    rows = zip(whole[0], times.tolist(), shapes, strict=True)
+    return Profile(
+        path.name, tuple(OpTime(kind, ms, ran, shape) for (kind, ran, _), ms, shape in rows)
+    )
 
 
 def read_profile(path: str | Path) -> Profile:
@@ -157,50 +163,28 @@ def read_profile(path: str | Path) -> Profile:
     The text is what `--enable_op_profiling=true` prints, the CSV what
     `--op_profiling_output_mode=csv` (earlier: `--profiling_output_csv_file`) writes. The last table
     named "Run Order" is taken: an earlier one is that of the initialisation.
-
-    Raises:
-        SeglibError: the file cannot be read or holds no such table.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise SeglibError(f"cannot read {path} ({error.strerror}); give a phone's file") from error
-    starts = [i for i, line in enumerate(lines) if re.search(r"=+ Run Order =+", line)]
-    ops = tuple(_rows(lines[starts[-1] + 1 :])) if starts else ()
-    if not ops:
+    _, _, table = read_log(path).rpartition("= Run Order =")
+    found = tuple(_rows(table.splitlines()[1:]))
+    if not found:
         raise SeglibError(
             f"{path} holds no table named Run Order; run benchmark_model with "
             "--enable_op_profiling=true"
         )
-    return Profile(path.name, ops)
+    return Profile(Path(path).name, found)
 
 
-def _check_version() -> None:
-    try:
-        found = metadata.version("ai-edge-litert")
-    except metadata.PackageNotFoundError:
-        found = "none"
-    if found != _litert.KNOWN_VERSION or not sys.platform.startswith("linux"):
-        raise SeglibError(
-            f"profiling operations is known to work with ai-edge-litert {_litert.KNOWN_VERSION} on "
-            f"Linux, and here is {found} on {sys.platform}; install that version, or time whole "
-            "files with `benchmark`"
-        )
-
-
-def _medians(runs: list[list], path: Path) -> Iterator[OpTime]:
-    from seglib.export.audit import ops
-
-    # A run whose log is cut short would shift every operation behind the gap.
-    length = max(len(run) for run in runs)
-    whole = [run for run in runs if len(run) == length]
-    times = np.median([[us for _, _, us in run] for run in whole], axis=0) / 1000
-    kinds = [kind for kind, _, _ in whole[0]]
-    named = [op for op in ops(path)]
-    shapes = _shapes(kinds, [(op.name, op.shape) for op in named])
-    for (kind, delegated, _), ms, shape in zip(whole[0], times, shapes, strict=True):
-        yield OpTime(kind, float(ms), delegated, shape)
+def _rows(lines: list[str]) -> Iterator[OpTime]:
+    if not lines:
+        return
+    columns = [re.split(r"\t\s*|\s{2,}", line.strip()) for line in lines]
+    cells = list(csv.reader(lines, skipinitialspace=True)) if "," in lines[0] else columns
+    names = [re.sub(r"[\[\]]", "", cell).replace("_", " ") for cell in cells[0]]
+    for row in cells[1:]:
+        told = dict(zip(names, row, strict=False))
+        if "avg ms" not in told:
+            return
+        yield OpTime(told["node type"].removeprefix("Delegate/"), float(told["avg ms"]))
 
 
 def _shapes(kinds: list[str], file: list[tuple[str, tuple[int, ...]]]) -> list[tuple[int, ...]]:
@@ -217,27 +201,3 @@ def _shapes(kinds: list[str], file: list[tuple[str, tuple[int, ...]]]) -> list[t
         found.append(file[ahead[0]][1])
         place = ahead[0] + 1
     return found
-
-
-def _rows(lines: list[str]) -> Iterator[OpTime]:
-    header: list[str] | None = None
-    for line in lines:
-        if header is None:
-            comma = "," in line
-            cells = _cells(line, comma)
-            names = [re.sub(r"[\[\]]", "", cell).replace("_", " ").lower() for cell in cells]
-            if names and names[0] == "node type" and "avg ms" in names:
-                header = names
-            continue
-        cells = _cells(line, comma)
-        if len(cells) < len(header) - 1:
-            return
-        row = dict(zip(header, cells, strict=False))
-        kind = row["node type"].strip('"')
-        yield OpTime(kind.removeprefix("Delegate/"), float(row["avg ms"]))
-
-
-def _cells(line: str, comma: bool) -> list[str]:
-    if comma:
-        return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True), [])]
-    return re.split(r"\t\s*|\s{2,}", line.strip())

@@ -53,17 +53,13 @@ def _benchmark(options: argparse.Namespace) -> None:
 
     # Read before anything is measured: a wrong name should not cost a minute.
     phones = [row for path in options.phone for row in read_phone(path, path.stem)]
-    comparison = compare(files, options.runs, options.threads)
+    measured = compare(files, options.runs, options.threads)
     if options.figure:
-        _write(plot_latency([*comparison.rows, *phones]), options.figure)
+        _write(plot_latency([*measured, *phones]), options.figure)
     if options.json:
-        rows = [dataclasses.asdict(row) for row in (*comparison.rows, *phones)]
-        print(json.dumps(rows))
+        print(json.dumps([dataclasses.asdict(row) for row in (*measured, *phones)]))
         return
-    print(comparison.table())
-    if phones:
-        print()
-        print(table([*comparison.rows, *phones]))
+    print(table([*measured, *phones]))
 
 
 def _profile(file: Path, options: argparse.Namespace) -> None:

@@ -75,7 +75,7 @@ def _measure(
                 "operations": len(export.ops(paths[-1])),
             }
         )
-    measured = compare([*paths, paths[0]], runs).rows
+    measured = compare([*paths, paths[0]], runs)
     for row, latency in zip(rows, measured, strict=False):
         row |= {
             "cpu_ms": round(latency.cpu_ms, 3),

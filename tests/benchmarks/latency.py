@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import seglib.pretrained
-from seglib.benchmark import compare
+from seglib.benchmark import compare, table
 from seglib.errors import SeglibError
 
 
@@ -40,9 +40,9 @@ def main() -> int:
     except SeglibError as error:
         print(error, file=sys.stderr)
         return 2
-    print(report.table())
+    print(table(report))
     names = {path.name for path in shipped}
-    slow = [row.file for row in report.rows if row.file in names and row.ratio > options.bar]
+    slow = [row.file for row in report if row.file in names and row.ratio > options.bar]
     if slow:
         print(f"slower than {options.bar} x {reference.name}: {', '.join(slow)}", file=sys.stderr)
     return 1 if slow else 0

@@ -200,7 +200,7 @@ def ends(rows: list[dict], save) -> None:
             paths[arm].write_bytes(convert(trace(model)))
         first = next(iter(paths))
         paths[f"{first}, again"] = paths[first]
-        turns = [compare(list(paths.values()), TURNS).rows for _ in range(ROUNDS)]
+        turns = [compare(list(paths.values()), TURNS) for _ in range(ROUNDS)]
         ratios = np.array([[row.ratio for row in one] for one in turns])
         for (arm, path), own in zip(paths.items(), ratios.T, strict=True):
             found = export.ops(path)

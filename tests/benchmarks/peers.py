@@ -52,7 +52,7 @@ def time_ratios(models: list[str], runs: int) -> dict[str, float]:
 
     first = next(model for model in models if model in baselines.BASELINES)
     order = [first, *(model for model in models if model != first)]
-    rows = compare([file_of(model) for model in order], runs, 1).rows
+    rows = compare([file_of(model) for model in order], runs, 1)
     return {model: row.ratio for model, row in zip(order, rows, strict=True)}
 
 

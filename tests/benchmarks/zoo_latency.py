@@ -62,9 +62,9 @@ def main() -> int:
 
     rows = [_row(label, options.models) for label in NETWORKS]
     files = [options.models / row["file"] for row in rows]
-    for row, latency in zip(rows, compare(files, options.runs).rows, strict=True):
+    for row, latency in zip(rows, compare(files, options.runs), strict=True):
         row |= {
-            "median_ms": round(latency.median_ms, 3),
+            "median_ms": round(latency.steady_ms, 3),
             "cpu_ms": round(latency.cpu_ms, 3),
             "ratio": round(latency.ratio, 3),
         }

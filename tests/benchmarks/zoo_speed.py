@@ -102,7 +102,7 @@ def speeds(options: argparse.Namespace) -> list[dict]:
     rows, paths = contestants(options)
     ratios, times = [], []
     for number in range(options.rounds):
-        measured = compare(paths, options.runs).rows
+        measured = compare(paths, options.runs)
         ratios.append([one.ratio for one in measured])
         times.append([one.cpu_ms for one in measured])
         print(f"round {number + 1}: the same file twice {ratios[-1][1]:.3f}", file=sys.stderr)

@@ -321,30 +321,19 @@ def test_supervisely_projects_of_both_ages(tmp_path):
     np.testing.assert_array_equal(masks["person"], block())
 
 
-@pytest.mark.parametrize(
-    ("broken", "match"),
-    [
-        ({"objects": []}, "no size"),
-        ({"size": {"height": 10**6, "width": 10**6}, "objects": []}, "states a size"),
-        (annotation({"classTitle": "person", "geometryType": "line"}), "a line that encloses"),
-        (
-            annotation({"classTitle": "person", "bitmap": {"data": "AAAA", "origin": [0, 0]}}),
-            "cannot be read",
-        ),
-        (
-            annotation(
-                {
-                    "classTitle": "person",
-                    "bitmap": {
-                        "data": base64.b64encode(zlib.compress(bytes(70 << 20))).decode(),
-                        "origin": [0, 0],
-                    },
-                }
-            ),
-            "more than 64 MB",
-        ),
-    ],
-)
+def person_bitmap(data: str) -> dict:
+    return annotation({"classTitle": "person", "bitmap": {"data": data, "origin": [0, 0]}})
+
+
+BROKEN = [
+    ({"objects": []}, "no size"),
+    ({"size": {"height": 10**6, "width": 10**6}, "objects": []}, "states a size"),
+    (person_bitmap("AAAA"), "cannot be read"),
+    (person_bitmap(base64.b64encode(zlib.compress(bytes(70 << 20))).decode()), "more than 64 MB"),
+]
+
+
+@pytest.mark.parametrize(("broken", "match"), BROKEN)
 def test_supervisely_annotations_that_cannot_be_used(tmp_path, broken, match):
     photo(tmp_path / "ds/img/a.png")
     (tmp_path / "ds/ann").mkdir()

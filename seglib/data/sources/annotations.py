@@ -12,11 +12,13 @@ Chapter: data preparation.
 
 import base64
 import json
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,40 +35,32 @@ _MOST_BYTES = 64 * 2**20  # of a bitmap that comes packed
 
 def find_coco(raw: Path, kind: str | None = None) -> Listing:
     """List the photos of COCO's instances files, `raw` itself or those under it."""
-    files = [raw] if raw.is_file() else walk(raw, suffixes=(".json",))
-    tables = [(file, table) for file in files if "images" in (table := _json(file, dict))]
-    labels = [c.get("name", "") for _, t in tables for c in t.get("categories", ()) if c]
-    if not labels:
-        raise SeglibError(f"{raw} holds no COCO file with images and categories; give its path")
+    tables = _contents(raw, "images", "COCO files (JSON with images and categories)")
+    labels = [one["name"] for _, table in tables for one in table.get("categories", ())]
     label, kinds = _chosen(labels, kind, raw)
-    photos = _photos(raw)
-    found, empty = [], 0
+    photos, found, empty = _photos(raw), [], 0
     for file, table in tables:
-        ids = {c["id"] for c in table.get("categories", ()) if _plain(c["name"]) == label}
+        ids = {one["id"] for one in table.get("categories", ()) if _plain(one["name"]) == label}
         outlines = defaultdict(list)
         for one in table.get("annotations", ()):
-            if one.get("category_id") in ids:
-                outlines[one.get("image_id")].append(one.get("segmentation"))
-        split = next(filter(None, map(split_name, re.split(r"[\W_\d]+", file.stem))), "")
+            if one["category_id"] in ids:
+                outlines[one["image_id"]].append(one.get("segmentation"))
+        words = (*re.split(r"[\W_\d]+", file.stem), file.parent.name)
+        split = next(filter(None, map(split_name, words)), "")
         for image in table["images"]:
-            drawn = outlines.get(image["id"], [])
-            empty += not drawn
-            shape = (int(image["height"]), int(image["width"]))
-            found.append(
-                _pair(image["file_name"], file, photos, split or split_name(file.parent.name),
-                      (shape, drawn, kinds))
-            )  # fmt: skip
+            shape, shapes = (int(image["height"]), int(image["width"])), outlines[image["id"]]
+            empty += not shapes
+            found.append(_pair(image["file_name"], file, photos, split, (kinds, shape, shapes)))
     notes = (f"{empty} photos have no outline of {label} and get empty masks",) if empty else ()
     return Listing(kinds, named(found), notes)
 
 
-def read_coco(pair: Pair) -> tuple[np.ndarray, Masks]:
-    """Read a photo, and its polygons and run lengths as one mask."""
-    shape, drawn, kinds = pair.data
+def _draw_coco(pair: Pair, _size: tuple[int, int]) -> np.ndarray:
+    _, shape, shapes = pair.data
     mask = _blank(shape, pair.image.name)
-    for one in drawn:
+    for one in shapes:
         mask |= _coco_mask(one, shape, pair.image.name)
-    return read_image(pair.image), {kinds[0]: mask}
+    return mask
 
 
 def _coco_mask(drawn: Any, shape: tuple[int, int], name: str) -> np.ndarray:
@@ -98,128 +92,113 @@ def _unpacked(text: str) -> list[int]:
     for code in (ord(letter) - 48 for letter in text):
         value |= (code & 31) << shift
         shift += 5
-        if code & 32:
-            continue
-        value -= (code & 16) << (shift - 4) if code & 16 else 0
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        value, shift = 0, 0
+        if not code & 32:
+            value -= (code & 16) << (shift - 4)
+            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+            value, shift = 0, 0
     return counts
 
 
 def find_labelme(raw: Path, kind: str | None = None) -> Listing:
     """List the LabelMe files under `raw`, each with the photo that it names."""
-    files = walk(raw, suffixes=(".json",))
-    notes = [(file, one) for file in files if "shapes" in (one := _json(file, dict))]
-    if not notes:
-        raise SeglibError(f"{raw} holds no LabelMe files (JSON with shapes); give their folder")
-    label, kinds = _chosen((s.get("label", "") for _, n in notes for s in n["shapes"]), kind, raw)
+    notes = _contents(raw, "shapes", "LabelMe files (JSON with shapes)")
+    label, kinds = _chosen((one["label"] for _, n in notes for one in n["shapes"]), kind, raw)
     photos, found = _photos(raw), []
     for file, note in notes:
-        name = str(note.get("imagePath") or file.stem)
-        if (beside := file.parent / name.replace("\\", "/")).is_file():
-            name = str(beside)
-        shapes = [shape for shape in note["shapes"] if _plain(shape.get("label", "")) == label]
-        split = split_name(file.parent.name)
-        found.append(_pair(name, file, photos, split, (shapes, kinds), file.stem))
+        name = note.get("imagePath") or file.stem
+        shapes = [one for one in note["shapes"] if _plain(one["label"]) == label]
+        data = (kinds, shapes)
+        found.append(_pair(name, file, photos, split_name(file.parent.name), data, file.stem))
     return Listing(kinds, named(found))
 
 
-def read_labelme(pair: Pair) -> tuple[np.ndarray, Masks]:
-    """Read a photo, and its polygons, rectangles, circles and bitmaps as one mask."""
-    image = read_image(pair.image)
-    shapes, kinds = pair.data
-    mask = _blank(image.shape[:2], pair.image.name)
-    for shape in shapes:
+def _draw_labelme(pair: Pair, size: tuple[int, int]) -> np.ndarray:
+    mask = _blank(size, pair.image.name)
+    for shape in pair.data[1]:
         form, points = shape.get("shape_type") or "polygon", np.array(shape["points"], float)
         if form == "mask":
             _paste(mask, _bitmap(shape["mask"], pair.parts[0].name), points[0])
         elif form == "circle":
-            radius = float(np.hypot(*(points[1] - points[0])))
+            radius = round(float(np.hypot(*(points[1] - points[0]))))
             centre = [int(value) for value in np.rint(points[0])]
-            mask |= cv2.circle(np.zeros(mask.shape, np.uint8), centre, round(radius), 1, -1) > 0
+            mask |= cv2.circle(np.zeros(size, np.uint8), centre, radius, 1, -1) > 0
         else:
-            mask |= _filled(form, points, mask.shape, pair.parts[0].name)
-    return image, {kinds[0]: mask}
+            mask |= _filled(form, points, size, pair.parts[0].name)
+    return mask
 
 
 def find_cvat(raw: Path, kind: str | None = None) -> Listing:
     """List the images of CVAT's annotations.xml ("CVAT for images 1.1")."""
-    files = [raw] if raw.is_file() else walk(raw, suffixes=(".xml",))
-    roots = [(file, root) for file in files if (root := _xml(file)).tag == "annotations"]
-    if not roots:
-        raise SeglibError(f"{raw} holds no annotations.xml of CVAT; give its path")
+    roots = _contents(raw, "annotations", "annotations.xml of CVAT", ".xml")
     if any(root.find("track") is not None for _, root in roots):
         raise SeglibError(f"{raw} holds tracks of a video; export it as CVAT for images 1.1")
     labels = (shape.get("label", "") for _, root in roots for shape in root.iterfind("image/*"))
     label, kinds = _chosen(labels, kind, raw)
     photos, found = _photos(raw), []
-    for file, root in roots:
-        for image in root.iterfind("image"):
-            shapes = [
-                (shape.tag, dict(shape.attrib))
-                for shape in image
-                if shape.tag != "tag" and _plain(shape.get("label", "")) == label
-            ]
-            shape = (int(image.get("height", 0)), int(image.get("width", 0)))
-            split = split_name(image.get("subset", ""))
-            found.append(_pair(image.get("name", ""), file, photos, split, (shape, shapes, kinds)))
+    for file, image in ((file, image) for file, root in roots for image in root.iterfind("image")):
+        shapes = [
+            (shape.tag, dict(shape.attrib))
+            for shape in image
+            if shape.tag != "tag" and _plain(shape.get("label", "")) == label
+        ]
+        data = (kinds, (int(image.get("height", 0)), int(image.get("width", 0))), shapes)
+        split = split_name(image.get("subset", ""))
+        found.append(_pair(image.get("name", ""), file, photos, split, data))
     return Listing(kinds, named(found))
 
 
-def read_cvat(pair: Pair) -> tuple[np.ndarray, Masks]:
-    """Read a photo, and its polygons, boxes, ellipses and masks as one mask."""
-    shape, shapes, kinds = pair.data
+def _draw_cvat(pair: Pair, _size: tuple[int, int]) -> np.ndarray:
+    _, shape, shapes = pair.data
     mask = _blank(shape, pair.image.name)
     for form, given in shapes:
+        at = {key: float(given[key]) for key in given.keys() & _CVAT_NUMBERS}
         if form == "mask":
             counts = [int(value) for value in given["rle"].split(",")]
-            size = (int(given["height"]), int(given["width"]))
             runs = np.repeat(np.arange(len(counts)) % 2 > 0, counts)
-            _paste(mask, runs.reshape(size), (float(given["left"]), float(given["top"])))
+            piece = runs.reshape(int(given["height"]), int(given["width"]))
+            _paste(mask, piece, (at["left"], at["top"]))
             continue
         if form == "polygon":
             ring = [[float(v) for v in point.split(",")] for point in given["points"].split(";")]
         elif form == "box":
-            left, top, right, bottom = (float(given[k]) for k in ("xtl", "ytl", "xbr", "ybr"))
-            ring = [[left, top], [right, top], [right, bottom], [left, bottom]]
+            x, y = (at["xtl"], at["xbr"]), (at["ytl"], at["ybr"])
+            ring = [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]]
         elif form == "ellipse":
             turns = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-            across, down = np.cos(turns) * float(given["rx"]), np.sin(turns) * float(given["ry"])
-            ring = np.stack([float(given["cx"]) + across, float(given["cy"]) + down], axis=1)
+            ring = [[at["cx"], at["cy"]]] + np.stack(
+                [np.cos(turns) * at["rx"], np.sin(turns) * at["ry"]], axis=1
+            )
         else:
             raise _no_area(form, pair.image.name)
-        ring, angle = np.array(ring), np.radians(float(given.get("rotation", 0)))
+        ring, angle = np.array(ring), np.radians(at.get("rotation", 0))
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         centre = (ring.min(axis=0) + ring.max(axis=0)) / 2
         mask |= _coco_mask([((ring - centre) @ turn + centre).ravel().tolist()], shape, form)
-    return read_image(pair.image), {kinds[0]: mask}
+    return mask
+
+
+_CVAT_NUMBERS = {"xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry", "left", "top", "rotation"}
 
 
 def find_supervisely(raw: Path, kind: str | None = None) -> Listing:
     """List <set>/img/<photo> with <set>/ann/<photo>.json (or, of 2018, <stem>.json)."""
-    found = []
+    found, kinds = [], ("person",)
     for image in walk(raw, "**/img/*"):
         folder = image.parent.parent / "ann"
         names = (f"{image.name}.json", f"{image.stem}.json")
         file = next((folder / name for name in names if (folder / name).is_file()), None)
         fault = "" if file else f"{image.name} has no annotation"
-        pair = Pair(image.stem, image, (file,) if file else (), fault=fault)
+        pair = Pair(image.stem, image, (file,) if file else (), data=(kinds,), fault=fault)
         found.append((image.parent.parent.name, pair))
     if not found:
         raise SeglibError(
             f"{raw} holds no img/ with photos beside an ann/; give the project's folder"
         )
-    return Listing(("person",), named(found))
-
-
-def read_supervisely(pair: Pair) -> tuple[np.ndarray, Masks]:
-    """Read a photo, and as one mask its objects whose class begins with "person"."""
-    note = _json(pair.parts[0], dict)
-    return read_image(pair.image), {"person": draw_supervisely(note, pair.parts[0].name)}
+    return Listing(kinds, named(found))
 
 
 def draw_supervisely(annotation: dict, name: str = "the annotation") -> np.ndarray:
-    """Draw the persons of one Supervisely annotation.
+    """Draw those objects of one Supervisely annotation whose class begins with "person".
 
     Returns:
         bool (h, w) of the size that the annotation states.
@@ -244,6 +223,10 @@ def draw_supervisely(annotation: dict, name: str = "the annotation") -> np.ndarr
             sheet &= ~_filled("polygon", hole, shape, name)
         mask |= sheet
     return mask
+
+
+def _draw_supervisely(pair: Pair, _size: tuple[int, int]) -> np.ndarray:
+    return draw_supervisely(_read(pair.parts[0]), pair.parts[0].name)
 
 
 def _filled(form: str, points: Sequence, shape: tuple[int, int], name: str) -> np.ndarray:
@@ -271,14 +254,11 @@ def _blank(shape: tuple[int, int], name: str) -> np.ndarray:
 
 def _bitmap(data: str, name: str) -> np.ndarray:
     """Unpack a picture in base64, packed with zlib or not, as bool (h, w)."""
-    packed = base64.b64decode(data)
+    packed, reader = base64.b64decode(data), zlib.decompressobj()
     if not packed.startswith(b"\x89PNG"):
-        reader = zlib.decompressobj()
         packed = reader.decompress(packed, _MOST_BYTES)
-        if reader.unconsumed_tail:
-            raise SeglibError(
-                f"{name} has a bitmap of more than {_MOST_BYTES >> 20} MB; check the file"
-            )
+    if reader.unconsumed_tail:
+        raise SeglibError(f"{name} has a bitmap of more than {_MOST_BYTES >> 20} MB; check it")
     picture = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise SeglibError(f"{name} has a bitmap that is no PNG; export it again")
@@ -302,13 +282,12 @@ def _plain(label: Any) -> str:
 def _chosen(labels: Iterable[Any], kind: str | None, raw: Path) -> tuple[str, tuple[str]]:
     """Return the label that is read, in its plain spelling, and the kind of mask it makes."""
     there = sorted({_plain(label) for label in labels} - {""})
-    wanted = _plain(kind) if kind else "person" if "person" in there else there[0] if there else ""
-    if wanted not in there or (kind is None and wanted != "person" and len(there) > 1):
+    default = "person" if "person" in there or len(there) != 1 else there[0]
+    wanted = _plain(kind) if kind else default
+    if wanted not in there:
         listed = ", ".join(there) or "none"
         raise SeglibError(
             f"{raw} has no label {wanted!r}; it has {listed}; say which with kind=... (--kind)"
-            if kind
-            else f"{raw} has several labels ({listed}); say which with kind=... (--kind)"
         )
     return wanted, (wanted if wanted.isidentifier() else "mask",)
 
@@ -316,8 +295,7 @@ def _chosen(labels: Iterable[Any], kind: str | None, raw: Path) -> tuple[str, tu
 def _photos(raw: Path) -> dict[str, list[Path]]:
     """Return name -> photos under a folder, or around a file: beside it or in the next folder."""
     found = defaultdict(list)
-    files = walk(raw) if raw.is_dir() else walk(raw.parent) or walk(raw.parent.parent)
-    for path in files:
+    for path in walk(raw) if raw.is_dir() else walk(raw.parent) or walk(raw.parent.parent):
         found[path.name].append(path)
     return found
 
@@ -326,42 +304,50 @@ def _pair(
     name: str, file: Path, photos: dict[str, list[Path]], split: str, data: Any, stem: str = ""
 ) -> tuple[str, Pair]:
     """Return the folder and the pair of a photo that an annotation file names."""
-    parts = Path(name.replace("\\", "/")).parts
-    near = photos.get(parts[-1], []) if parts else []
-    # Of several photos of one name, the one whose folders agree best, then the nearest to the file.
-    near = sorted(
-        near,
-        key=lambda path: (
-            -sum(a == b for a, b in zip(path.parts[::-1], parts[::-1], strict=False)),
-            -len(set(path.parts) & set(file.parts)),
-        ),
-    )
-    path = near[0] if near else Path(name or file.stem)
-    fault = "" if near else f"{file.name} names {name}, which is not there"
-    stem = stem or path.stem
-    return path.parent.name, Pair(stem, path, (file,), split, data=data, fault=fault)
+    wanted = Path(os.path.normpath(file.parent / str(name).replace("\\", "/")))
+
+    def alike(path: Path) -> int:
+        return len(os.path.commonprefix([path.parts[::-1], wanted.parts[::-1]]))
+
+    path = max(photos.get(wanted.name, ()), key=alike, default=None)
+    fault = "" if path else f"{file.name} names {name}, which is not there"
+    pair = Pair(stem or wanted.stem, path or wanted, (file,), split, data=data, fault=fault)
+    return pair.image.parent.name, pair
 
 
-def _json(path: Path, kind: type) -> Any:
+def _contents(raw: Path, key: str, what: str, suffix: str = ".json") -> list[tuple[Path, Any]]:
+    """Return the files that have a key, or an XML root of that name, with what they hold."""
+    files = [raw] if raw.is_file() else walk(raw, suffixes=(suffix,))
+    found = [(file, _read(file)) for file in files]
+    found = [(f, one) for f, one in found if key in (one if isinstance(one, dict) else (one.tag,))]
+    if not found:
+        raise SeglibError(f"{raw} holds no {what}; give their folder or path")
+    return found
+
+
+def _read(path: Path) -> Any:
+    """Read a JSON object ({} for other JSON) or the root of an XML file."""
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        if isinstance(error, SeglibError):
-            raise
-        raise SeglibError(f"{path} is no JSON ({error}); export it again") from error
-    return content if isinstance(content, kind) else {}
+        if path.suffix.lower() == ".xml":
+            return ElementTree.fromstring(text)
+        content = json.loads(text)
+    except (ValueError, ElementTree.ParseError) as error:
+        raise SeglibError(f"{path} is damaged ({error}); export it again") from error
+    return content if isinstance(content, dict) else {}
 
 
-def _xml(path: Path) -> ElementTree.Element:
-    try:
-        return ElementTree.fromstring(read_text(path))
-    except ElementTree.ParseError as error:
-        raise SeglibError(f"{path} is no XML ({error}); export it again") from error
+def _read_pair(
+    draw: Callable[[Pair, tuple[int, int]], np.ndarray], pair: Pair
+) -> tuple[np.ndarray, Masks]:
+    """Read a photo, and its outlines as one mask."""
+    image = read_image(pair.image)
+    return image, {pair.data[0][0]: draw(pair, image.shape[:2])}
 
 
 READERS = {
-    "coco": (find_coco, read_coco),
-    "labelme": (find_labelme, read_labelme),
-    "cvat": (find_cvat, read_cvat),
-    "supervisely": (find_supervisely, read_supervisely),
+    "coco": (find_coco, partial(_read_pair, _draw_coco)),
+    "labelme": (find_labelme, partial(_read_pair, _draw_labelme)),
+    "cvat": (find_cvat, partial(_read_pair, _draw_cvat)),
+    "supervisely": (find_supervisely, partial(_read_pair, _draw_supervisely)),
 }

@@ -87,34 +87,38 @@ def prepare(
             where it stopped.
     """
     entry = source(name) if isinstance(name, str) else name
-    if size is not None and size < 16:
-        raise SeglibError(f"size is {size}; give 16 pixels or more")
-    if not (val_share > 0 and test_share >= 0 and val_share + test_share < 1):
-        raise SeglibError(
-            f"val_share is {val_share} and test_share {test_share}; give shares between 0 and 1 "
-            "that leave some for train, such as 0.1"
-        )
-    if workers is not None and workers < 1:
-        raise SeglibError(f"workers is {workers}; give 1 or more")
-    if kind is not None and not kind.isidentifier():
-        raise SeglibError(f"kind is {kind!r}; give one word, such as hair")
-    duplicates.library()  # said before minutes of work, not after
     target = Path(output) if output else cache_folder() / "prepared" / entry.name
-    if target.exists():
-        raise SeglibError(f"{target} exists already; choose a new folder name")
+    shares = f"val_share is {val_share} and test_share {test_share}"
+    mistakes = {
+        f"size is {size}; give 16 pixels or more": size is not None and size < 16,
+        f"workers is {workers}; give 1 or more": workers is not None and workers < 1,
+        f"kind is {kind!r}; give one word, such as hair": kind is not None
+        and not kind.isidentifier(),
+        f"{shares}; give shares between 0 and 1 that leave some for train, such as 0.1": not (
+            val_share > 0 and test_share >= 0 and val_share + test_share < 1
+        ),
+        f"{target} exists already; choose a new folder name": target.exists(),
+    }
+    if sentence := next((sentence for sentence, made in mistakes.items() if made), ""):
+        raise SeglibError(sentence)
+    duplicates.library()  # said before minutes of work, not after
     raw = _raw(entry, raw)
     kinds, pairs, notes = find(entry.layout, raw, kind)
+    usable = [pair for pair in pairs if not pair.fault]
+    bad = {pair.stem: pair.fault for pair in pairs if pair.fault}
+    known, prints = listed(entry.name), {}
     with unfinished(target) as part:
         _begin(part, entry.layout, size, kinds, pairs)
-        usable = [pair for pair in pairs if not pair.fault]
         write = partial(_write_pair, entry.layout, kinds, part, size)
-        written = list(spread(write, usable, workers, "preparing" if progress else ""))
-        bad = {pair.stem: pair.fault for pair in pairs if pair.fault}
-        bad |= {stem: found for stem, found in written if isinstance(found, str)}
-        prints = {stem: found for stem, found in written if not isinstance(found, str)}
+        try:
+            for stem, found in spread(write, usable, workers, "preparing" if progress else ""):
+                (bad if isinstance(found, str) else prints)[stem] = found
+        except SeglibError as error:
+            raise SeglibError(
+                f"{error}; then run the same command again, it goes on where it stopped"
+            ) from error
         if bad and not skip_bad:
             raise SeglibError(_refusal(target, list(bad.values()), len(pairs)))
-        known = listed(entry.name)
         for stem in [stem for stem in prints if known.get(stem) == "out"]:
             bad[stem] = f"{stem} shows a photo of the test part again"
             for path in part.rglob(f"{stem}.*"):
@@ -123,9 +127,8 @@ def prepare(
         if not prints:
             reason = next(iter(bad.values()))
             raise SeglibError(f"none of the {len(bad)} pairs can be used, such as {reason}")
-        splits, moved = assign_splits(
-            [pair for pair in usable if pair.stem in prints], val_share, test_share, known, prints
-        )
+        chosen = [pair for pair in usable if pair.stem in prints]
+        splits, moved = assign_splits(chosen, val_share, test_share, known, prints)
         facts = {
             "kinds": kinds,
             "size": size,
@@ -285,50 +288,32 @@ def _write_pair(
     if not (folder / "plan").exists():
         # The process that asked for this was killed, and another one has finished its work.
         return pair.stem, "not wanted any more"
+    photo = folder / "images" / pair.stem
     try:
-        for suffix in _COPIED.values():
-            done = folder / "images" / f"{pair.stem}{suffix}"
+        for done in (photo.with_name(photo.name + suffix) for suffix in _COPIED.values()):
             if done.exists():
                 return pair.stem, fingerprint(read_image(done))
         image, masks = read(layout, pair)
     except SeglibError as error:
         return pair.stem, f"{pair.stem}: {error}"
-    try:
-        return pair.stem, _write(pair, image, masks, kinds, folder, size)
-    except SeglibError as error:
-        raise SeglibError(
-            f"{error}; then run the same command again, it goes on where it stopped"
-        ) from error
-
-
-def _write(
-    pair: Pair,
-    image: np.ndarray,
-    masks: Masks,
-    kinds: tuple[str, ...],
-    folder: Path,
-    size: int | None,
-) -> Fingerprint:
-    longest = max(image.shape[:2])
-    fits = size is None or longest <= size
-    shape = tuple(image.shape[:2])
-    if not fits:
-        shape = tuple(max(1, round(side * size / longest)) for side in shape)
+    shrink = min(1.0, size / max(image.shape[:2])) if size else 1.0
+    shape = tuple(max(1, round(side * shrink)) for side in image.shape[:2])
     # Masks first, so that a photo says that its pair is whole.
     for kind, mask in zip(kinds, masks.values(), strict=True):
         place = folder / "masks" / kind if len(kinds) > 1 else folder / "masks"
-        fitted = mask if mask.shape == shape else np.clip(resize(mask, shape), 0, 1)
+        fitted = mask if shrink == 1 else np.clip(resize(mask, shape), 0, 1)
         write_mask(place / f"{pair.stem}.png", fitted)
-    small = image if fits else resize(image, shape)
-    path = folder / "images" / pair.stem
-    if suffix := _copied_suffix(pair, image.shape[:2]) if fits else "":
-        with atomic_path(path.with_name(path.name + suffix)) as temporary:
+    small = image if shrink == 1 else resize(image, shape)
+    # Whatever came without loss and at its own size goes on without loss.
+    lossy = shrink < 1 or pair.image.suffix.lower() in (".jpg", ".jpeg", ".webp")
+    suffix = _copied_suffix(pair, image.shape[:2]) if shrink == 1 else ""
+    path = photo.with_name(photo.name + (suffix or (".jpg" if lossy else ".png")))
+    if suffix:
+        with atomic_path(path) as temporary:
             shutil.copyfile(pair.image, temporary)
     else:
-        # Whatever came without loss and at its own size goes on without loss.
-        lossy = not fits or pair.image.suffix.lower() in (".jpg", ".jpeg", ".webp")
-        write_image(path.with_name(path.name + (".jpg" if lossy else ".png")), small)
-    return fingerprint(small)
+        write_image(path, small)
+    return pair.stem, fingerprint(small)
 
 
 def _copied_suffix(pair: Pair, shape: tuple[int, ...]) -> str:

@@ -165,9 +165,8 @@ def _draw_cvat(pair: Pair, _size: tuple[int, int]) -> np.ndarray:
             ring = [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]]
         elif form == "ellipse":
             turns = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-            ring = [[at["cx"], at["cy"]]] + np.stack(
-                [np.cos(turns) * at["rx"], np.sin(turns) * at["ry"]], axis=1
-            )
+            across, down = np.cos(turns) * at["rx"], np.sin(turns) * at["ry"]
+            ring = np.stack([at["cx"] + across, at["cy"] + down], axis=1)
         else:
             raise _no_area(form, pair.image.name)
         ring, angle = np.array(ring), np.radians(at.get("rotation", 0))
@@ -307,7 +306,8 @@ def _pair(
     wanted = Path(os.path.normpath(file.parent / str(name).replace("\\", "/")))
 
     def alike(path: Path) -> int:
-        return len(os.path.commonprefix([path.parts[::-1], wanted.parts[::-1]]))
+        both = enumerate(zip(path.parts[::-1], wanted.parts[::-1], strict=False))
+        return next((count for count, (a, b) in both if a != b), len(wanted.parts))
 
     path = max(photos.get(wanted.name, ()), key=alike, default=None)
     fault = "" if path else f"{file.name} names {name}, which is not there"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seglib import SeglibError, video
-from seglib.video.handover import Channel, Desk, Line
+from seglib.video.queues import Channel, Desk, Line
 from video_fakes import FakeCamera, frames_of, numbered, own_number, shown_number
 
 
@@ -132,7 +132,7 @@ def test_a_lag_below_zero_is_refused() -> None:
 
 
 def test_every_frame_of_a_film_is_shown_in_order_with_its_own_mask() -> None:
-    album, seen = video.Album(), []
+    album, seen = video.ListSink(), []
     source = video.Frames([numbered(i) for i in range(60)], fps=30)
     report = video.process(source, own_number, shown_number, album, on_shown=seen.append)
     assert [tuple(p[0, 0, :2]) for p in album.pictures] == [(i, i) for i in range(60)]
@@ -149,8 +149,8 @@ def test_a_slow_network_drops_frames_and_the_lag_is_bounded(max_lag: int) -> Non
         time.sleep(0.015)
         return own_number(image)
 
-    album, seen = video.Album(), []
-    source = video.Paced(video.Frames([numbered(i) for i in range(100)], fps=400))
+    album, seen = video.ListSink(), []
+    source = video.RealTimeSource(video.Frames([numbered(i) for i in range(100)], fps=400))
     report = video.process(source, slow, shown_number, album, max_lag=max_lag, on_shown=seen.append)
     assert report.captured == 100 and report.shown + report.dropped == 100
     assert 0 < report.dropped < 100
@@ -171,7 +171,7 @@ def test_with_enough_lag_no_frame_waits_for_the_network() -> None:
             assert go_on.wait(20)
         return own_number(image)
 
-    def look(one: video.Shown) -> None:
+    def look(one: video.DisplayedFrame) -> None:
         shown.append((one.frame.index, one.lag))
         if one.frame.index == 3:
             go_on.set()
@@ -188,7 +188,9 @@ def test_with_enough_lag_no_frame_waits_for_the_network() -> None:
 
     source.read = next_when_shown
     with pytest.raises(SeglibError, match="unplugged"):
-        video.process(source, second_waits, shown_number, video.Album(), max_lag=9, on_shown=look)
+        video.process(
+            source, second_waits, shown_number, video.ListSink(), max_lag=9, on_shown=look
+        )
     assert shown == [(0, 0), (1, 1), (2, 2), (3, 3)]
 
 
@@ -206,7 +208,7 @@ def test_the_stages_work_at_the_same_time() -> None:
         return image
 
     source = video.Frames([numbered(i) for i in range(3)])
-    assert video.process(source, segment, compose, video.Album()).shown == 3
+    assert video.process(source, segment, compose, video.ListSink()).shown == 3
 
 
 def test_each_function_is_called_by_one_thread_in_order() -> None:
@@ -215,7 +217,7 @@ def test_each_function_is_called_by_one_thread_in_order() -> None:
     def note(what: str, image: np.ndarray) -> None:
         calls[what].append((threading.get_ident(), int(image[0, 0, 0])))
 
-    class Sink(video.Album):
+    class Sink(video.ListSink):
         def write(self, picture: np.ndarray, time: float) -> bool:
             note("sink", picture)
             return True
@@ -234,11 +236,11 @@ def test_each_function_is_called_by_one_thread_in_order() -> None:
 
 
 def test_a_run_can_be_ended_by_number_and_by_the_sink() -> None:
-    class Tired(video.Album):
+    class Tired(video.ListSink):
         def write(self, picture: np.ndarray, time: float) -> bool:
             return super().write(picture) and len(self.pictures) < 4
 
-    for sink, more in ((video.Album(), {"limit": 4}), (Tired(), {})):
+    for sink, more in ((video.ListSink(), {"limit": 4}), (Tired(), {})):
         source = video.Frames([numbered(i) for i in range(50)])
         assert video.process(source, own_number, shown_number, sink, **more).shown == 4
         assert len(sink.pictures) == 4
@@ -250,7 +252,7 @@ def test_what_a_thread_raises_reaches_the_caller(where: str, live: bool, tmp_pat
     def broken(*_: object) -> None:
         raise ZeroDivisionError(where)
 
-    class Broken(video.Album):
+    class Broken(video.ListSink):
         write = broken
         read = broken
         aborted = False
@@ -264,7 +266,7 @@ def test_what_a_thread_raises_reaches_the_caller(where: str, live: bool, tmp_pat
     sink = Broken() if where == "sink" else video.VideoWriter(tmp_path / "film.mp4")
     with pytest.raises(ZeroDivisionError, match=where):
         video.process(
-            video.Paced(source) if live else source,
+            video.RealTimeSource(source) if live else source,
             broken if where == "segment" else own_number,
             broken if where == "compose" else shown_number,
             sink,
@@ -291,7 +293,7 @@ def test_a_camera_that_hangs_is_given_up(tmp_path) -> None:
     source = video.Camera(0, capture=fake)
     try:
         with pytest.raises(SeglibError, match=r"camera 0 has given no frame for 0\.2 seconds"):
-            video.process(source, own_number, shown_number, video.Album(), patience=0.2)
+            video.process(source, own_number, shown_number, video.ListSink(), patience=0.2)
         assert not fake.released  # its driver is still in the read
     finally:
         fake.go_on.set()
@@ -321,19 +323,19 @@ def test_a_camera_that_turns_keeps_the_films_size_and_forgets_old_masks(tmp_path
         video.process(
             source, own_number, shown_number, sink, smooth=smooth, on_shown=lambda one: seen.set()
         )
-    assert smooth.resets == 2  # at the start and at the turn
+    assert smooth.resets == 3  # when made, at the start of the run and at the turn
     assert {picture.shape for picture in frames_of(tmp_path / "film.avi")} == {(24, 32, 3)}
 
 
 def test_an_interrupt_ends_a_recording_and_breaks_off_a_conversion(tmp_path) -> None:
-    def interrupt(one: video.Shown) -> None:
+    def interrupt(one: video.DisplayedFrame) -> None:
         if one.frame.index >= 5:
             raise KeyboardInterrupt
 
     def run(live: bool) -> video.Report:
         source = video.Frames([numbered(i) for i in range(50)], fps=500)
         sink = video.VideoWriter(tmp_path / f"{live}.avi")
-        source = video.Paced(source) if live else source
+        source = video.RealTimeSource(source) if live else source
         return video.process(source, own_number, shown_number, sink, on_shown=interrupt)
 
     report = run(live=True)
@@ -354,12 +356,12 @@ def test_what_went_wrong_on_the_way_is_warned_of() -> None:
     source = video.Frames([numbered(i) for i in range(3)])
     source.note = "the frames were dusty"
     with pytest.warns(UserWarning, match="dusty"):
-        report = video.process(source, own_number, shown_number, video.Album())
+        report = video.process(source, own_number, shown_number, video.ListSink())
     assert report.note == "the frames were dusty" and report.shown == 3
 
 
 def test_labels_are_written_into_a_copy() -> None:
-    plain, labelled = video.Album(), video.Album()
+    plain, labelled = video.ListSink(), video.ListSink()
     pictures = [np.full((240, 320, 3), 120, np.uint8)] * 4
     kept = []
     for album, label in ((plain, False), (labelled, True)):
@@ -380,7 +382,7 @@ def test_a_recording_lasts_as_long_as_what_it_shows(tmp_path) -> None:
         return own_number(image)
 
     seen, sink = [], video.VideoWriter(tmp_path / "film.avi", fps=50)
-    source = video.Paced(video.Frames([numbered(i) for i in range(30)], fps=50))
+    source = video.RealTimeSource(video.Frames([numbered(i) for i in range(30)], fps=50))
     report = video.process(source, slow, shown_number, sink, on_shown=seen.append)
     assert report.dropped > 0
     length = seen[-1].frame.index - seen[0].frame.index + 1
@@ -389,7 +391,7 @@ def test_a_recording_lasts_as_long_as_what_it_shows(tmp_path) -> None:
 
 def test_progress_names_the_source_and_the_whole(capsys) -> None:
     source = video.Frames([numbered(i) for i in range(7)])
-    video.process(source, own_number, shown_number, video.Album(), progress=True)
+    video.process(source, own_number, shown_number, video.ListSink(), progress=True)
     assert "the frames: 100%" in (shown := capsys.readouterr().err) and "7/7" in shown
 
 
@@ -400,12 +402,12 @@ def test_memory_stays_flat_over_thousands_of_frames() -> None:
     """
     held = {}
 
-    def look(one: video.Shown) -> None:
+    def look(one: video.DisplayedFrame) -> None:
         if one.frame.index in (1100, 2199):
             gc.collect()
             held[one.frame.index] = tracemalloc.get_traced_memory()[0]
 
-    class Forgets(video.Album):
+    class Forgets(video.ListSink):
         def write(self, picture: np.ndarray, time: float) -> bool:
             return True
 

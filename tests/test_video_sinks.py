@@ -120,12 +120,12 @@ except SeglibError as error:
 
 
 def test_several_sinks_get_every_picture_and_end_together(tmp_path) -> None:
-    class Tired(video.Album):
+    class Tired(video.ListSink):
         def write(self, picture: np.ndarray, time: float | None = None) -> bool:
             return super().write(picture) and len(self.pictures) < 2
 
-    tired, other = Tired(), video.Album()
-    both = video.Several(tired, other, video.VideoWriter(tmp_path / "film.mp4"))
+    tired, other = Tired(), video.ListSink()
+    both = video.MultiSink(tired, other, video.VideoWriter(tmp_path / "film.mp4"))
     assert both.write(numbered(0)) and not both.write(numbered(1))
     both.close()
     assert len(other.pictures) == len(frames_of(tmp_path / "film.mp4")) == 2

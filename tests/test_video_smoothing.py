@@ -228,9 +228,9 @@ def test_films_that_cannot_be_drawn_are_refused(wrong: dict) -> None:
 
 def test_ages_by_hand() -> None:
     # A network without delay; one quicker than a frame; one that takes a frame and a half.
-    assert video.ages(30, 0, 5).tolist() == [0, 0, 0, 0, 0]
-    assert video.ages(30, 10, 5).tolist() == [-1, 1, 1, 1, 1]
-    assert video.ages(30, 50, 9).tolist() == [-1, -1, 2, 2, 3, 2, 2, 3, 2]
+    assert video.mask_latency(30, 0, 5).tolist() == [0, 0, 0, 0, 0]
+    assert video.mask_latency(30, 10, 5).tolist() == [-1, 1, 1, 1, 1]
+    assert video.mask_latency(30, 50, 9).tolist() == [-1, -1, 2, 2, 3, 2, 2, 3, 2]
 
 
 def slow_ages(fps: float, inference_ms: float, count: int) -> list[int]:
@@ -260,14 +260,14 @@ def slow_ages(fps: float, inference_ms: float, count: int) -> list[int]:
 def test_ages_follow_the_clock(fps: int, inference_ms: int, count: int) -> None:
     # Off the ties, which rounding to microseconds decides at random.
     inference = inference_ms + 0.37
-    assert video.ages(fps, inference, count).tolist() == slow_ages(fps, inference, count)
+    assert video.mask_latency(fps, inference, count).tolist() == slow_ages(fps, inference, count)
 
 
 # Whole rates and hundredths of a millisecond: no busy time lies within rounding of a whole frame.
 @given(st.integers(1, 240), st.integers(0, 100_000), st.integers(1, 100))
 def test_ages_lie_between_one_and_two_inferences(fps: int, hundredths: int, count: int) -> None:
     inference = hundredths / 100
-    ages = video.ages(fps, inference, count)
+    ages = video.mask_latency(fps, inference, count)
     busy = inference * fps / 1000
     known = ages[ages >= 0]
     assert ((ages == -1) == (np.arange(count) < busy - 1e-6)).all()
@@ -275,22 +275,22 @@ def test_ages_lie_between_one_and_two_inferences(fps: int, hundredths: int, coun
 
 
 def test_the_older_the_mask_the_worse_it_fits(clip) -> None:
-    scores = video.stale_scores(clip.alphas, most=6)
+    scores = video.latency_scores(clip.alphas, most=6)
     assert scores[0] == 1 and (np.diff(scores) < 0).all()
-    edges = video.stale_scores(clip.alphas, most=6, score=metrics.boundary_iou)
+    edges = video.latency_scores(clip.alphas, most=6, score=metrics.boundary_iou)
     assert (edges[1:] < scores[1:]).all()
     still = np.repeat(clip.alphas[:1], 9, axis=0)
-    assert (video.stale_scores(still, most=4) == 1).all()
+    assert (video.latency_scores(still, most=4) == 1).all()
 
 
 def test_a_schedule_is_scored_by_its_ages(clip) -> None:
     scores = np.array([1.0, 0.9, 0.8, 0.6])
-    assert video.stale_score(scores, np.array([-1, 1, 3])) == pytest.approx(0.75)
+    assert video.latency_score(scores, np.array([-1, 1, 3])) == pytest.approx(0.75)
     with pytest.raises(SeglibError, match="4 frames old.*most=4"):
-        video.stale_score(scores, np.array([4]))
+        video.latency_score(scores, np.array([4]))
     with pytest.raises(SeglibError, match="no mask"):
-        video.stale_score(scores, np.array([-1, -1]))
+        video.latency_score(scores, np.array([-1, -1]))
     with pytest.raises(SeglibError, match="cannot be shown"):
-        video.stale_scores(clip.alphas, most=45)
+        video.latency_scores(clip.alphas, most=45)
     with pytest.raises(SeglibError, match="no schedule"):
-        video.ages(0, 10)
+        video.mask_latency(0, 10)

@@ -10,7 +10,7 @@ import pytest
 
 import seglib
 from seglib import SeglibError, video
-from seglib.video import frames
+from seglib.video import sources
 from video_fakes import FakeCamera, film, frames_of, numbered
 
 
@@ -100,7 +100,7 @@ def test_a_film_whose_size_changes_keeps_coming(tmp_path) -> None:
 def test_a_rate_that_cannot_be_is_replaced() -> None:
     for fps in (0.0, -1.0, float("nan"), 90000.0):
         camera = FakeCamera(numbered, fps=fps)
-        assert video.Camera(0, capture=camera).fps == frames.USUAL_FPS
+        assert video.Camera(0, capture=camera).fps == sources.USUAL_FPS
 
 
 def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path) -> None:
@@ -122,7 +122,7 @@ def test_a_broken_picture_is_left_out_and_named(tmp_path) -> None:
     source = video.PictureFolder(tmp_path)
     assert [frame.index for frame in all_of(source)] == [0, 1]
     assert source.note.startswith(f"{tmp_path} has 2 unreadable picture(s)")
-    assert "1.png" in source.note and source.note.count(str(tmp_path)) == 2
+    assert "1.png" in source.note and "0.png" not in source.note
 
 
 def test_folders_without_a_readable_picture_are_refused(tmp_path) -> None:
@@ -196,7 +196,7 @@ def test_frames_from_memory_are_checked() -> None:
 
 
 def test_a_paced_source_is_live_and_not_ahead_of_its_time() -> None:
-    source = video.Paced(video.Frames([numbered(i) for i in range(5)], fps=100))
+    source = video.RealTimeSource(video.Frames([numbered(i) for i in range(5)], fps=100))
     assert source.live and source.count == 5 and source.note == ""
     started = time.monotonic()
     found = all_of(source)

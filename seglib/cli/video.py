@@ -82,7 +82,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _webcam(options: argparse.Namespace) -> None:
-    from seglib.video import Camera, Several, VideoWriter, Window
+    from seglib.video import Camera, MultiSink, VideoWriter, Window
 
     size = options.size and tuple(options.size[::-1])
     work = _Work(options)
@@ -98,7 +98,7 @@ def _webcam(options: argparse.Namespace) -> None:
         if not sinks:
             raise SeglibError("there is nowhere to show the camera; give --window or --output FILE")
         undo.pop_all()
-    print(work.process(source, Several(*sinks), max_lag=options.max_lag))
+    print(work.process(source, MultiSink(*sinks), max_lag=options.max_lag))
     if options.output is not None:
         print(f"wrote {options.output}")
 
@@ -110,7 +110,7 @@ def _only_records(options: argparse.Namespace) -> bool:
 
 
 def _video(options: argparse.Namespace) -> None:
-    from seglib.video import Paced, Several, VideoWriter, Window, open_source
+    from seglib.video import MultiSink, RealTimeSource, VideoWriter, Window, open_source
 
     if options.output is None and not options.window:
         raise SeglibError("there is nowhere to show the video; give --output FILE or --window")
@@ -128,7 +128,8 @@ def _video(options: argparse.Namespace) -> None:
         if options.output is not None:
             sinks.append(VideoWriter(options.output, source.fps))
         undo.pop_all()
-    print(work.process(Paced(source) if options.output is None else source, Several(*sinks)))
+    paced = RealTimeSource(source) if options.output is None else source
+    print(work.process(paced, MultiSink(*sinks)))
     if options.output is not None:
         print(f"wrote {options.output}")
 

@@ -3,63 +3,85 @@
 >>> from seglib import load, video
 >>> source, sink = video.open_source("me.mp4"), video.VideoWriter("blurred.mp4")
 >>> video.process(source, load("portrait").raw, video.Composer(), sink, progress=True)
-
-Chapter: real-time video.
 """
 
-from seglib.video.capture import Camera, Capture, VideoFile
-from seglib.video.compose import Composer
-from seglib.video.cuts import CutDetector, for_film
-from seglib.video.frames import Frame, Frames, Paced, Source
-from seglib.video.loop import process
-from seglib.video.report import Report, Shown
-from seglib.video.scenes import Clip, moving_portrait
-from seglib.video.sinks import (
-    Album,
-    Several,
-    Sink,
-    VideoWriter,
+from seglib.errors import renamed
+from seglib.video.capture import BACKENDS, Camera, VideoFile, open_source
+from seglib.video.compose import Composer, VideoBackground
+from seglib.video.process import process
+from seglib.video.report import DisplayedFrame, Report
+from seglib.video.sinks import FolderSink, ListSink, MultiSink, Sink, VideoWriter, VirtualCamera
+from seglib.video.smoothing import (
+    SMOOTHERS,
+    CutDetector,
+    Ema,
+    MotionEma,
+    OneEuro,
+    Smoother,
+    for_video,
+    smoother,
 )
-from seglib.video.smoothing import SMOOTHERS, Ema, MotionEma, OneEuro, Smoother, smoother
-from seglib.video.sources import PictureFolder, open_source
-from seglib.video.stability import flicker, lag
-from seglib.video.stale import ages, stale_score, stale_scores
+from seglib.video.sources import Frame, Frames, PictureFolder, RealTimeSource, Source
+from seglib.video.stability import (
+    Clip,
+    flicker,
+    lag,
+    latency_score,
+    latency_scores,
+    mask_latency,
+    moving_portrait,
+)
 from seglib.video.views import NotebookView, Window, has_display
 
 __all__ = [
-    "SMOOTHERS",
-    "Album",
-    "Camera",
-    "Capture",
-    "Clip",
-    "Composer",
-    "CutDetector",
-    "Ema",
-    "Frame",
-    "Frames",
-    "MotionEma",
-    "NotebookView",
-    "OneEuro",
-    "Paced",
-    "PictureFolder",
-    "Report",
-    "Several",
-    "Shown",
-    "Sink",
-    "Smoother",
-    "Source",
-    "VideoFile",
-    "VideoWriter",
-    "Window",
-    "ages",
-    "flicker",
-    "for_film",
-    "has_display",
-    "lag",
-    "moving_portrait",
     "open_source",
     "process",
+    "Report",
+    "DisplayedFrame",
+    "Source",
+    "Frames",
+    "Frame",
+    "VideoFile",
+    "PictureFolder",
+    "BACKENDS",
+    "Camera",
+    "RealTimeSource",
+    "Composer",
+    "VideoBackground",
+    "Sink",
+    "VideoWriter",
+    "FolderSink",
+    "ListSink",
+    "MultiSink",
+    "VirtualCamera",
+    "Window",
+    "NotebookView",
+    "has_display",
+    "SMOOTHERS",
     "smoother",
-    "stale_score",
-    "stale_scores",
+    "Smoother",
+    "Ema",
+    "MotionEma",
+    "OneEuro",
+    "CutDetector",
+    "for_video",
+    "flicker",
+    "lag",
+    "mask_latency",
+    "latency_scores",
+    "latency_score",
+    "Clip",
+    "moving_portrait",
 ]
+
+RENAMED = {
+    "Album": "ListSink",
+    "Paced": "RealTimeSource",
+    "Several": "MultiSink",
+    "Shown": "DisplayedFrame",
+    "ages": "mask_latency",
+    "for_film": "for_video",
+    "stale_score": "latency_score",
+    "stale_scores": "latency_scores",
+}
+__getattr__ = renamed(__name__, RENAMED)

@@ -1,7 +1,4 @@
-"""What a run did: frames, losses, delays.
-
-Chapter: real-time video.
-"""
+"""What a run did: frames, losses, delays."""
 
 import contextlib
 import statistics
@@ -13,15 +10,14 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from seglib.video.frames import Frame, Source
+from seglib.video.sources import Frame, Source
 
 RECENT = 1000
-"""Times are kept of so many frames, so that a run of days needs no more memory than one of minutes.
-"""
+"""Times are kept of so many frames, so that a run of days needs no more memory than a short one."""
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class DisplayedFrame:
     """A finished frame, as `on_shown` gets it.
 
     Attributes:
@@ -29,8 +25,6 @@ class Shown:
         picture: the finished frame, uint8 RGB, H x W x 3.
         lag: by how many frames the mask is older than the frame.
         delay: seconds from the frame's arrival to this moment.
-
-    Chapter: real-time video.
     """
 
     frame: Frame
@@ -54,7 +48,7 @@ class Report:
         compose_ms: median of composing.
         note: what went wrong without stopping the run, or an empty text.
 
-    Times are those of the last `RECENT` frames. Chapter: real-time video.
+    Times are those of the last `RECENT` frames.
     """
 
     captured: int
@@ -86,8 +80,6 @@ class Meter:
     Attributes:
         captured: frames that came.
         shown: frames that went.
-
-    Chapter: real-time video.
     """
 
     def __init__(self) -> None:
@@ -106,7 +98,7 @@ class Meter:
             self._first = frame.arrived
         self.captured += 1
 
-    def went(self, shown: Shown) -> None:
+    def went(self, shown: DisplayedFrame) -> None:
         """Count a frame that was shown."""
         self._last = time.monotonic()
         self.shown += 1
@@ -128,7 +120,7 @@ class Meter:
         yield
         self._composing.append(time.perf_counter() - started)
 
-    def labelled(self, shown: Shown, dropped: int) -> np.ndarray:
+    def labelled(self, shown: DisplayedFrame, dropped: int) -> np.ndarray:
         """Write rate, lag and loss into a copy of the picture."""
         picture = shown.picture.copy()
         moments, rate = self._moments, 0.0
@@ -144,7 +136,7 @@ class Meter:
             cv2.putText(picture, text, place, font, 0.8 * scale, colour, thick, cv2.LINE_AA)
         return picture
 
-    def report(self, source: Source) -> Report:
+    def report(self, source: Source, note: str = "") -> Report:
         """Return what happened up to now."""
 
         def median(values: deque[float]) -> float:
@@ -160,5 +152,5 @@ class Meter:
             delay_ms=(median(self._delays), late),
             segment_ms=median(self._segmenting),
             compose_ms=median(self._composing),
-            note=source.note,
+            note=" ".join(filter(None, (source.note, note.strip()))),
         )

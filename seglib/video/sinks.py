@@ -1,23 +1,24 @@
-"""Where finished frames go: a video file, memory, several places at once.
+"""Where finished frames go: a video file, a folder, memory, a virtual camera.
 
 A sink takes pictures one after the other, in the thread that called `seglib.video.process`, since
 windows belong to the main thread on every system.
-
-Chapter: real-time video.
 """
 
 import contextlib
+import os
+import shutil
+import subprocess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.files import atomic_path
+from seglib.files import atomic_path, new_folder
 from seglib.images import as_image, resize
 from seglib.video.capture import quiet
-from seglib.video.frames import USUAL_FPS, checked_rate
+from seglib.video.sources import USUAL_FPS, checked_rate
 
 CODECS = {
     **{".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v"},
@@ -27,7 +28,7 @@ CODECS = {
 
 
 class Sink(Protocol):
-    """What `seglib.video.process` writes to. Chapter: real-time video."""
+    """What `seglib.video.process` writes to."""
 
     def write(self, picture: np.ndarray, time: float | None = None) -> bool:
         """Take a picture, uint8 RGB, H x W x 3, and its time in s; False asks for the end."""
@@ -40,7 +41,7 @@ class Sink(Protocol):
 
 
 class VideoWriter:
-    """A video file, without sound.
+    """A video file; its sound is that of another file, where `ffmpeg` is at hand.
 
     It is written under another name and renamed when whole, so what stood there is safe until
     then. The first picture decides about the size (even numbers, which codecs ask for); later ones
@@ -51,20 +52,24 @@ class VideoWriter:
     Attributes:
         path: the file.
         count: frames written up to now.
-
-    Chapter: real-time video.
+        skipped: frames left out, since they came faster than the file's rate.
+        note: what is missing, such as the sound, or an empty text.
     """
 
-    def __init__(self, path: str | Path, fps: float = USUAL_FPS, codec: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float = USUAL_FPS,
+        codec: str | None = None,
+        sound_from: str | Path | None = None,
+    ) -> None:
         """Prepare a file.
 
         Args:
             path: the file; its suffix chooses the container and, by `CODECS`, the codec.
             fps: frames a second.
             codec: another codec, as four characters such as "MJPG".
-
-        Raises:
-            SeglibError: unknown suffix, no codec, no rate, or a folder that cannot be written.
+            sound_from: a file whose sound is taken over.
         """
         self.path = Path(path)
         self._fps = checked_rate(fps)
@@ -74,7 +79,8 @@ class VideoWriter:
         self._codec = codec or CODECS[suffix]
         if len(self._codec) != 4 or not self._codec.isascii():
             raise SeglibError(f"the codec is {codec!r}; four characters such as MJPG are expected")
-        self.count = 0
+        self.count = self.skipped = 0
+        self.note, self._sound_from = "", sound_from
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._start: float | None = None
@@ -87,10 +93,11 @@ class VideoWriter:
         Args:
             picture: uint8 RGB, H x W x 3.
             time: when it is to be seen, in seconds; without one it follows the one before.
-
-        Raises:
-            SeglibError: not an image, or the codec cannot be written.
         """
+        if np.ndim(picture) == 3 and np.shape(picture)[2] == 4:
+            raise SeglibError(
+                f"{self.path} cannot keep transparency; write the frames to a folder (PNG) instead"
+            )
         picture = as_image(picture, "frame")
         if self._writer is None:
             self._size = tuple(max(2, side - side % 2) for side in picture.shape[:2])
@@ -100,6 +107,7 @@ class VideoWriter:
                 self._start = time - self.count / self._fps
             place = round((time - self._start) * self._fps)
             if place < self.count:
+                self.skipped += 1
                 return True
             while self.count < place:
                 self._add()
@@ -108,11 +116,7 @@ class VideoWriter:
         return True
 
     def close(self) -> None:
-        """Finish the file and give it its name.
-
-        Raises:
-            SeglibError: nothing was written, or the disk is full; what stood there is unchanged.
-        """
+        """Finish the file and give it its name."""
         if self._writer is not None:
             self._writer.release()
             self._writer = None
@@ -130,6 +134,11 @@ class VideoWriter:
                 f"{self.path} was not written, since the disk or the codec lost frames; free some "
                 "space, or choose another folder or codec"
             )
+        if self._sound_from is not None:
+            self._add_sound()
+        if self.skipped:
+            self.note += f"{self.skipped} frames came faster than {self._fps:g} a second and are "
+            self.note += "left out; give a higher rate to keep them. "
         self._file.close()
 
     def abort(self) -> None:
@@ -140,6 +149,25 @@ class VideoWriter:
         self._temporary.unlink(missing_ok=True)
         given_up = SeglibError("given up")
         self._file.__exit__(SeglibError, given_up, None)
+
+    def _add_sound(self) -> None:
+        """Copy the other file's sound into what was written; without ffmpeg say so."""
+        ffmpeg = shutil.which("ffmpeg")
+        if ffmpeg is None:
+            self.note = f"{self.path} is without sound, since ffmpeg is not installed. "
+            return
+        joined = self._temporary.with_name(f".sound-{self._temporary.name}")
+        command = [ffmpeg, "-y", "-loglevel", "error", "-i", self._temporary]
+        command += ["-i", self._sound_from, "-map", "0:v", "-map", "1:a?", "-c:v", "copy"]
+        try:
+            done = subprocess.run([*command, "-shortest", joined], capture_output=True, text=True)
+            if done.returncode == 0:
+                os.replace(joined, self._temporary)
+            else:
+                said = " ".join(done.stderr.split())[-200:]
+                self.note = f"{self.path} is without sound, since ffmpeg failed: {said}. "
+        finally:
+            joined.unlink(missing_ok=True)
 
     def _add(self) -> None:
         with quiet():
@@ -158,8 +186,78 @@ class VideoWriter:
         return writer
 
 
-class Album:
-    """Pictures kept in memory: `pictures` is the list. Chapter: real-time video."""
+class FolderSink:
+    """A new folder of PNG files, frame_000000.png on; transparency is kept.
+
+    It is written under another name and renamed when whole.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Prepare a folder of that name, which must not exist yet."""
+        self.count = 0
+        self._file = contextlib.ExitStack()
+        self._folder = self._file.enter_context(new_folder(folder))
+
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
+        """Add a picture, uint8 RGB or RGBA."""
+        if np.ndim(picture) == 3 and np.shape(picture)[2] == 4:
+            coded = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGBA2BGRA)
+        else:
+            coded = cv2.cvtColor(as_image(picture, "frame"), cv2.COLOR_RGB2BGR)
+        path = self._folder / f"frame_{self.count:06d}.png"
+        path.write_bytes(cv2.imencode(".png", coded)[1].tobytes())
+        self.count += 1
+        return True
+
+    def close(self) -> None:
+        """Give the folder its name."""
+        self._file.close()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        with contextlib.suppress(SeglibError):
+            self._file.__exit__(SeglibError, SeglibError("given up"), None)
+
+
+class VirtualCamera:
+    """A camera that other programs can choose, through the package `pyvirtualcam`.
+
+    It needs a driver: v4l2loopback on Linux, OBS on macOS and Windows. Nothing of it could be tried
+    with a real driver for this book; the tests use a stand-in for the package.
+    """
+
+    def __init__(self, fps: float = USUAL_FPS) -> None:
+        """Open nothing yet: the first picture decides about the size."""
+        try:
+            import pyvirtualcam
+        except ImportError as error:
+            raise SeglibError("a virtual camera needs pyvirtualcam; pip install it") from error
+        self._open, self._fps = pyvirtualcam.Camera, checked_rate(fps)
+        self._camera: Any = None
+
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
+        """Send a picture."""
+        picture = as_image(picture, "frame")
+        if self._camera is None:
+            height, width = picture.shape[:2]
+            try:
+                self._camera = self._open(width=width, height=height, fps=self._fps)
+            except RuntimeError as error:
+                raise SeglibError(f"no virtual camera can be opened: {error}") from error
+        self._camera.send(fit(picture, (self._camera.height, self._camera.width)))
+        return True
+
+    def close(self) -> None:
+        """Let go of the camera."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.close()
+
+    abort = close
+
+
+class ListSink:
+    """Pictures kept in memory: `pictures` is the list."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -173,19 +271,20 @@ class Album:
     def close(self) -> None:
         """Keep all."""
 
-    def abort(self) -> None:
-        """Keep all."""
+    abort = close
 
 
-class Several:
-    """Several sinks as one; the first that has had enough ends the run.
-
-    Chapter: real-time video.
-    """
+class MultiSink:
+    """Several sinks as one; the first that has had enough ends the run."""
 
     def __init__(self, *sinks: Sink) -> None:
         """Join sinks."""
         self._sinks = sinks
+
+    @property
+    def note(self) -> str:
+        """What the sinks say."""
+        return "".join(getattr(sink, "note", "") for sink in self._sinks)
 
     def write(self, picture: np.ndarray, time: float | None = None) -> bool:
         """Hand a picture to all of them."""
@@ -211,8 +310,6 @@ def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Args:
         picture: uint8 RGB, H x W x 3.
         size: (height, width). A difference of one pixel is cut off, not scaled.
-
-    Chapter: real-time video.
     """
     height, width = size
     rows, columns = picture.shape[:2]

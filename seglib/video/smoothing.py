@@ -4,8 +4,6 @@ A smoother is called with one mask after the other and their times, and gives ma
 size. Its settings are in seconds and hertz, so they mean the same at any frame rate and where
 frames were dropped. All three start with the first mask as it is, and start again after `reset` or
 where the size changes.
-
-Chapter: real-time video.
 """
 
 import math
@@ -17,10 +15,13 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import as_mask, resize
+from seglib.runtime import reset_state
+
+_CELLS = 16
 
 
 class Smoother(Protocol):
-    """What steadies masks. Chapter: real-time video."""
+    """What steadies masks."""
 
     def __call__(
         self, mask: np.ndarray, time: float, image: np.ndarray | None = None
@@ -40,26 +41,18 @@ class Smoother(Protocol):
 class Ema:
     """The exponential moving average: the old result fades by half in `half_life` seconds.
 
-    It takes flicker out everywhere, and makes everything late. Chapter: real-time video.
+    It takes flicker out everywhere, and makes everything late.
     """
 
     def __init__(self, half_life: float = 0.05) -> None:
-        """Set how fast it forgets.
-
-        Raises:
-            SeglibError: `half_life` is not above 0.
-        """
+        """Set how fast it forgets."""
         self._half_life = _positive("half_life", half_life)
         self.reset()
 
     def __call__(
         self, mask: np.ndarray, time: float, image: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the average; see `Smoother`.
-
-        Raises:
-            SeglibError: not a mask.
-        """
+        """Return the average; see `Smoother`."""
         mask = as_mask(mask)
         if self._mask is None or self._mask.shape != mask.shape:
             self._mask = mask.copy()
@@ -81,7 +74,7 @@ class MotionEma:
     The picture, reduced to the mask's size, is compared with the one before. Where it is still, a
     change of the mask is flicker and is averaged over a long time; where it moves, the new mask is
     taken. So the outline of somebody who sits rests, and that of somebody who turns is not late.
-    Chapter: real-time video.
+
     """
 
     def __init__(self, half_life: float = 0.15, still: float = 3.0, moving: float = 12.0) -> None:
@@ -91,9 +84,6 @@ class MotionEma:
             half_life: seconds in which the old result fades by half, where nothing moves.
             still: differences up to this many of 255 grey levels are noise of the camera.
             moving: from this difference on, only the new mask counts.
-
-        Raises:
-            SeglibError: `half_life` is not above 0, or not 0 <= still < moving.
         """
         self._half_life = _positive("half_life", half_life)
         if not 0 <= still < moving:
@@ -104,11 +94,7 @@ class MotionEma:
     def __call__(
         self, mask: np.ndarray, time: float, image: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the average; see `Smoother`.
-
-        Raises:
-            SeglibError: not a mask, or there is no image.
-        """
+        """Return the average; see `Smoother`."""
         mask = as_mask(mask)
         if image is None:
             raise SeglibError("the motion-aware average needs the frame; hand in image=...")
@@ -143,7 +129,7 @@ class OneEuro:
     """The one-euro filter, a value per pixel: slow changes are averaged long, fast ones hardly.
 
     The cutoff frequency of a low-pass rises with the speed of the value itself, which is averaged
-    too (Casiez, Roussel and Vogel, "1 Euro Filter", CHI 2012). Chapter: real-time video.
+    too (Casiez, Roussel and Vogel, "1 Euro Filter", CHI 2012).
     """
 
     def __init__(
@@ -155,9 +141,6 @@ class OneEuro:
             min_cutoff: hertz; what changes slowly is averaged over about 0.16 / min_cutoff s.
             beta: by how many hertz the cutoff rises where a value crosses 0 to 1 in one second.
             speed_cutoff: hertz, of the average of the speed.
-
-        Raises:
-            SeglibError: a cutoff is not above 0, or `beta` is negative.
         """
         self._min_cutoff = _positive("min_cutoff", min_cutoff)
         self._speed_cutoff = _positive("speed_cutoff", speed_cutoff)
@@ -169,11 +152,7 @@ class OneEuro:
     def __call__(
         self, mask: np.ndarray, time: float, image: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the filtered mask; see `Smoother`.
-
-        Raises:
-            SeglibError: not a mask.
-        """
+        """Return the filtered mask; see `Smoother`."""
         mask = as_mask(mask)
         if self._mask is None or self._mask.shape != mask.shape:
             self._mask, self._last = mask.copy(), mask.copy()
@@ -194,6 +173,71 @@ class OneEuro:
         self._time = 0.0
 
 
+class CutDetector:
+    """Tells whether a frame belongs to another scene than the frame before.
+
+    Frames are reduced to a few large cells, in which motion from frame to frame is small and noise
+    cancels; the mean brightness is taken out, so that a lamp or the camera's exposure is no cut.
+    Histograms, the usual way, do not see where in the picture the colours are.
+    """
+
+    def __init__(self, threshold: float = 24.0) -> None:
+        """Set what counts as a cut.
+
+        Args:
+            threshold: mean absolute difference of the cells, of 255, from which on it is one.
+        """
+        if not threshold > 0:
+            raise SeglibError(f"threshold is {threshold:g}; give a number above 0")
+        self._threshold = threshold
+        self.reset()
+
+    def __call__(self, image: np.ndarray) -> bool:
+        """Return whether a cut lies before this frame (uint8 RGB); the first one has none."""
+        cells = cv2.resize(image, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
+        cells -= cells.mean()
+        before, shape = self._cells, self._shape
+        self._cells, self._shape = cells, image.shape
+        if before is None:
+            return False
+        return shape != image.shape or self.distance(cells, before) >= self._threshold
+
+    @staticmethod
+    def distance(cells: np.ndarray, before: np.ndarray) -> float:
+        """Return the mean absolute difference of two frames' cells, of 255."""
+        return float(np.abs(cells - before).mean())
+
+    def reset(self) -> None:
+        """Forget the frame before."""
+        self._cells: np.ndarray | None = None
+        self._shape: tuple[int, ...] | None = None
+
+
+def for_video(
+    segment: Callable[[np.ndarray], np.ndarray], cuts: CutDetector | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Prepare a segmenter for the frames of one video, in order.
+
+    Where the network reads the mask of the frame before, that mask is forgotten now and at every
+    cut; other segmenters are returned as they are. `process` does this by itself.
+
+    Args:
+        segment: a `Segmenter`, its `raw`, or a function.
+        cuts: how cuts are found; a new `CutDetector` by default.
+    """
+    if not getattr(getattr(segment, "__self__", segment), "stateful", False):
+        return segment
+    reset_state(segment)
+    found = cuts or CutDetector()
+
+    def watched(image: np.ndarray) -> np.ndarray:
+        if found(image):
+            reset_state(segment)
+        return segment(image)
+
+    return watched
+
+
 SMOOTHERS: dict[str, Callable[[], Smoother]] = {
     "ema": Ema,
     "motion": MotionEma,
@@ -203,13 +247,7 @@ SMOOTHERS: dict[str, Callable[[], Smoother]] = {
 
 
 def smoother(name: str) -> Smoother | None:
-    """Return a new smoother by its name, or None for "none".
-
-    Raises:
-        SeglibError: there is no such smoother.
-
-    Chapter: real-time video.
-    """
+    """Return a new smoother by its name, or None for "none"."""
     if name == "none":
         return None
     if name not in SMOOTHERS:

@@ -1,10 +1,6 @@
-"""Frames to look at while they come: a window on the screen, a picture in a notebook.
-
-Chapter: real-time video.
-"""
+"""Frames to look at while they come: a window on the screen, a picture in a notebook."""
 
 import contextlib
-import io
 import os
 import subprocess
 import sys
@@ -14,22 +10,15 @@ import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.images import resize
-from seglib.video.frames import checked_rate
+from seglib.images import as_image, resize
+from seglib.video.sources import checked_rate
 
 
 class Window:
-    """A window on the screen; the key q, Escape or closing it ends the run.
-
-    Chapter: real-time video.
-    """
+    """A window on the screen; the key q, Escape or closing it ends the run."""
 
     def __init__(self, title: str = "seglib") -> None:
-        """Open nothing yet: the first picture does.
-
-        Raises:
-            SeglibError: there is no display, or OpenCV was built without windows.
-        """
+        """Open nothing yet: the first picture does."""
         if not has_display():
             raise SeglibError(
                 "there is no display for a window here; write a video file instead (--output)"
@@ -45,6 +34,7 @@ class Window:
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL)
             cv2.resizeWindow(self._title, picture.shape[1], picture.shape[0])
             self._open = True
+        picture = as_image(picture, "frame")
         cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         return cv2.waitKey(1) & 0xFF not in (ord("q"), 27)
 
@@ -55,16 +45,13 @@ class Window:
             with contextlib.suppress(cv2.error):
                 cv2.destroyWindow(self._title)
 
-    def abort(self) -> None:
-        """Close the window."""
-        self.close()
+    abort = close
 
 
 class NotebookView:
     """A picture in a notebook that changes as frames come; interrupting the kernel ends the run.
 
-    Without a running kernel, as on a page of the book, the last picture stays. Chapter: real-time
-    video.
+    Without a running kernel, as on a page of the book, the last picture stays.
     """
 
     def __init__(self, width: int = 480, fps: float = 15.0) -> None:
@@ -73,9 +60,6 @@ class NotebookView:
         Args:
             width: of the picture on the page, in pixels; wider frames are reduced to it.
             fps: how often the picture changes at most, so that the connection keeps up.
-
-        Raises:
-            SeglibError: ipywidgets is not installed, or a number is not positive.
         """
         try:
             import ipywidgets
@@ -93,11 +77,13 @@ class NotebookView:
         now = monotonic()
         if now - self._shown < self._pause:
             return True
+        picture = as_image(picture, "frame")
         self._shown = now
         if picture.shape[1] > self._width:
             height = max(1, round(picture.shape[0] * self._width / picture.shape[1]))
             picture = resize(picture, (height, self._width))
-        self.widget.value = _jpeg(picture)
+        coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        self.widget.value = coded.tobytes()
         if not self._displayed:
             from IPython.display import display
 
@@ -108,12 +94,11 @@ class NotebookView:
     def close(self) -> None:
         """Leave the last picture."""
 
-    def abort(self) -> None:
-        """Leave the last picture."""
+    abort = close
 
 
 def has_display() -> bool:
-    """Tell whether a window can be opened here. Chapter: real-time video."""
+    """Tell whether a window can be opened here."""
     if sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
@@ -125,11 +110,3 @@ def has_display() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return asked.returncode == 0
-
-
-def _jpeg(picture: np.ndarray) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()

@@ -75,13 +75,13 @@ def main() -> int:
     held: list[tuple[int, float]] = []
     every = options.frames // 10
 
-    def look(shown: video.Shown) -> None:
+    def look(shown: video.DisplayedFrame) -> None:
         while shown.frame.index >= len(held) * every:
             held.append((shown.frame.index, resident_mib()))
 
     with tempfile.TemporaryDirectory() as folder:
         report = video.process(
-            video.Paced(source) if options.live else source,
+            video.RealTimeSource(source) if options.live else source,
             segment,
             video.Composer(),
             video.VideoWriter(Path(folder) / "soak.avi"),

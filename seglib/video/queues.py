@@ -4,8 +4,6 @@ Three threads meet here: one brings frames, one takes them to be segmented and b
 takes frames with their masks to be composed. `Line` serves files: nothing is lost, and who is fast
 waits. `Desk` serves live sources: the newest frame wins, and what can no longer be shown is dropped
 and counted. Both hand a frame out only with a mask that is at most `lag` frames older.
-
-Chapter: real-time video.
 """
 
 import threading
@@ -15,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.video.frames import Frame
+from seglib.video.sources import Frame
 
 Pair = tuple[Frame, np.ndarray, int]
 """A frame, a mask, and by how many frames the mask is older."""
 
 
 class Channel:
-    """A short queue between two threads that can be ended or stopped. Chapter: real-time video."""
+    """A short queue between two threads that can be ended or stopped."""
 
     def __init__(self, room: int = 2) -> None:
         """Make a queue that holds at most `room` items."""
@@ -75,8 +73,6 @@ class Line:
 
     Attributes:
         dropped: always 0.
-
-    Chapter: real-time video.
     """
 
     dropped = 0
@@ -123,8 +119,6 @@ class Desk:
 
     Attributes:
         dropped: frames that will never be shown.
-
-    Chapter: real-time video.
     """
 
     def __init__(self, lag: int = 0) -> None:
@@ -132,9 +126,6 @@ class Desk:
 
         Args:
             lag: by how many frames a mask may be older than its frame.
-
-        Raises:
-            SeglibError: `lag` is negative.
         """
         if lag < 0:
             raise SeglibError(f"the lag is {lag}; give a number of frames from 0 up")

@@ -4,9 +4,7 @@
 
 The three stages work on different frames at the same time, so the rate is that of the slowest stage
 and not of their sum. OpenCV, NumPy and LiteRT let other threads run while they compute. Frames are
-dropped at one place only, the desk (`seglib.video.handover`), and counted there.
-
-Chapter: real-time video.
+dropped at one place only, the desk (`seglib.video.queues`), and counted there.
 """
 
 import threading
@@ -18,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.video.cuts import for_film
-from seglib.video.frames import Source
-from seglib.video.handover import Channel, Desk, Line
-from seglib.video.report import Meter, Report, Shown
+from seglib.video.queues import Channel, Desk, Line
+from seglib.video.report import DisplayedFrame, Meter, Report
 from seglib.video.sinks import Sink
-from seglib.video.smoothing import Smoother
+from seglib.video.smoothing import Smoother, for_video
+from seglib.video.sources import Source
 
 
 def process(
@@ -34,7 +31,7 @@ def process(
     smooth: Smoother | None = None,
     max_lag: int = 0,
     limit: int | None = None,
-    on_shown: Callable[[Shown], Any] | None = None,
+    on_shown: Callable[[DisplayedFrame], Any] | None = None,
     label: bool = False,
     progress: bool = False,
     patience: float = 10.0,
@@ -43,7 +40,7 @@ def process(
 
     Each function is called by one thread only, frame after frame in order, so it may remember the
     one before. A `Segmenter` whose network reads the mask of the frame before keeps that mask, and
-    is told to forget it at the start and at every cut, see `seglib.video.for_film`.
+    is told to forget it at the start and at every cut, see `seglib.video.for_video`.
 
     What stops the run: the source's end, `limit`, a sink that has had enough, an interrupt of a
     live run. What a thread raises ends all of them and is raised here. The result of a live run is
@@ -53,7 +50,8 @@ def process(
         source: where frames come from. A live one drops what cannot be shown in time, of any
             other every frame is shown.
         segment: photo, uint8 RGB -> mask, float in [0, 1] of any size; `Segmenter.raw` is best.
-        compose: photo and mask -> finished frame, for example a `seglib.postprocess.Pipeline`.
+        compose: photo and mask -> finished frame, for example a `seglib.postprocess.Pipeline`; one
+            with a true attribute `timed` gets the frame's time as well, as `Composer` does.
         sink: where pictures go, written to in the caller's thread.
         smooth: steadies the masks.
         max_lag: by how many frames a mask may be older than the frame it is shown with; above 0
@@ -64,12 +62,6 @@ def process(
         label: write rate, lag and dropped frames into the picture.
         progress: show a bar, with the time left where the number of frames is known.
         patience: seconds without a frame after which a live source counts as gone.
-
-    Raises:
-        SeglibError: a source, sink or model failed; `max_lag` does not go with the source.
-        Exception: whatever the given functions raise.
-
-    Chapter: real-time video.
     """
     if max_lag and not source.live:
         source.close()
@@ -113,7 +105,8 @@ def process(
             raise
     if error is not None:
         raise error
-    report = meter.report(source)
+    # A camera is never quite even, so what its recording leaves out is no news.
+    report = meter.report(source, "" if source.live else getattr(sink, "note", ""))
     if report.note:
         warnings.warn(report.note, stacklevel=2)
     return report
@@ -132,7 +125,7 @@ class _Run:
     ) -> None:
         self.error: BaseException | None = None
         self.meter = Meter()
-        self._source, self._segment, self._compose = source, for_film(segment), compose
+        self._source, self._segment, self._compose = source, for_video(segment), compose
         self._smooth, self._desk = smooth, desk
         self._finished = Channel(1)
         self._heard = time.monotonic()
@@ -150,7 +143,7 @@ class _Run:
         for thread in self._threads:
             thread.start()
 
-    def next(self, patience: float) -> Shown | None:
+    def next(self, patience: float) -> DisplayedFrame | None:
         """Wait for the next finished frame; None at the end."""
         while True:
             done = self._finished.take(0.1)
@@ -200,6 +193,8 @@ class _Run:
 
     def _segment_all(self) -> None:
         shape = None
+        if hasattr(self._smooth, "reset"):
+            self._smooth.reset()
         while (frame := self._desk.to_segment()) is not None:
             with self.meter.segmenting():
                 mask = self._segment(frame.image)
@@ -215,9 +210,12 @@ class _Run:
         while (pair := self._desk.to_compose()) is not None:
             frame, mask, lag = pair
             with self.meter.composing():
-                picture = self._compose(frame.image, mask)
+                if getattr(self._compose, "timed", False):
+                    picture = self._compose(frame.image, mask, frame.time)
+                else:
+                    picture = self._compose(frame.image, mask)
             delay = time.monotonic() - frame.arrived
-            if not self._finished.put(Shown(frame, picture, lag, delay)):
+            if not self._finished.put(DisplayedFrame(frame, picture, lag, delay)):
                 return
         self._finished.end()
 
@@ -233,7 +231,7 @@ class _Bar:
         self._bar = tqdm(total=total, unit="frame", desc=source.name)
         self._live = source.live
 
-    def step(self, shown: Shown, dropped: int) -> None:
+    def step(self, shown: DisplayedFrame, dropped: int) -> None:
         # A dropped frame is behind us as well, unless a number of shown ones was asked for.
         self._bar.update(1 if self._limit is not None else shown.frame.index + 1 - self._bar.n)
         if self._live:

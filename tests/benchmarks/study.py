@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import comparable
+
 from seglib import data
 from seglib.errors import SeglibError
 from seglib.files import atomic_path
@@ -87,7 +89,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict]) -> None:
-    """Write all rows, under the names of their columns; the file appears whole."""
+    """Write all rows, under the names of their columns; the file appears whole.
+
+    Rows that may not be compared say why in one more column, see `comparable`.
+    """
+    rows, columns = comparable.marked(rows, columns)
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()

@@ -1,6 +1,7 @@
 """Data: the folder format, its faults, loading by name."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,89 +58,58 @@ def test_arrays_are_square_and_subset_is_repeatable(folder):
     assert len(dataset.subset(99)) == 6
 
 
-def break_unmatched(folder: Path) -> None:
-    (folder / "masks" / f"{stems(folder)[0]}.png").unlink()
+def put(folder: Path, index: int, value: float, size: tuple[int, int] = (40, 30)) -> None:
+    mask = np.full(size, value, np.float32)
+    images.write_mask(folder / "masks" / f"tiny-{index:05d}.png", mask)
 
 
-def break_size(folder: Path) -> None:
-    images.write_mask(folder / "masks" / f"{stems(folder)[1]}.png", np.ones((8, 8), np.float32))
+def store(folder: Path, index: int, array: np.ndarray) -> None:
+    Image.fromarray(array).save(folder / "masks" / f"tiny-{index:05d}.png")
 
 
-def break_values(folder: Path) -> None:
-    path = folder / "masks" / f"{stems(folder)[2]}.png"
-    Image.fromarray((np.array(Image.open(path)) > 0).astype(np.uint8)).save(path)
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    path.write_text(change(path.read_text()))
 
 
-def break_colours(folder: Path) -> None:
-    path = folder / "masks" / f"{stems(folder)[2]}.png"
-    red = np.zeros((40, 30, 3), np.uint8)
-    red[5:9, :, 0] = 255
-    Image.fromarray(red).save(path)
-
-
-def break_photo(folder: Path) -> None:
-    path = folder / "images" / f"{stems(folder)[3]}.png"
-    path.write_bytes(path.read_bytes()[:200])
-
-
-def break_empty(folder: Path) -> None:
-    path = folder / "masks" / f"{stems(folder)[4]}.png"
-    images.write_mask(path, np.zeros((40, 30), np.float32))
-
-
-def break_full(folder: Path) -> None:
-    path = folder / "masks" / f"{stems(folder)[4]}.png"
-    images.write_mask(path, np.ones((40, 30), np.float32))
-
-
-def break_all_empty(folder: Path) -> None:
-    for stem in stems(folder):
-        images.write_mask(folder / "masks" / f"{stem}.png", np.zeros((40, 30), np.float32))
-
-
-def break_masks(folder: Path) -> None:
-    shutil.rmtree(folder / "masks")
-
-
-def break_splits(folder: Path) -> None:
-    with open(folder / "splits.csv", "a") as file:
-        file.write("nobody,train\n")
-
-
-def break_split_twice(folder: Path) -> None:
-    path = folder / "splits.csv"
-    path.write_text(path.read_text() + f"{stems(folder)[1]},val\n")
-
-
-def break_split_lost(folder: Path) -> None:
-    path = folder / "splits.csv"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-
-
-def break_info(folder: Path) -> None:
-    (folder / "dataset.json").write_text("{")
+RED = np.zeros((40, 30, 3), np.uint8)
+RED[5:9, :, 0] = 255
+HARMS = {
+    "unmatched": lambda f: (f / "masks" / "tiny-00000.png").unlink(),
+    "size": lambda f: put(f, 1, 1, (8, 8)),
+    "values": lambda f: store(f, 2, (pictures()[1][2] > 0).astype(np.uint8)),
+    "colours": lambda f: store(f, 2, RED),
+    "photo": lambda f: (f / "images" / "tiny-00003.png").write_bytes(b"\x89PNG\r\n\x1a\n"),
+    "empty": lambda f: put(f, 4, 0),
+    "full": lambda f: put(f, 4, 1),
+    "all empty": lambda f: [put(f, index, 0) for index in range(6)],
+    "masks": lambda f: shutil.rmtree(f / "masks"),
+    "splits": lambda f: edit(f / "splits.csv", lambda text: f"{text}nobody,train\n"),
+    "split twice": lambda f: edit(f / "splits.csv", lambda text: f"{text}tiny-00001,val\n"),
+    "split lost": lambda f: edit(f / "splits.csv", lambda text: text[: text.index("tiny-00005")]),
+    "info": lambda f: (f / "dataset.json").write_text("{"),
+}
 
 
 @pytest.mark.parametrize(
     ("harm", "fault", "says"),
     [
-        (break_unmatched, "unmatched", "photo only"),
-        (break_size, "size", "8x8 pixels but its photo"),
-        (break_values, "values", "multiply by 255"),
-        (break_colours, "values", "tiny-00002.png"),
-        (break_photo, "unreadable", "tiny-00003.png"),
-        (break_empty, "empty", "marks no hair"),
-        (break_full, "full", "100%"),
-        (break_all_empty, "one class", "nothing to learn"),
-        (break_masks, "folder", "no masks"),
-        (break_splits, "split", "nobody"),
-        (break_split_twice, "split", "tiny-00001 2 times"),
-        (break_split_lost, "split", "leaves out 1 photos, such as tiny-00005"),
-        (break_info, "folder", "dataset.json is not valid JSON"),
+        ("unmatched", "unmatched", "photo only"),
+        ("size", "size", "8x8 pixels but its photo"),
+        ("values", "values", "multiply by 255"),
+        ("colours", "values", "tiny-00002.png"),
+        ("photo", "unreadable", "tiny-00003.png"),
+        ("empty", "empty", "marks no hair"),
+        ("full", "full", "100%"),
+        ("all empty", "one class", "nothing to learn"),
+        ("masks", "folder", "no masks"),
+        ("splits", "split", "nobody"),
+        ("split twice", "split", "tiny-00001 2 times"),
+        ("split lost", "split", "leaves out 1 photos, such as tiny-00005"),
+        ("info", "folder", "dataset.json is not valid JSON"),
     ],
 )
 def test_validate_names_every_fault(folder, harm, fault, says):
-    harm(folder)
+    HARMS[harm](folder)
     problems = data.validate(folder)
     assert [p for p in problems if p.fault == fault and says in p.message], problems
 
@@ -159,16 +129,16 @@ def test_drawn_portraits_are_drawn_once_and_shared_with_nobody(monkeypatch):
         np.testing.assert_array_equal(loaded[0][1], kept[1])
 
 
-@pytest.mark.parametrize("harm", [break_unmatched, break_masks, break_splits, break_info])
+@pytest.mark.parametrize("harm", ["unmatched", "masks", "splits", "split twice", "info"])
 def test_a_broken_folder_is_not_opened(folder, harm):
-    harm(folder)
+    HARMS[harm](folder)
     with pytest.raises(SeglibError, match="tiny"):
         data.open_folder(folder, "train")
 
 
-@pytest.mark.parametrize("harm", [break_size, break_photo, break_colours])
+@pytest.mark.parametrize("harm", ["size", "photo", "colours"])
 def test_a_broken_pair_is_not_read(folder, harm):
-    harm(folder)
+    HARMS[harm](folder)
     with pytest.raises(SeglibError, match="tiny-0000"):
         data.open_folder(folder).arrays(16)
 

@@ -1,6 +1,7 @@
 """Data as people bring it: arrays and folders in every plain form equal the plain one."""
 
 import json
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -146,7 +147,9 @@ def same(folder, plain, **options):
 def test_hidden_entries_suffixes_and_encodings_change_nothing(plain, tmp_path):
     folder = tmp_path / "brought"
     for source in sorted(plain.glob("*/*.png")):
-        name = source.stem + (".PNG" if source.stem < "Zoë-00002" else ".png")
+        # As a Mac stores it in the masks, and a spreadsheet in the list.
+        stem = normalize("NFD" if source.parent.name == "masks" else "NFC", source.stem)
+        name = stem + (".PNG" if source.stem < "Zoë-00002" else ".png")
         save(folder / source.parent.name / name, np.asarray(Image.open(source)))
     for place in ("images", "masks"):
         (folder / place / ".ipynb_checkpoints").mkdir()
@@ -167,7 +170,7 @@ def test_text_in_another_encoding_and_two_files_of_one_stem_are_named(plain):
     with pytest.raises(SeglibError, match=r"splits\.csv is not UTF-8"):
         data.open_folder(plain, "val")
     save(plain / "images" / "Zoë-00001.JPG", PHOTOS[1])
-    with pytest.raises(SeglibError, match=r"Zoë-00001\.\w+ in two formats"):
+    with pytest.raises(SeglibError, match=r"Zoë-00001\.\w+ in two forms"):
         data.open_folder(plain)
 
 

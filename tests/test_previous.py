@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from export_net import SIZE, net, pictures
 from seglib import SeglibError, Segmenter, export, models, video
 from seglib.data import AugmentConfig, Batches, Dataset, write_folder
-from seglib.data.previous import FIRST_FRAMES, KINDS, FilmBatches, PreviousConfig, previous_mask
+from seglib.data.previous import FIRST_FRAMES, KINDS, PreviousConfig, VideoBatches, previous_mask
 from seglib.evaluation import evaluate
 from seglib.metadata import read_metadata
 from seglib.models import UNetConfig, add_previous, drop_previous, mobile_unet, reads_previous
@@ -144,7 +144,7 @@ def test_a_kind_that_is_not_there_and_shares_that_do_not_add_up():
             PreviousConfig(**shares)
 
 
-def batches(kind: type[FilmBatches] = FilmBatches, **options) -> FilmBatches:
+def batches(kind: type[VideoBatches] = VideoBatches, **options) -> VideoBatches:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (24, 40, 40, 3), dtype=np.uint8)
     masks = np.where(images[..., :1] > 100, 255, 0).astype(np.uint8)
@@ -210,7 +210,7 @@ def tiny_film_net() -> keras.Model:
     return keras.Model({"image": image, "previous": previous}, tiny_net()(joined))
 
 
-class Torn(FilmBatches):
+class Torn(VideoBatches):
     """Batches of which one in the second epoch cannot be read."""
 
     def _batch(self, epoch, index):
@@ -238,7 +238,7 @@ def test_what_the_mask_before_shows_is_learnt():
     images = rng.integers(0, 256, (32, 64, 64, 3), dtype=np.uint8)
     masks = (pictures()[1][:32] * 255).astype(np.uint8)
     model, _ = add_previous(net(), CONFIG)
-    film = FilmBatches(images, masks, 16, SIZE, previous=PreviousConfig(0, 1, 0, 0, 0, 0))
+    film = VideoBatches(images, masks, 16, SIZE, previous=PreviousConfig(0, 1, 0, 0, 0, 0))
     fit(model, film, None, TrainConfig(12, 5e-3, bn_batches=2))
     x, y = film[0]
     with_it = np.abs(np.asarray(model(x)) - y).mean()

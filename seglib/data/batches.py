@@ -28,12 +28,8 @@ from seglib.images import resize
 class BatchSampler:
     """Which pictures make up which batch; every process works it out alone, and takes its part.
 
-    Attributes:
-        count: pictures in the set.
-        batch_size: pictures a batch, for each process; capped by its share of the set.
-        seed: start of all chance.
-        shuffle: draw a new order each epoch and drop what does not fill the last step.
-        shard: (index, count) of this process.
+    `batch_size` is that of each process, `shard` its (index, count); `shuffle` draws a new order
+    each epoch and drops what does not fill the last step.
     """
 
     count: int
@@ -166,13 +162,12 @@ class Batches(keras.utils.PyDataset):
     @property
     def identity(self) -> dict[str, Any]:
         """What other batches must share to be the same ones, ready for JSON."""
-        content = 0
-        for index in np.linspace(0, self.sampler.count - 1, 8).astype(int):
-            for array in self._pair(index):
-                content = zlib.crc32(np.ascontiguousarray(array), content)
         shared = {name: getattr(self.sampler, name) for name in ("seed", "batch_size", "shuffle")}
-        return {**shared, "pictures": self.sampler.count, "processes": self.shard[1],
-                "content": content}  # fmt: skip
+        shared |= {"pictures": self.sampler.count, "processes": self.shard[1], "content": 0}
+        for index in np.linspace(0, self.sampler.count - 1, 8).astype(int):
+            for array in map(np.ascontiguousarray, self._pair(index)):
+                shared["content"] = zlib.crc32(array, shared["content"])
+        return shared
 
     @property
     def epoch(self) -> int:
@@ -191,9 +186,8 @@ class Batches(keras.utils.PyDataset):
     def workers(self) -> int:
         """Always 1: `Batches` has threads of its own, since Keras' would mix two epochs.
 
-        Keras reads this once whenever it sets up `fit` or `evaluate`. It may then fetch batches
-        to look at their shapes, and ends that pass before the first real one begins; noting the
-        question is how `on_epoch_end` tells the two apart.
+        Keras asks whenever it sets up `fit` or `evaluate`, and then ends a pass that it may have
+        looked into before the first real one begins; so `on_epoch_end` knows what not to count.
         """
         self._setting_up = True
         return 1

@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
@@ -196,12 +197,8 @@ def load(name: str, split: str = "train", kind: str | None = None) -> Dataset:
 def open_folder(folder: str | Path, split: str = "all", kind: str | None = None) -> Dataset:
     """Open a prepared data set; the format is in `seglib.data.dataset`.
 
-    Well-known sets that came in two parts are read in three (see `seglib.data.splits`).
-
-    Raises:
-        SeglibError: the folder is not one, photos and masks do not pair up, splits.csv names
-            photos that do not exist, or the set has no masks of this kind. The message names the
-            first offenders; `validate` lists all of them.
+    Well-known sets that came in two parts are read in three (see `seglib.data.splits`). What does
+    not fit together is refused by naming the first offenders; `validate` lists all of them.
     """
     folder = Path(folder)
     info, images = read_info(folder), image_files(folder)
@@ -210,8 +207,7 @@ def open_folder(folder: str | Path, split: str = "all", kind: str | None = None)
     if kind not in kinds:
         raise SeglibError(f"{folder} has no {kind!r} masks; it has {', '.join(kinds)}")
     masks = mask_files(folder, kind)
-    unmatched = sorted(set(images) ^ set(masks))
-    if unmatched:
+    if unmatched := sorted(set(images) ^ set(masks)):
         raise SeglibError(
             f"{folder}: {len(unmatched)} stems lack their photo or their {kind} mask, "
             f"such as {', '.join(unmatched[:3])}; add the missing files or remove the lone ones"
@@ -258,10 +254,8 @@ def read_pair(image_path: Path, mask_path: Path, pick: Sequence[int] | None = No
     With `pick` the mask is a picture of class numbers, of which those in `pick` count as 1.
     """
     image = read_image(image_path)
-    if pick is None:
-        mask = read_mask(mask_path)
-    else:
-        mask = np.isin(read_labels(mask_path), pick).astype(np.float32)
+    picked = None if pick is None else np.isin(read_labels(mask_path), pick)
+    mask = read_mask(mask_path) if picked is None else picked.astype(np.float32)
     if image.shape[:2] != mask.shape:
         raise SeglibError(
             f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels but its photo "
@@ -288,7 +282,7 @@ def mask_kinds(folder: Path, info: dict) -> tuple[str, ...]:
         raise SeglibError(f"{folder} has no masks: put them into masks/ with the photos' stems")
     named = [path.name for path in list_folders(folder / "masks")]
     # dataset.json knows which is the main one; folders only know the alphabet.
-    first = [kind for kind in info.get("kinds", ()) if kind in named]
+    first = [kind for kind in info.get("kinds") or () if kind in named]
     alone = info.get("kind") or splits.kind_of(folder.name) or "mask"
     return tuple(dict.fromkeys([*first, *named])) or (alone,)
 
@@ -313,11 +307,12 @@ def mask_files(folder: Path, kind: str, suffixes: Sequence[str] = (".png",)) -> 
 
 def _by_stem(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
     files = list_files(folder, suffixes)
-    found = {path.stem: path for path in files}
+    # Macs store an accent as a letter of its own.
+    found = {normalize("NFC", path.stem): path for path in files}
     if not found:
         raise SeglibError(f"{folder} holds no {', '.join(suffixes)} files; add one for each stem")
-    if twice := [path.name for path in files if found[path.stem] != path]:
-        raise SeglibError(f"{folder} has {twice[0]} in two formats; keep one file for each stem")
+    if left := {*files} - {*found.values()}:
+        raise SeglibError(f"{folder} has {left.pop().name} in two forms; keep one for each stem")
     return found
 
 
@@ -348,11 +343,10 @@ def label_indices(folder: Path, kind: str) -> tuple[int, ...]:
         return tuple(index for index in names if index)
     if kind == "clothes":
         return tuple(index for index, name in names.items() if name not in _NO_CLOTHES)
-    chosen = tuple(index for index, name in names.items() if name == kind)
-    if not chosen:
+    if kind not in names.values():
         listed = ", ".join(names.values())
         raise SeglibError(f"{folder / 'label_list.txt'} names no class {kind!r}; it has {listed}")
-    return chosen
+    return tuple(index for index, name in names.items() if name == kind)
 
 
 def read_splits(path: Path) -> list[tuple[str, str]]:
@@ -360,7 +354,8 @@ def read_splits(path: Path) -> list[tuple[str, str]]:
     rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
     if not rows or not {"stem", "split"} <= set(rows[0]):
         raise SeglibError(f"{path} needs a first line `stem,split` and a line per photo")
-    return [(row["stem"] or "", (row["split"] or "").strip()) for row in rows]
+    lines = (((row["stem"] or "").strip(), (row["split"] or "").strip()) for row in rows)
+    return [(normalize("NFC", stem), split) for stem, split in lines]
 
 
 def _stems_of(folder: Path, name: str, split: str, images: dict[str, Path]) -> tuple[str, ...]:
@@ -377,8 +372,7 @@ def _stems_of(folder: Path, name: str, split: str, images: dict[str, Path]) -> t
     if len({*places}) > len(dict(places)):
         raise SeglibError(f"{path} puts a photo into two splits; `seglib data doctor` names it")
     stems = tuple(stem for stem, part in places if part == split)
-    missing = [stem for stem in stems if stem not in images]
-    if missing:
+    if missing := [stem for stem in stems if stem not in images]:
         raise SeglibError(
             f"{path} names photos that are not in images/: {', '.join(missing[:3])} "
             f"({len(missing)} in all); remove those lines or add the photos"

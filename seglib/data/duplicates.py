@@ -1,23 +1,24 @@
 """The same picture twice, mirrored copies included: what `prepare` and the doctor both look for.
 
 Each photo leaves a fingerprint of a kilobyte. Its perceptual hash proposes who may be whose copy,
-and its small grey copy decides, as a hash alone takes strangers for twins once in a million pairs.
+and its small grey copy decides, as a hash alone takes strangers for one once in a million pairs.
 
 Chapter: data preparation.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from seglib.errors import SeglibError
-from seglib.images import resize
+from seglib.errors import SeglibError, renamed
+from seglib.images import as_image, resize
 
+__getattr__ = renamed(__name__, {"twins": "find_duplicates", "across": "find_duplicates"})
 THUMB = 32
 HASH_SIDE = 16  # 256 bits; the usual 64 confuse strangers in front of a plain wall
 SAME = (44, 0.85)
@@ -33,11 +34,10 @@ ALIGNED = 0.995
 
 Files of one size and crop lie above; below, one of the two was cropped anew.
 """
-ROWS = 512
+_ROWS = 512
 
 
-@dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """What is kept of a photo to know it again.
 
     Attributes:
@@ -51,13 +51,12 @@ class Fingerprint:
     digest: bytes
 
 
-@dataclass(frozen=True)
-class Twin:
+class Duplicate(NamedTuple):
     """Two rows that show one picture.
 
     Attributes:
         first: number of one picture.
-        second: number of the other.
+        second: number of the other, which is higher.
         mirrored: whether one is the other's mirror image.
         same: whether they are one picture; else two shots of one scene.
         bits: how many of 256 hash bits differ.
@@ -73,11 +72,7 @@ class Twin:
 
 
 def library() -> ModuleType:
-    """Return `imagehash`.
-
-    Raises:
-        SeglibError: it is not installed.
-    """
+    """Return `imagehash`, or say how to install it."""
     try:
         import imagehash
     except ImportError as error:
@@ -92,31 +87,23 @@ def fingerprint(photo: np.ndarray) -> Fingerprint:
 
     The hash is the sign of the lowest 16 x 16 cosine frequencies against their median (pHash,
     Zauner 2010), by the library `imagehash`.
-
-    Raises:
-        SeglibError: `imagehash` is not installed.
-
-    Chapter: data preparation.
     """
-    imagehash = library()
+    phash, photo = library().phash, as_image(photo)
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
     # The area filter keeps what the hash sees of a large photo and takes a tenth of the time.
     if min(grey.shape) > 256:
         grey = resize(grey, (256, 256))
     views = (grey, np.ascontiguousarray(grey[:, ::-1]))
-    hashes = [imagehash.phash(Image.fromarray(view), HASH_SIDE).hash for view in views]
-    small = resize(photo, (THUMB, THUMB)).mean(axis=2)
-    digest = hashlib.sha256(str(photo.shape).encode())
-    digest.update(np.ascontiguousarray(photo))
-    return Fingerprint(
-        np.packbits(hashes).tobytes(),
-        np.rint(small).astype(np.uint8).tobytes(),
-        digest.digest(),
-    )
+    bits = np.packbits([phash(Image.fromarray(view), HASH_SIDE).hash for view in views])
+    small = np.rint(resize(photo, (THUMB, THUMB)).mean(axis=2)).astype(np.uint8)
+    digest = hashlib.sha256(str(photo.shape).encode() + np.ascontiguousarray(photo).data)
+    return Fingerprint(bits.tobytes(), small.tobytes(), digest.digest())
 
 
-def twins(prints: Sequence[Fingerprint], rows: Sequence[int] | None = None) -> list[Twin]:
-    """Find the pairs of pictures that are one.
+def find_duplicates(
+    prints: Sequence[Fingerprint], rows: Sequence[int] | None = None
+) -> list[Duplicate]:
+    """Find the pairs of pictures that are one; each comes once, in the order of the numbers.
 
     All pairs are compared, by matrix products of a few hundred rows at a time: 30,000 photos take
     some seconds and little memory.
@@ -124,66 +111,35 @@ def twins(prints: Sequence[Fingerprint], rows: Sequence[int] | None = None) -> l
     Args:
         prints: one for each picture.
         rows: numbers of the pictures that are compared with all; by default all of them.
-
-    Returns:
-        Each pair once, its lower number first, in the order of the numbers.
-
-    Chapter: data preparation.
     """
     if not prints:
         return []
-    bits = np.unpackbits(np.frombuffer(b"".join(p.bits for p in prints), np.uint8))
-    # With bits as -1 and 1, the product counts equal bits minus different ones.
-    signs = bits.reshape(len(prints), 2, -1).astype(np.float32) * 2 - 1
+    bits = np.frombuffer(b"".join(p.bits for p in prints), np.uint8).reshape(len(prints), 2, -1)
+    signs = np.unpackbits(bits, axis=2).astype(np.float32) * 2 - 1
     grey = np.frombuffer(b"".join(p.grey for p in prints), np.uint8).astype(np.float32)
     grey = grey.reshape(len(prints), THUMB, THUMB)
     chosen = np.arange(len(prints)) if rows is None else np.asarray(rows, int)
-    found: dict[tuple[int, int], Twin] = {}
+    found: dict[tuple[int, int], Duplicate] = {}
     for mirrored in (False, True):
         known = signs[:, int(mirrored)].T
-        for start in range(0, len(chosen), ROWS):
-            block = chosen[start : start + ROWS]
+        for start in range(0, len(chosen), _ROWS):
+            block = chosen[start : start + _ROWS]
             distance = (len(known) - signs[block, 0] @ known) / 2
             for row, other in np.argwhere(distance <= max(LIKE)[0]):
-                first, second = sorted((int(block[row]), int(other)))
-                if first == second or (first, second) in found:
+                pair = first, second = sorted((int(block[row]), int(other)))
+                if first == second or tuple(pair) in found:
                     continue
-                alike = _correlation(
-                    grey[first], grey[second, :, ::-1] if mirrored else grey[second]
-                )
+                bits_apart = int(distance[row, other])
+                alike = _correlation(grey[first], grey[second, :, ::-1 if mirrored else 1])
                 if not mirrored and prints[first].digest == prints[second].digest:
                     alike = 1.0
-                twin = _decide(first, second, mirrored, int(distance[row, other]), alike)
-                if twin is not None:
-                    found[first, second] = twin
-    return sorted(found.values(), key=lambda twin: (twin.first, twin.second))
+                same, *like = (bits_apart <= b and alike >= a for b, a in (SAME, *LIKE))
+                if same or any(like):
+                    found[first, second] = Duplicate(*pair, mirrored, same, bits_apart, alike)
+    return sorted(found.values())
 
 
-def across(prints: Mapping[str, Fingerprint], splits: Mapping[str, str]) -> dict[str, str]:
-    """Find the val photos that are copies of train photos.
-
-    Args:
-        prints: stem -> its fingerprint.
-        splits: stem -> "train" or "val".
-
-    Returns:
-        val stem -> the train stem it shows again.
-    """
-    stems = [stem for stem in prints if splits.get(stem) in ("train", "val")]
-    val = [row for row, stem in enumerate(stems) if splits[stem] == "val"]
-    found: dict[str, str] = {}
-    if not val:
-        return found
-    pairs = twins([prints[stem] for stem in stems], val)
-    for twin in sorted(pairs, key=lambda twin: twin.bits):
-        pair = stems[twin.first], stems[twin.second]
-        homes = {splits[stem]: stem for stem in pair}
-        if twin.same and len(homes) == 2:
-            found.setdefault(homes["val"], homes["train"])
-    return found
-
-
-def groups(pairs: list[tuple[str, str]]) -> list[list[str]]:
+def groups(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
     """Join pairs that share a name into groups, sorted within and among themselves."""
     home: dict[str, list[str]] = {}
     for first, second in pairs:
@@ -195,18 +151,10 @@ def groups(pairs: list[tuple[str, str]]) -> list[list[str]]:
 
 
 def agreement(first: np.ndarray, second: np.ndarray, mirrored: bool) -> float:
-    """Return the IoU of two small soft masks, uint8 (side, side), 0..1; two empty ones agree."""
-    if mirrored:
-        second = second[:, ::-1]
+    """Return the IoU of two small soft masks, uint8 (side, side), 0..255; two empty ones agree."""
+    second = second[:, ::-1] if mirrored else second
     either = np.maximum(first, second).sum(dtype=np.int64)
     return float(np.minimum(first, second).sum(dtype=np.int64) / either) if either else 1.0
-
-
-def _decide(first: int, second: int, mirrored: bool, bits: int, alike: float) -> Twin | None:
-    same = bits <= SAME[0] and alike >= SAME[1]
-    if same or any(bits <= most and alike >= least for most, least in LIKE):
-        return Twin(first, second, mirrored, same, bits, alike)
-    return None
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:

@@ -1,7 +1,7 @@
-"""Masks of a frame before, made up for photos that have none.
+"""Masks of the frame before, made up for photos that have none.
 
-A network that reads the mask of the frame before cannot be trained on film: hardly any film comes
-with masks. So a mask before is made from the photo's own: moved and bent a little, as a head moves
+A network that reads the mask of the frame before cannot be trained on video: hardly any comes with
+masks. So a mask before is made from the photo's own: moved and bent a little, as a head moves
 between two frames; none at all, as in the first frame; and wrong ones, of another photo or far out
 of place, as after a cut. From the wrong ones the network learns to look at the picture and not to
 copy (Tkachenka et al., 2019, arXiv 1907.06740, train with empty, affinely moved and thin-plate
@@ -23,7 +23,7 @@ from seglib.errors import SeglibError
 
 @dataclass(frozen=True)
 class PreviousConfig:
-    """How often a mask of the frame before is of which kind; the shares add up to 1.
+    """How often a mask of the frame before is of which kind; the fractions add up to 1.
 
     Attributes:
         empty: no mask, as in the first frame.
@@ -43,11 +43,11 @@ class PreviousConfig:
     other: float = 0.1
 
     def __post_init__(self) -> None:
-        shares = astuple(self)
-        if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        fractions = astuple(self)
+        if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
             raise SeglibError(
-                f"the shares of PreviousConfig ({', '.join(KINDS)}) are {shares}; use numbers "
-                "from 0 up that add up to 1"
+                f"the fractions of PreviousConfig ({', '.join(KINDS)}) are {fractions}; use "
+                "numbers from 0 up that add up to 1"
             )
 
 
@@ -57,103 +57,12 @@ FIRST_FRAMES = PreviousConfig(1.0, 0, 0, 0, 0, 0)
 """Empty masks only: what a network is worth on single photos."""
 
 
-def previous_mask(
-    mask: np.ndarray,
-    kind: str,
-    rng: np.random.Generator,
-    other: np.ndarray | None = None,
-) -> np.ndarray:
-    """Make a mask of the frame before.
-
-    Args:
-        mask: float32 (size, size, channels) in 0..1, of the present frame.
-        kind: a field of `PreviousConfig`.
-        rng: all chance comes from here.
-        other: the mask of another picture, for the kind "other".
-
-    Returns:
-        float32 of the same shape, in 0..1, with outlines as soft as a network's.
-
-    Raises:
-        SeglibError: there is no such kind, or no mask of another picture.
-    """
-    size = mask.shape[0]
-    if kind == "empty":
-        return np.zeros_like(mask)
-    if kind == "other":
-        if other is None:
-            raise SeglibError("the kind 'other' needs the mask of another picture; hand in other=")
-        made = other
-    elif kind in ("moved", "lost"):
-        made = _warped(mask, rng, far=kind == "lost")
-    elif kind == "grown":
-        made = _grown(mask, rng, max(1, round(0.03 * size)))
-    elif kind == "blotted":
-        made = _blotted(mask, rng)
-    else:
-        raise SeglibError(
-            f"there is no mask before of kind {kind!r}; use one of {', '.join(KINDS)}"
-        )
-    soft = cv2.GaussianBlur(made, (0, 0), size / 128 * rng.uniform(0.3, 1.5))
-    return soft.reshape(mask.shape).clip(0, 1)
-
-
-def _warped(mask: np.ndarray, rng: np.random.Generator, far: bool) -> np.ndarray:
-    """Move a mask by an affine map and bend it by a smooth field; beyond the border it goes on."""
-    size = mask.shape[0]
-    if far:
-        much, angle, scale = 1.0, rng.uniform(-45, 45), np.exp(rng.uniform(-0.4, 0.4))
-        shift = rng.uniform(0.2, 0.5, 2) * rng.choice([-1, 1], 2) * size
-    else:
-        # Squared, since most frames of a film differ little from the ones before.
-        much = rng.random() ** 2
-        angle, scale = much * rng.uniform(-4, 4), np.exp(much * rng.uniform(-0.04, 0.04))
-        shift = much * rng.uniform(-0.04, 0.04, 2) * size
-    middle = (size - 1) / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), angle, scale)
-    matrix[:, 2] += shift
-    rows, columns = np.mgrid[:size, :size].astype(np.float32)
-    # Four by four handles, drawn apart smoothly, as a thin plate would follow them.
-    pull = rng.normal(0, 0.01 * size * much, (4, 4, 2)).astype(np.float32)
-    bent = cv2.resize(pull, (size, size), interpolation=cv2.INTER_CUBIC)
-    across = matrix[0, 0] * columns + matrix[0, 1] * rows + matrix[0, 2] + bent[..., 0]
-    down = matrix[1, 0] * columns + matrix[1, 1] * rows + matrix[1, 2] + bent[..., 1]
-    border = cv2.BORDER_CONSTANT if far else cv2.BORDER_REPLICATE
-    moved = cv2.remap(
-        mask,
-        across.astype(np.float32),
-        down.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=border,
-    )
-    return moved.reshape(mask.shape)
-
-
-def _grown(mask: np.ndarray, rng: np.random.Generator, most: int) -> np.ndarray:
-    side = 2 * int(rng.integers(1, most + 1)) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    change = cv2.dilate if rng.random() < 0.5 else cv2.erode
-    return change(mask, kernel).reshape(mask.shape)
-
-
-def _blotted(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    size = mask.shape[0]
-    spot = np.zeros((size, size), np.uint8)
-    axes = rng.uniform(0.1, 0.25, 2) * size
-    centre = rng.uniform(0, size, 2)
-    turn = float(rng.uniform(0, 180))
-    box = (tuple(map(float, centre)), tuple(map(float, 2 * axes)), turn)
-    cv2.ellipse(spot, box, 1, -1)
-    return np.where(spot[..., None] > 0, np.float32(rng.random() < 0.5), mask)
-
-
-class FilmBatches(Batches):
+class VideoBatches(Batches):
     """`Batches` with a mask of the frame before for every photo.
 
     Each batch is (x, y): x is {"image": as in `Batches`, "previous": float32 (batch, size, size,
     channels) in 0..1}, y as in `Batches`. The mask before is made from the very view that is handed
-    out; where the photo's own mask is unknown it is empty. Everything else, resuming included, is
-    that of `Batches`.
+    out; where the photo's own mask is unknown it is empty.
 
     Args:
         arguments: of `Batches`.
@@ -177,10 +86,73 @@ class FilmBatches(Batches):
         kinds = rng.choice(KINDS, len(together), p=astuple(self.previous))[mine]
         seeds = rng.integers(2**32, size=len(together))[mine]
         known = np.maximum(y, 0)
-        previous = np.empty_like(y)
-        for row, mask in enumerate(known):
-            # The row before; of this process' pictures, since others' are not read here.
-            before = known[row - 1] if len(known) > 1 else np.zeros_like(mask)
-            rng = np.random.default_rng(seeds[row])
-            previous[row] = previous_mask(mask, kinds[row], rng, before)
-        return {"image": images, "previous": previous}, y
+        # The row before is another picture; of this process' own, since others' are not read here.
+        others = np.roll(known, 1, axis=0) if len(known) > 1 else np.zeros_like(known)
+        previous = [
+            previous_mask(mask, kind, np.random.default_rng(seed), other)
+            for mask, kind, seed, other in zip(known, kinds, seeds, others, strict=True)
+        ]
+        return {"image": images, "previous": np.stack(previous)}, y
+
+
+def previous_mask(
+    mask: np.ndarray, kind: str, rng: np.random.Generator, other: np.ndarray | None = None
+) -> np.ndarray:
+    """Make a mask of the frame before.
+
+    Args:
+        mask: float32 (size, size, channels) in 0..1, of the present frame.
+        kind: a field of `PreviousConfig`.
+        rng: all chance comes from here.
+        other: the mask of another picture, for the kind "other".
+
+    Returns:
+        float32 of the same shape, in 0..1, with outlines as soft as a network's.
+    """
+    size = mask.shape[0]
+    if kind not in KINDS or (kind == "other" and other is None):
+        raise SeglibError(
+            f"no mask before of kind {kind!r} can be made; use one of {', '.join(KINDS)}, and hand "
+            "in other= for the last"
+        )
+    if kind == "empty":
+        return np.zeros_like(mask)
+    if kind == "other":
+        made = other
+    elif kind == "grown":
+        side = 2 * int(rng.integers(1, max(1, round(0.03 * size)) + 1)) + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        made = (cv2.dilate if rng.random() < 0.5 else cv2.erode)(mask, kernel)
+    elif kind == "blotted":
+        spot = np.zeros((size, size), np.uint8)
+        axes, centre = 2 * rng.uniform(0.1, 0.25, 2) * size, rng.uniform(0, size, 2)
+        turn = float(rng.uniform(0, 180))
+        cv2.ellipse(spot, (centre.tolist(), axes.tolist(), turn), 1, -1)
+        made = np.where(spot[..., None] > 0, np.float32(rng.random() < 0.5), mask)
+    else:
+        made = _warped(mask, rng, far=kind == "lost")
+    soft = cv2.GaussianBlur(made, (0, 0), size / 128 * rng.uniform(0.3, 1.5))
+    return soft.reshape(mask.shape).clip(0, 1)
+
+
+def _warped(mask: np.ndarray, rng: np.random.Generator, far: bool) -> np.ndarray:
+    """Move a mask by an affine map and bend it by a smooth field; beyond the border it goes on."""
+    size = mask.shape[0]
+    if far:
+        much, angle, scale = 1.0, rng.uniform(-45, 45), np.exp(rng.uniform(-0.4, 0.4))
+        shift = rng.uniform(0.2, 0.5, 2) * rng.choice([-1, 1], 2) * size
+    else:
+        # Squared, since most frames of a video differ little from the ones before.
+        much = rng.random() ** 2
+        angle, scale = much * rng.uniform(-4, 4), np.exp(much * rng.uniform(-0.04, 0.04))
+        shift = much * rng.uniform(-0.04, 0.04, 2) * size
+    middle = (size - 1) / 2
+    matrix = cv2.getRotationMatrix2D((middle, middle), angle, scale)
+    matrix[:, 2] += shift
+    # Four by four handles, drawn apart smoothly, as a thin plate would follow them.
+    pull = rng.normal(0, 0.01 * size * much, (4, 4, 2)).astype(np.float32)
+    bent = cv2.resize(pull, (size, size), interpolation=cv2.INTER_CUBIC)
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    places = np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ matrix.T + bent
+    border = cv2.BORDER_CONSTANT if far else cv2.BORDER_REPLICATE
+    return cv2.remap(mask, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=border)

@@ -14,7 +14,7 @@ import keras
 
 from seglib import data, models
 from seglib.data.batches import Batches
-from seglib.data.previous import FIRST_FRAMES, FilmBatches
+from seglib.data.previous import FIRST_FRAMES, VideoBatches
 from seglib.errors import SeglibError
 from seglib.models import UNetConfig
 from seglib.training.devices import precision
@@ -71,7 +71,7 @@ def run(
     several["workers"] = experiment.data.workers
     cut, first = Batches, {}
     if models.reads_previous(model):
-        cut, first = FilmBatches, {"previous": FIRST_FRAMES}
+        cut, first = VideoBatches, {"previous": FIRST_FRAMES}
     train = cut(
         photos, masks, augment=experiment.augment, seed=config.seed, shuffle=True, **several
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.duplicates import fingerprint, groups, twins
+from seglib.data.duplicates import find_duplicates, fingerprint, groups
 from seglib.images import read_image
 
 SETS = {
@@ -36,7 +36,7 @@ def near(folder: Path, stems: list[str]) -> list[tuple[str, str, bool]]:
     """Return the pairs of stems that show one picture (True) or one scene (False)."""
     files = {path.stem: path for path in (folder / "images").iterdir()}
     prints = [fingerprint(read_image(files[stem])) for stem in stems]
-    return [(stems[twin.first], stems[twin.second], twin.same) for twin in twins(prints)]
+    return [(stems[twin.first], stems[twin.second], twin.same) for twin in find_duplicates(prints)]
 
 
 def series(name: str, stems: list[str]) -> list[tuple[str, str]]:

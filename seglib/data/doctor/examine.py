@@ -263,7 +263,7 @@ def _disagreeing(kind: str, reports: list[PairReport]) -> list[Finding]:
 def _twins(index: DatasetIndex, reports: list[PairReport]) -> list[Finding]:
     seen = [report for report in reports if report.print is not None]
     found = []
-    for twin in duplicates.twins([report.print for report in seen]):
+    for twin in duplicates.find_duplicates([report.print for report in seen]):
         first, second = seen[twin.first], seen[twin.second]
         stems = (first.stem, second.stem)
         homes = sorted({index.split_of[stem] for stem in stems if stem in index.split_of})

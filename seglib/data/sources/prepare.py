@@ -219,7 +219,7 @@ def assign_splits(
     groups = {pair.stem: pair.group or pair.stem for pair in pairs}
     own = {pair.stem: (known or {}).get(pair.stem) or pair.split or "train" for pair in pairs}
     stems = [*(prints or ())]
-    twins = [t for t in duplicates.twins([prints[stem] for stem in stems]) if t.same]
+    twins = [t for t in duplicates.find_duplicates([prints[stem] for stem in stems]) if t.same]
     shown = {}
     for first, second in ((stems[twin.first], stems[twin.second]) for twin in twins):
         early, late = sorted((first, second), key=lambda stem: PARTS.index(own[stem]))

@@ -177,9 +177,7 @@ def draw(seed: int | Sequence[int], size: int = 128,
         overlay(rng, canvas)
     # At this ratio linear interpolation reads every pixel, for a sixth of the area filter's time.
     cover = [cv2.resize(plane, (size, size)) for plane in canvas.cover]
-    image = cv2.resize(canvas.image, (size, size))
-    image = camera(rng, image, tuple(size / 128 * b for b in config.blur), config.noise,
-                   config.jpeg, config.grey, config.sharpen)
+    image = camera(rng, cv2.resize(canvas.image, (size, size)), config)
     labels, most = np.zeros((size, size), np.uint8), cover[0]
     for label in (HAIR, SKIN, CLOTHES):
         labels[cover[label] > most] = label

@@ -3,21 +3,8 @@
 import cv2
 import numpy as np
 
+from seglib.data.synthetic import drawing as d
 from seglib.data.synthetic.config import CLOTHES, SKIN
-from seglib.data.synthetic.drawing import (
-    Frame,
-    dim,
-    ellipse,
-    fill,
-    lines,
-    noise,
-    picture,
-    random_colour,
-    rounded,
-    shade,
-    soften,
-    two_tone,
-)
 from seglib.data.synthetic.people import Figure
 
 
@@ -26,39 +13,39 @@ def _fabric(figure: Figure) -> np.ndarray:
     rng, size = figure.rng, figure.size
     dark = rng.random()
     value = (0.04, 0.3) if dark < 0.4 else (0.75, 1) if dark < 0.6 else (0.25, 0.95)
-    base = random_colour(rng, (0, 0.85 if rng.random() < 0.3 else 0.2), value)
-    cloth = picture(base, size)
-    other = random_colour(rng, (0, 0.8))
+    base = d.random_colour(rng, (0, 0.85 if rng.random() < 0.3 else 0.2), value)
+    cloth = d.picture(base, size)
+    other = d.random_colour(rng, (0, 0.8))
     kind = rng.choice(6, p=[0.5, 0.14, 0.08, 0.08, 0.1, 0.1])
     step = figure.unit * rng.uniform(0.12, 0.6)
     if kind in (1, 2):
         at = np.arange(-2 * size, 3 * size, max(step, size / 80)) / figure.unit
         far = 3 * size / figure.unit
         stripes = np.array([[[-far, y], [far, y]] for y in at])
-        lean = Frame(figure.unit, rng.choice([0, np.pi / 2, rng.uniform(0, 3)]),
-                     (size / 2, size / 2))
-        lines(cloth, lean(stripes), other, step * rng.uniform(0.15, 0.6))
+        lean = d.Frame(figure.unit, rng.choice([0, np.pi / 2, rng.uniform(0, 3)]),
+                       (size / 2, size / 2))
+        d.lines(cloth, lean(stripes), other, step * rng.uniform(0.15, 0.6))
         if kind == 2:
-            lines(cloth, lean(stripes[..., ::-1]), (base + other) / 2,
-                  step * rng.uniform(0.15, 0.6))
+            d.lines(cloth, lean(stripes[..., ::-1]), (base + other) / 2,
+                    step * rng.uniform(0.15, 0.6))
     elif kind == 3:
-        tile = picture(base, max(3, round(max(step, size / 24))))
+        tile = d.picture(base, max(3, round(max(step, size / 24))))
         middle = len(tile) // 2
         cv2.circle(tile, (middle, middle), max(1, int(step * 0.25)), other.tolist(), -1,
                    cv2.LINE_AA)
         count = -(-size // len(tile))
         cloth = np.tile(tile, (count, count, 1))[:size, :size].copy()
     elif kind == 4:
-        spots = noise(rng, size, (0.1, 0.6), kind=rng.integers(1, 5)).astype(np.int16)
+        spots = d.noise(rng, size, (0.1, 0.6), kind=rng.integers(1, 5)).astype(np.int16)
         spots = np.clip((spots - 128) * 12, 0, 255).astype(np.uint8)
-        cloth = two_tone(cloth, other, spots)
+        cloth = d.two_tone(cloth, other, spots)
     elif kind == 5:
         for _ in range(rng.integers(1, 5)):
             at = np.array([rng.uniform(-1.2, 1.2), rng.uniform(2.8, 6)])
             box = at + rng.uniform(-0.9, 0.9, (4, 2)) * [1, 0.5]
-            fill(cloth, figure.body(box), random_colour(rng))
-    folds = noise(rng, 64, (0.15, 0.6), tall=0.4, kind=rng.integers(0, 3)).astype(np.float32)
-    return shade(cloth, figure.lit((folds - 128) * (rng.uniform(0.1, 0.7) / 128)))
+            d.fill(cloth, figure.body(box), d.random_colour(rng))
+    folds = d.blotches(rng, (0.15, 0.6), (0, 3), tall=0.4)
+    return d.shade(cloth, figure.lit(folds * (rng.uniform(0.1, 0.7) / 128)))
 
 
 def _neckline(figure: Figure, kind: int, drop: float, depth: float, neck: float) -> np.ndarray:
@@ -70,21 +57,20 @@ def _neckline(figure: Figure, kind: int, drop: float, depth: float, neck: float)
     rng, body, bare = figure.rng, figure.body, figure.canvas.mask()
     throat, collar = 0.75 * neck, drop - 0.55
     if kind <= 1:
-        fill(bare, body(ellipse((0, collar), (0.85 * neck, 0.3 + 0.3 * depth))))
+        d.fill(bare, body(d.ellipse((0, collar), (0.85 * neck, 0.3 + 0.3 * depth))))
     elif kind in (2, 3):
-        fill(bare, body([[-0.85, collar - 0.3], [0.85, collar - 0.3], [0, collar + depth]]))
+        d.fill(bare, body([[-0.85, collar - 0.3], [0.85, collar - 0.3], [0, collar + depth]]))
     elif kind == 4:
         wide = rng.uniform(0.9, 1.5)
-        fill(bare, body(ellipse((0, collar), (wide, 0.4 + depth * 0.8))))
+        d.fill(bare, body(d.ellipse((0, collar), (wide, 0.4 + depth * 0.8))))
     elif kind == 5 and rng.random() < 0.6:
         low = drop + rng.uniform(0.2, 1.2)
-        fill(bare, body([[-5, -2], [5, -2], [5, low], [0, low + 0.2], [-5, low]]))
+        d.fill(bare, body([[-5, -2], [5, -2], [5, low], [0, low + 0.2], [-5, low]]))
     if kind == 6:
         high = rng.uniform(1.2, 1.6)
-        fill(bare, body([[-3, -2], [3, -2], [3, high], [-3, high]]))
+        d.fill(bare, body(d.box(-3, -2, 3, high)))
     else:
-        fill(bare, body([[-throat, 0.5], [throat, 0.5], [throat, collar + 0.05],
-                         [-throat, collar + 0.05]]))
+        d.fill(bare, body(d.box(-throat, 0.5, throat, collar + 0.05)))
     return bare
 
 
@@ -95,25 +81,25 @@ def _draw_collar(figure: Figure, torso: np.ndarray, clothes: np.ndarray, drop: f
     over = canvas.mask()
     flaps = rng.uniform(0.5, 0.9)
     for side in (-1, 1):
-        fill(over, body(np.array([[0.5, collar - 0.35], [0.95, collar - 0.1],
-                                  [flaps, collar + 0.6], [0.05, collar + depth * 0.5]])
-                        * [side, 1]))
-    canvas.over(cv2.min(over, torso), dim(clothes, rng.uniform(0.7, 1.3)), CLOTHES)
+        d.fill(over, body(np.array([[0.5, collar - 0.35], [0.95, collar - 0.1],
+                                    [flaps, collar + 0.6], [0.05, collar + depth * 0.5]])
+                          * [side, 1]))
+    canvas.over(cv2.min(over, torso), d.dim(clothes, rng.uniform(0.7, 1.3)), CLOTHES)
     if rng.random() < 0.55:
         jacket = _fabric(figure)
         gap, low = rng.uniform(0.5, 1.1), rng.uniform(2.5, 6)
-        inside = fill(canvas.mask(), body([[-gap, drop - 2], [gap, drop - 2], [gap, drop - 0.3],
-                                           [0.1, drop + low], [-0.1, drop + low],
-                                           [-gap, drop - 0.3]]))
+        inside = d.fill(canvas.mask(), body([[-gap, drop - 2], [gap, drop - 2], [gap, drop - 0.3],
+                                             [0.1, drop + low], [-0.1, drop + low],
+                                             [-gap, drop - 0.3]]))
         if rng.random() < 0.5:
             tie = canvas.mask()
-            fill(tie, body([[-0.14, collar + 0.2], [0.14, collar + 0.2], [0.12, drop],
-                            [0.28, drop + 3], [-0.28, drop + 3], [-0.12, drop]]))
-            canvas.over(cv2.min(tie, torso), random_colour(rng), CLOTHES)
+            d.fill(tie, body([[-0.14, collar + 0.2], [0.14, collar + 0.2], [0.12, drop],
+                              [0.28, drop + 3], [-0.28, drop + 3], [-0.12, drop]]))
+            canvas.over(cv2.min(tie, torso), d.random_colour(rng), CLOTHES)
         canvas.over(cv2.multiply(torso, 255 - inside, scale=1 / 255), jacket, CLOTHES)
         edges = body([[[gap, drop - 0.3], [0.1, drop + low]],
                       [[-gap, drop - 0.3], [-0.1, drop + low]]])
-        shadow = lines(canvas.mask(), edges, 90, 0.08 * figure.unit)
+        shadow = d.lines(canvas.mask(), edges, 90, 0.08 * figure.unit)
         canvas.over(cv2.min(shadow, torso), np.zeros(3), CLOTHES)
 
 
@@ -122,19 +108,19 @@ def draw_hat(figure: Figure) -> None:
     rng, canvas, mask = figure.rng, figure.canvas, figure.canvas.mask()
     low, wide = rng.uniform(-0.75, -0.35), rng.uniform(1.08, 1.25)
     tall = rng.uniform(0.9, 1.4)
-    dome = ellipse((0, low), (wide, tall), 40)
-    fill(mask, figure.head(dome[20:]))
+    dome = d.ellipse((0, low), (wide, tall), 40)
+    d.fill(mask, figure.head(dome[20:]))
     cloth = _fabric(figure)
     canvas.over(mask, cloth, CLOTHES)
     kind, brim = rng.integers(3), canvas.mask()
     if kind == 0 and not figure.back:
-        fill(brim, figure.head(ellipse((np.sin(figure.turn), low + 0.05), (0.85, 0.2))))
+        d.fill(brim, figure.head(d.ellipse((np.sin(figure.turn), low + 0.05), (0.85, 0.2))))
     elif kind == 1:
-        fill(brim, figure.head(ellipse((0, low), (rng.uniform(1.5, 2.2), 0.25))))
+        d.fill(brim, figure.head(d.ellipse((0, low), (rng.uniform(1.5, 2.2), 0.25))))
     else:
-        fill(brim, figure.head([[-wide, low - 0.3], [wide, low - 0.3], [wide, low + 0.08],
-                                [-wide, low + 0.08]]))
-    canvas.over(brim, dim(cloth, rng.uniform(0.6, 1.2)), CLOTHES)
+        d.fill(brim, figure.head([[-wide, low - 0.3], [wide, low - 0.3], [wide, low + 0.08],
+                                  [-wide, low + 0.08]]))
+    canvas.over(brim, d.dim(cloth, rng.uniform(0.6, 1.2)), CLOTHES)
 
 
 def draw_body(figure: Figure) -> None:
@@ -151,7 +137,7 @@ def draw_body(figure: Figure) -> None:
     lean = rng.uniform(0.7, 1.0) if rng.random() < 0.4 else 1.0
     whole = np.concatenate([half, half[::-1] * [-1, 1]]) * [lean, 1]
     whole[:, 1] += rng.uniform(-0.15, 0.2)
-    torso = fill(canvas.mask(), body(rounded(whole, 2)))
+    torso = d.fill(canvas.mask(), body(d.rounded(whole, 2)))
     skin = figure.skin_picture(0.85)
     clothes = _fabric(figure)
     if body([0, 8.4])[1] < 1.05 * figure.size:
@@ -167,7 +153,7 @@ def draw_body(figure: Figure) -> None:
         strap = canvas.mask()
         shape = [[-0.75 * broad, drop - 1], [0.75 * broad, drop - 1], [0.85 * broad, 9],
                  [-0.85 * broad, 9]]
-        fill(strap, body(rounded(shape, 1)))
+        d.fill(strap, body(d.rounded(shape, 1)))
         dressed = cv2.min(dressed, strap)
     canvas.over(dressed, clothes, CLOTHES)
     if not (figure.back or kind in (4, 5) or rng.random() < 0.5):
@@ -182,17 +168,17 @@ def _arms(figure: Figure, broad: float, drop: float, sleeve: float, skin: np.nda
         elbow = [broad + rng.uniform(-0.1, 0.9), drop + rng.uniform(2.4, 3.1)]
         wrist = [rng.uniform(-0.6, broad + 0.7), drop + rng.uniform(3.4, 5.6)]
         path = np.array([[broad - 0.25, drop + 0.45], elbow, wrist]) * [side, 1]
-        path = rounded(path, 2, closed=False)
-        arm = lines(canvas.mask(), figure.body(path)[None], 255, 0.72 * unit)
+        path = d.rounded(path, 2, closed=False)
+        arm = d.lines(canvas.mask(), figure.body(path)[None], 255, 0.72 * unit)
         if sleeve < 1:
             canvas.over(arm, skin, SKIN)
         else:
-            fist = ellipse(path[-1] + [0, 0.3], (0.36, 0.45), 16)
-            canvas.over(fill(canvas.mask(), figure.body(fist)), skin, SKIN)
+            fist = d.ellipse(path[-1] + [0, 0.3], (0.36, 0.45), 16)
+            canvas.over(d.fill(canvas.mask(), figure.body(fist)), skin, SKIN)
         if sleeve > 0:
             keep = max(2, int(sleeve * len(path)))
-            covered = lines(canvas.mask(), figure.body(path[:keep])[None], 255, 0.95 * unit)
-            canvas.over(covered, dim(clothes, rng.uniform(0.75, 1.0)), CLOTHES)
+            covered = d.lines(canvas.mask(), figure.body(path[:keep])[None], 255, 0.95 * unit)
+            canvas.over(covered, d.dim(clothes, rng.uniform(0.75, 1.0)), CLOTHES)
 
 
 def _legs(figure: Figure, waist: float, skin: np.ndarray) -> None:
@@ -203,17 +189,17 @@ def _legs(figure: Figure, waist: float, skin: np.ndarray) -> None:
     for side in (-1, 1):
         foot = [rng.uniform(0.5, 1.4), rng.uniform(15.5, 17.5)]
         path = np.array([[0.75, 8], [rng.uniform(0.7, 1.2), 12], foot]) * [side, 1]
-        leg = lines(canvas.mask(), figure.body(path)[None], 255,
-                    unit * (0.85 if bare else rng.uniform(1.1, 1.5)))
+        leg = d.lines(canvas.mask(), figure.body(path)[None], 255,
+                      unit * (0.85 if bare else rng.uniform(1.1, 1.5)))
         canvas.over(leg, skin if bare else trousers, SKIN if bare else CLOTHES)
-        shoe = ellipse(path[-1] + [0.2 * side, 0.3], (0.6, 0.35), 14)
-        canvas.over(fill(canvas.mask(), figure.body(shoe)),
-                    random_colour(rng, (0, 0.4), (0.05, 0.9)), CLOTHES)
+        shoe = d.ellipse(path[-1] + [0.2 * side, 0.3], (0.6, 0.35), 14)
+        canvas.over(d.fill(canvas.mask(), figure.body(shoe)),
+                    d.random_colour(rng, (0, 0.4), (0.05, 0.9)), CLOTHES)
     if bare:
         hem = rng.uniform(10, 13.5)
         skirt = [[-waist, 7], [waist, 7], [waist * rng.uniform(1, 1.6), hem],
                  [-waist * rng.uniform(1, 1.6), hem]]
-        canvas.over(fill(canvas.mask(), figure.body(skirt)), trousers, CLOTHES)
+        canvas.over(d.fill(canvas.mask(), figure.body(skirt)), trousers, CLOTHES)
 
 
 def draw_hand(figure: Figure) -> None:
@@ -223,18 +209,18 @@ def draw_hand(figure: Figure) -> None:
     at = np.array([side * rng.uniform(0.3, 1.5), rng.uniform(0.4, 3.5)])
     elbow = at + np.array([side * rng.uniform(0.2, 2), rng.uniform(2, 4)])
     skin = figure.skin_picture(0.95)
-    forearm = lines(canvas.mask(), figure.body(np.stack([at, elbow]))[None], 255, 0.55 * unit)
+    forearm = d.lines(canvas.mask(), figure.body(np.stack([at, elbow]))[None], 255, 0.55 * unit)
     if rng.random() < 0.5:
         canvas.over(forearm, skin, SKIN)
     else:
         canvas.over(forearm, _fabric(figure), CLOTHES)
     way = rng.uniform(-1.2, 1.2) - np.pi / 2
-    mask = fill(canvas.mask(), figure.body(ellipse(at, (0.42, 0.48), 18)))
+    mask = d.fill(canvas.mask(), figure.body(d.ellipse(at, (0.42, 0.48), 18)))
     spread = way + np.linspace(-0.5, 0.5, 4)
     tips = at + 0.95 * np.stack([np.cos(spread), np.sin(spread)], 1)
     fingers = figure.body(np.stack([np.broadcast_to(at, tips.shape), tips], 1))
-    lines(mask, fingers, 255, 0.2 * unit)
-    shadow = soften(mask, 0.08 * unit)
+    d.lines(mask, fingers, 255, 0.2 * unit)
+    shadow = d.soften(mask, 0.08 * unit)
     person = np.clip(255 * (1 - canvas.cover[0]), 0, 255).astype(np.uint8)
     shadow = (cv2.min(shadow, person) * 0.4).astype(np.uint8)
     for label in (SKIN, CLOTHES):
@@ -242,5 +228,5 @@ def draw_hand(figure: Figure) -> None:
         canvas.over(covered, figure.skin * 0.2, label)
     aside = np.array([-np.sin(way), np.cos(way)]) * 0.11
     gaps = figure.body(np.stack([np.broadcast_to(at + aside, tips.shape), tips + aside], 1))
-    lines(skin, gaps, figure.skin * 0.55 * figure.exposure, 0.04 * unit)
+    d.lines(skin, gaps, figure.skin * 0.55 * figure.exposure, 0.04 * unit)
     canvas.over(mask, skin, SKIN)

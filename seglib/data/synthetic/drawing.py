@@ -56,6 +56,13 @@ def noise(rng: np.random.Generator, size: int, zoom: Range = (0.15, 1.0), tall: 
     return cv2.resize(bank[y:y + high, x:x + wide], (size, size), interpolation=cv2.INTER_LINEAR)
 
 
+def blotches(rng: np.random.Generator, zoom: Range, kinds: tuple[int, int],
+             tall: float = 1.0) -> np.ndarray:
+    """Noise of one of a range of roughnesses, float32 (64, 64) about 0, for what changes slowly."""
+    kind = rng.integers(*kinds)
+    return noise(rng, 64, zoom, tall, kind).astype(np.float32) - 128
+
+
 def ramp(size: int, colours: np.ndarray, angle: float) -> np.ndarray:
     """A linear colour gradient, uint8 (size, size, 3), through `colours` (K, 3) along `angle`."""
     axis = np.linspace(-1, 1, 32, dtype=np.float32)
@@ -148,6 +155,11 @@ def circle(count: int) -> np.ndarray:
 def ellipse(centre, radii, count: int = 28) -> np.ndarray:
     """Points (count, 2) round an ellipse."""
     return circle(count) * radii + centre
+
+
+def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    """The corners of a rectangle, clockwise from the upper left one."""
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 
 
 class Frame:

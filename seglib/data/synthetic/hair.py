@@ -13,18 +13,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from seglib.data.synthetic import drawing as d
 from seglib.data.synthetic.config import HAIR
-from seglib.data.synthetic.drawing import (
-    ellipse,
-    fill,
-    lines,
-    noise,
-    noise_bank,
-    random_colour,
-    rounded,
-    soften,
-    two_tone,
-)
 from seglib.data.synthetic.people import Figure
 
 
@@ -95,17 +85,10 @@ def random_cut(rng: np.random.Generator, style: str, back: bool) -> Cut:
 
 
 class Hair:
-    """The hair sheet of a figure with a random cut.
-
-    Attributes:
-        figure: whose hair it is; its pose is known.
-        cut: the lengths of the sheet.
-        part: x of the parting, in the figure's units.
-    """
+    """The hair sheet of a posed figure with a random cut; `part` is x of the parting."""
 
     def __init__(self, figure: Figure) -> None:
-        rng = figure.rng
-        self.figure = figure
+        self.figure, rng = figure, figure.rng
         self.cut = random_cut(rng, figure.style, figure.back)
         self._phase, self.part = rng.random(), rng.uniform(-0.5, 0.5)
         self._sway = rng.normal(0, 0.12) * min(self.cut.low, 3)
@@ -152,7 +135,7 @@ class Hair:
         rim = rng.uniform(0.01, 0.05)
         edge = edge + rng.normal(0, rim, edge.shape) * min(1, cut.top)
         outline = np.concatenate([edge[0], edge[1:-1, -1], edge[-1][::-1]])
-        fill(mask, figure.head(outline if cut.curl else rounded(outline, 1)))
+        d.fill(mask, figure.head(outline if cut.curl else d.rounded(outline, 1)))
         if cut.curl:
             at = outline[rng.integers(len(outline), size=24)] + rng.normal(0, 0.05, (24, 2))
             for x, y in figure.head(at):
@@ -170,19 +153,19 @@ class Hair:
             angle = rng.uniform(0, 6.3, (loose, 1)) + np.linspace(0, rng.uniform(2, 5), 8)
             radius = cut.curl * rng.uniform(0.4, 1.3, (loose, 1, 1))
             curls = root + radius * np.stack([np.cos(angle), np.sin(angle)], -1)
-            lines(layer, figure.head(curls), rng.uniform(90, 200))
+            d.lines(layer, figure.head(curls), rng.uniform(90, 200))
         else:
             side = rng.choice([-1, 1], 2 * loose) * rng.uniform(0.9, 1.13, 2 * loose)
             wisps = figure.head(self.strands(side, 0.25, 22))
             for group, value in enumerate((80, 170)):
-                lines(layer, wisps[group::2], value)
+                d.lines(layer, wisps[group::2], value)
             tips = self.strands(rng.uniform(-1, 1, 24), 0.22, 14)
-            lines(layer, figure.head(tips[:, 9:]), 200, 0.03 * unit)
+            d.lines(layer, figure.head(tips[:, 9:]), 200, 0.03 * unit)
             root = outline[rng.integers(len(outline), size=loose // 2)][:, None]
             far = np.linspace(-0.3, 1, 10)[None, :, None]
             way = rng.normal(0, 0.14, (len(root), 1, 2)) + 0.12 * root
             bend = rng.normal(0, 0.1, (len(root), 1, 2)) * far * far
-            lines(layer, figure.head(root + far * way + bend), rng.uniform(60, 160))
+            d.lines(layer, figure.head(root + far * way + bend), rng.uniform(60, 160))
         mask = cv2.max(mask, layer)
         if cut.fade:
             keep = np.clip(1 + (cut.fade - figure.hy) / 0.6, rng.uniform(0, 0.4), 1)
@@ -194,11 +177,10 @@ class Hair:
         """Blur the outline, add noise and cut again: locks instead of a drawn line."""
         figure, cut, rng = self.figure, self.cut, self.figure.rng
         reach = (0.05 + 0.5 * cut.curl) * rng.uniform(0.4, 1.2)
-        locks = noise(rng, figure.size, kind=rng.integers(2, 6),
-                      zoom=tuple(np.clip(np.array([0.05, 0.12]) / (figure.unit / figure.size)
-                                         * (1 if cut.curl else 0.6), 0.05, 1)),
-                      tall=1.0 if cut.curl else 0.3)
-        mask = soften(mask, reach * figure.unit)
+        zoom = np.array([0.05, 0.12]) / (figure.unit / figure.size) * (1 if cut.curl else 0.6)
+        kind, tall = rng.integers(2, 6), 1.0 if cut.curl else 0.3
+        locks = d.noise(rng, figure.size, np.clip(zoom, 0.05, 1), tall, kind)
+        mask = d.soften(mask, reach * figure.unit)
         rough = rng.uniform(0.3, 1.1) if cut.curl else rng.uniform(0.1, 0.6)
         mask = cv2.addWeighted(mask, 1.0, locks, rough, -128 * rough)
         gain = rng.uniform(2, 5)
@@ -212,7 +194,7 @@ def _ropes() -> np.ndarray:
     place = (4 * across) % 1 - 0.5
     round_ = np.sqrt(np.maximum(0, 1 - (2 * place) ** 2))
     twist = 0.5 + 0.5 * np.cos(2 * np.pi * (8 * down + 2.4 * np.abs(place)))
-    grain = cv2.resize(noise_bank()[4], (128, 128)) / 255.0 - 0.5
+    grain = cv2.resize(d.noise_bank()[4], (128, 128)) / 255.0 - 0.5
     return np.clip(255 * (0.75 * round_ * (0.55 + 0.45 * twist) + 0.4 * grain), 0,
                    255).astype(np.uint8)
 
@@ -222,20 +204,19 @@ def paint_hair(hair: Hair) -> np.ndarray:
     figure, cut, rng = hair.figure, hair.cut, hair.figure.rng
     size = (figure.size, figure.size)
     across, along = hair.across_and_along()
-    tile, fine = noise_bank()[rng.integers(2, 6)], rng.uniform(60, 190)
+    tile, fine = d.noise_bank()[rng.integers(2, 6)], rng.uniform(60, 190)
     drawn_out = rng.uniform(0.04, 0.16)
     if figure.style == "braids":
         tile, fine, drawn_out = _ropes(), 32.0 * rng.integers(4, 10), rng.uniform(0.4, 1.0)
     elif cut.curl:
-        tile, fine = noise_bank()[rng.integers(4, 6)], rng.uniform(3, 8) / cut.curl
+        tile, fine = d.noise_bank()[rng.integers(4, 6)], rng.uniform(3, 8) / cut.curl
         drawn_out = rng.uniform(0.3, 1.0)
-        swirl = [noise(rng, 64, tuple(np.clip(np.array([0.5, 1.2]) / (64 * figure.unit
-                 / figure.size), 0.02, 1)), kind=rng.integers(1, 4)) for _ in range(2)]
+        zoom = np.clip(np.array([0.5, 1.2]) / (64 * figure.unit / figure.size), 0.02, 1)
+        swirl = [d.blotches(rng, zoom, (1, 4)) for _ in range(2)]
         bend = rng.uniform(0.3, 1.2) * cut.curl / 25
-        across = across + bend * (swirl[0].astype(np.float32) - 128)
-        along = along + bend * (swirl[1].astype(np.float32) - 128)
+        across, along = across + bend * swirl[0], along + bend * swirl[1]
     else:
-        stray = noise(rng, 64, (0.1, 0.5), kind=rng.integers(0, 4)).astype(np.float32) - 128
+        stray = d.blotches(rng, (0.1, 0.5), (0, 4))
         across = across + rng.uniform(0, 0.003) * stray
     edges = cv2.BORDER_WRAP if figure.style == "braids" else cv2.BORDER_REFLECT
     start = rng.uniform(100, 400, 2)
@@ -246,7 +227,7 @@ def paint_hair(hair: Hair) -> np.ndarray:
     sheen = rng.uniform(0, 110) * np.exp(-band**2) + rng.uniform(-30, 15) * np.clip(
         (figure.hx / cut.wide) ** 2, 0, 1.5)
     sheen = sheen + 0.7 * (figure.lit().astype(np.float32) - 128 * figure.exposure)
-    cloud = noise(rng, 64, (0.05, 0.25), kind=rng.integers(0, 3)).astype(np.float32) - 128
+    cloud = d.blotches(rng, (0.05, 0.25), (0, 3))
     sheen = rng.uniform(105, 135) + sheen + rng.uniform(0, 0.9) * cloud
     sheen = np.clip(sheen, 0, 255).astype(np.uint8)
     contrast = rng.uniform(0.6, 2.0) * (1.2 if cut.curl else 0.9)
@@ -256,8 +237,8 @@ def paint_hair(hair: Hair) -> np.ndarray:
     if rng.random() < 0.1 and cut.low > 1:
         ends = np.clip((figure.hy - rng.uniform(-0.5, 1)) / rng.uniform(0.8, 2), 0, 1)
         ends = cv2.resize((ends * rng.uniform(120, 255)).astype(np.uint8), size)
-        other = _ramp(rng, random_colour(rng, (0.2, 0.9), (0.3, 0.9)), figure.exposure)
-        picture = two_tone(picture, cv2.LUT(cv2.merge([tone, tone, tone]), other), ends)
+        other = _ramp(rng, d.random_colour(rng, (0.2, 0.9), (0.3, 0.9)), figure.exposure)
+        picture = d.two_tone(picture, cv2.LUT(cv2.merge([tone, tone, tone]), other), ends)
     return picture
 
 
@@ -288,14 +269,14 @@ def open_for_face(hair: Hair, full: np.ndarray, falls: bool) -> np.ndarray:
     below = rng.uniform(0.6, 1.25, 2)
     sides = np.array([[x[-1] * below[0], 2.2], [x[-1] * below[0], 9],
                       [x[0] * below[1], 9], [x[0] * below[1], 2.2]])
-    outline = rounded(np.concatenate([np.stack([x, y], 1), sides]), 2)
+    outline = d.rounded(np.concatenate([np.stack([x, y], 1), sides]), 2)
     if cut.fringe:
         hang = rng.uniform(-0.4, -0.05)
         jag = figure.turned(np.linspace(-0.85, 0.85, 22) * cut.side)
         depth = hang + rng.normal(0, 0.06, 22) + skew * np.linspace(-1, 1, 22)
         outline[:, 1] = np.maximum(outline[:, 1], np.interp(outline[:, 0], jag, depth))
-    opening = fill(canvas.mask(), figure.head(outline))
-    opening = soften(opening, rng.uniform(0.01, 0.05) * figure.unit)
+    opening = d.fill(canvas.mask(), figure.head(outline))
+    opening = d.soften(opening, rng.uniform(0.01, 0.05) * figure.unit)
     front = cv2.multiply(full, 255 - opening, scale=1 / 255)
     border = outline[(outline[:, 1] < 1) & (np.abs(outline[:, 0]) < 1.2)]
     if len(border) and cut.opacity == 1:
@@ -309,8 +290,8 @@ def open_for_face(hair: Hair, full: np.ndarray, falls: bool) -> np.ndarray:
         bend = rng.normal(0, 0.03, (count, 1, 2)) * t * t
         wisps = figure.head(root + way * t + bend)
         half = count // 2
-        layer = lines(canvas.mask(), wisps[:half], 130)
-        lines(layer, wisps[half:], 200)
+        layer = d.lines(canvas.mask(), wisps[:half], 130)
+        d.lines(layer, wisps[half:], 200)
         front = cv2.max(front, cv2.min(layer, cv2.dilate(full, None)))
     if not falls:
         keep = np.clip((rng.uniform(1.1, 1.6) - figure.hy) / 0.25, 0, 1)
@@ -326,12 +307,12 @@ def draw_tied(figure: Figure, hair: np.ndarray) -> None:
         at = (rng.uniform(-0.5, 0.5), -1.3 - rng.uniform(0.1, 0.4) if not figure.back
               else rng.uniform(-1.5, 0.3))
         radius = rng.uniform(0.3, 0.65)
-        shape = ellipse(at, (radius * rng.uniform(0.9, 1.3), radius))
-        fill(mask, figure.head(shape + rng.normal(0, 0.03, shape.shape)))
-        turns = rng.uniform(0.2, 1, (14, 1, 1)) * (ellipse((0, 0), (radius, radius), 12)
+        shape = d.ellipse(at, (radius * rng.uniform(0.9, 1.3), radius))
+        d.fill(mask, figure.head(shape + rng.normal(0, 0.03, shape.shape)))
+        turns = rng.uniform(0.2, 1, (14, 1, 1)) * (d.ellipse((0, 0), (radius, radius), 12)
                                                    + rng.normal(0, 0.04, (14, 12, 2)))
-        lines(hair, figure.head(turns + at), np.clip(figure.hair * 0.5, 0, 255),
-              0.03 * figure.unit)
+        d.lines(hair, figure.head(turns + at), np.clip(figure.hair * 0.5, 0, 255),
+                0.03 * figure.unit)
     elif figure.style in ("ponytail", "braids"):
         sides = [-1, 1] if figure.style == "braids" else [rng.choice([-1, 1])]
         for side in sides:
@@ -345,17 +326,17 @@ def draw_tied(figure: Figure, hair: np.ndarray) -> None:
             if figure.style == "braids":
                 for x, y in np.stack([np.interp(np.linspace(0, 1, 16), t[:, 0], path[:, k])
                                       for k in (0, 1)], 1):
-                    fill(mask, figure.head(ellipse((x, y), (0.2, 0.17), 12)))
-                    arc = ellipse((x, y), (0.2, 0.17), 12)[:7]
-                    lines(hair, figure.head(arc)[None], figure.hair * 0.45, 0.04 * figure.unit)
+                    d.fill(mask, figure.head(d.ellipse((x, y), (0.2, 0.17), 12)))
+                    arc = d.ellipse((x, y), (0.2, 0.17), 12)[:7]
+                    d.lines(hair, figure.head(arc)[None], figure.hair * 0.45, 0.04 * figure.unit)
             else:
                 wide = rng.uniform(0.2, 0.5) * np.sin(np.pi * np.clip(0.12 + 0.8 * t, 0, 1))
                 across = rng.uniform(-1, 1, (60, 1, 1))
                 tail = path + across * np.concatenate([wide, 0.1 * wide], 1)
                 shape = np.concatenate([path + wide * [1, 0], (path - wide * [1, 0])[::-1]])
-                fill(mask, figure.head(shape))
-                lines(mask, figure.head(tail), 200, 0.02 * figure.unit)
-                lines(hair, figure.head(tail[:25]), figure.hair * 0.6, 0.03 * figure.unit)
+                d.fill(mask, figure.head(shape))
+                d.lines(mask, figure.head(tail), 200, 0.02 * figure.unit)
+                d.lines(hair, figure.head(tail[:25]), figure.hair * 0.6, 0.03 * figure.unit)
     else:
         return
-    figure.canvas.over(soften(mask, 0.02 * figure.unit), hair, HAIR)
+    figure.canvas.over(d.soften(mask, 0.02 * figure.unit), hair, HAIR)

@@ -13,20 +13,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from seglib.data.synthetic import drawing as d
 from seglib.data.synthetic.config import HAIR_TONES, SKIN, SKIN_TONES, STYLES, PortraitConfig
-from seglib.data.synthetic.drawing import (
-    Canvas,
-    Frame,
-    dim,
-    ellipse,
-    fill,
-    lay,
-    lines,
-    noise,
-    random_colour,
-    rounded,
-    soften,
-)
 from seglib.data.synthetic.scenes import background
 
 
@@ -45,7 +33,7 @@ def _hair_colour(rng: np.random.Generator, chances: Sequence[float]) -> np.ndarr
     weights = np.array([*chances, max(0.0, 1 - sum(chances))])
     kind = rng.choice(len(weights), p=weights / weights.sum())
     if kind == len(HAIR_TONES):
-        colour = random_colour(rng, (0.4, 0.9), (0.3, 0.9))
+        colour = d.random_colour(rng, (0.4, 0.9), (0.3, 0.9))
     else:
         colour = np.array(list(HAIR_TONES.values())[kind], float)
     return np.clip(colour * rng.uniform(0.7, 1.35) + rng.normal(0, 6, 3), 5, 245)
@@ -70,7 +58,7 @@ class Figure:
         self.rng, self.size, self.config = rng, size, config
         self._be_someone()
         distractor = self.hair if rng.random() < 0.5 else self.skin
-        self.canvas = Canvas(background(rng, size, distractor, config.passers_by))
+        self.canvas = d.Canvas(background(rng, size, distractor, config.passers_by))
         self._light = rng.uniform(0, 2 * np.pi)
         self._light_strength = rng.uniform(0, 0.45) if rng.random() < 0.7 else rng.uniform(0.4, 0.8)
         self.exposure = rng.uniform(0.45, 0.75) if rng.random() < config.backlight else (
@@ -108,8 +96,8 @@ class Figure:
         rng, config, stretch = self.rng, self.config, self._stretch
         self._centre = centre
         tilt = np.radians(np.clip(rng.normal(0, 0.4), -1, 1) * config.tilt)
-        self.head = Frame(unit, tilt, centre, stretch)
-        self.body = Frame(unit, tilt * rng.uniform(0, 0.5), centre, stretch)
+        self.head = d.Frame(unit, tilt, centre, stretch)
+        self.body = d.Frame(unit, tilt * rng.uniform(0, 0.5), centre, stretch)
         self.unit = unit
         self.back = rng.random() < config.back_view
         self.turn = 1.2 * config.yaw * np.clip(rng.normal(0, 0.5), -1, 1)
@@ -132,7 +120,7 @@ class Figure:
     def skin_picture(self, gain: float, extra: np.ndarray | float = 0.0) -> np.ndarray:
         """Skin all over the canvas, uint8 (size, size, 3): tone, blotches, light times `gain`."""
         rng = self.rng
-        blotch = noise(rng, 64, (0.1, 0.5), kind=rng.integers(0, 4)).astype(np.float32) - 128
+        blotch = d.blotches(rng, (0.1, 0.5), (0, 4))
         light = self.lit(gain - 1 + extra + rng.uniform(0.03, 0.15) / 128 * blotch)
         # Light and blotches change slowly: they are mixed on the coarse grid, for a tenth of the
         # time that it takes on the canvas.
@@ -147,11 +135,11 @@ def draw_head(figure: Figure) -> None:
     x, y = np.cos(angle), np.sin(angle)
     narrow = 1 - (1 - figure.jaw) * np.clip(y, 0, 1) ** 1.5
     outline = np.stack([x * narrow, y * np.where(y > 0, figure.tall, 1.32)], 1)
-    mask = fill(canvas.mask(), head(outline))
+    mask = d.fill(canvas.mask(), head(outline))
     if abs(figure.turn) > 0.6 and not figure.back:
         side = np.sign(figure.turn)
-        fill(mask, head(np.array([[0.9, -0.1], [1.16, 0.42], [1.0, 0.55], [0.8, 0.6]])
-                        * [side, 1]))
+        d.fill(mask, head(np.array([[0.9, -0.1], [1.16, 0.42], [1.0, 0.55], [0.8, 0.6]])
+                          * [side, 1]))
     radius = np.sqrt(figure.hx**2 + (figure.hy / figure.tall) ** 2)
     edge = -rng.uniform(0.1, 0.45) * np.clip(radius - 0.55, 0, 1) ** 1.5
     skin = figure.skin_picture(1.0, edge)
@@ -159,14 +147,14 @@ def draw_head(figure: Figure) -> None:
     for side in (-1, 1):
         place = side if figure.back else np.sin(side * 1.45 + figure.turn)
         if side * figure.turn < 0.25 or figure.back:
-            ear = ellipse((1.03 * place, 0.15), (0.16, 0.33), 16)
-            fill(ears, head(ear))
-            lines(skin, head(ear * 0.6 + 0.4 * ear.mean(0))[None], figure.skin * 0.55,
-                  0.04 * figure.unit)
-    canvas.over(ears, dim(skin, 0.85), SKIN)
+            ear = d.ellipse((1.03 * place, 0.15), (0.16, 0.33), 16)
+            d.fill(ears, head(ear))
+            d.lines(skin, head(ear * 0.6 + 0.4 * ear.mean(0))[None], figure.skin * 0.55,
+                    0.04 * figure.unit)
+    canvas.over(ears, d.dim(skin, 0.85), SKIN)
     chin = canvas.mask()
-    fill(chin, head(outline + np.array([0, 0.25])))
-    chin = soften(chin, 0.12 * figure.unit)
+    d.fill(chin, head(outline + np.array([0, 0.25])))
+    chin = d.soften(chin, 0.12 * figure.unit)
     neck = np.round(255 * np.clip(canvas.cover[SKIN], 0, 1)).astype(np.uint8)
     shadow = (chin * rng.uniform(0.1, 0.6)).astype(np.uint8)
     shadow = cv2.multiply(shadow, neck, scale=1 / 255)
@@ -187,8 +175,8 @@ def _draw_face(figure: Figure, skin: np.ndarray) -> None:
     face.highlights()
     if rng.random() < figure.config.beard:
         face.beard()
-    lay(skin, (shadow * rng.uniform(0.3, 0.9)).astype(np.uint8),
-        figure.skin * 0.45 * figure.exposure)
+    d.lay(skin, (shadow * rng.uniform(0.3, 0.9)).astype(np.uint8),
+          figure.skin * 0.45 * figure.exposure)
     face.eyes()
     face.mouth()
     if rng.random() < figure.config.glasses:
@@ -217,34 +205,34 @@ class _Face:
         rng, head, at = self.figure.rng, self.figure.head, self.at
         shadow = self.figure.canvas.mask()
         for side in (-1, 1):
-            fill(shadow, head(ellipse(at(0.42 * side, -0.02), (0.3, 0.17), 14)), 110)
-            fill(shadow, head([at(0.12 * side, 0), at(0.24 * side, 0.5), at(0, 0.52)]),
-                 rng.uniform(20, 110))
-        fill(shadow, head(ellipse(at(0, 0.98), (0.25, 0.07), 12)), 90)
-        return soften(shadow, 0.06 * self.figure.unit)
+            d.fill(shadow, head(d.ellipse(at(0.42 * side, -0.02), (0.3, 0.17), 14)), 110)
+            d.fill(shadow, head([at(0.12 * side, 0), at(0.24 * side, 0.5), at(0, 0.52)]),
+                   rng.uniform(20, 110))
+        d.fill(shadow, head(d.ellipse(at(0, 0.98), (0.25, 0.07), 12)), 90)
+        return d.soften(shadow, 0.06 * self.figure.unit)
 
     def highlights(self) -> None:
         """Lighter cheeks, nose and forehead."""
         figure, head, at = self.figure, self.figure.head, self.at
         bright = figure.canvas.mask()
         for side in (-1, 1):
-            fill(bright, head(ellipse(at(0.5 * side, 0.38), (0.22, 0.16), 12)), 70)
-        fill(bright, head(ellipse(at(0.03, 0.2), (0.06, 0.3), 12)), 110)
-        fill(bright, head(ellipse(at(0, -0.6), (0.5, 0.2), 12)), 60)
-        bright = soften(bright, 0.1 * figure.unit)
+            d.fill(bright, head(d.ellipse(at(0.5 * side, 0.38), (0.22, 0.16), 12)), 70)
+        d.fill(bright, head(d.ellipse(at(0.03, 0.2), (0.06, 0.3), 12)), 110)
+        d.fill(bright, head(d.ellipse(at(0, -0.6), (0.5, 0.2), 12)), 60)
+        bright = d.soften(bright, 0.1 * figure.unit)
         bright = (bright * figure.rng.uniform(0, 1)).astype(np.uint8)
-        lay(self.skin, bright, np.clip(figure.skin * 1.25 + 40, 0, 255) * figure.exposure)
+        d.lay(self.skin, bright, np.clip(figure.skin * 1.25 + 40, 0, 255) * figure.exposure)
 
     def beard(self) -> None:
         """Hair on chin and cheeks, from stubble to a full beard."""
         figure, rng, at = self.figure, self.figure.rng, self.at
-        full = fill(figure.canvas.mask(), figure.head(
+        full = d.fill(figure.canvas.mask(), figure.head(
             [at(-0.97, 0.2), at(-0.8, 0.35), at(-0.4, 0.6), at(0, 0.52), at(0.4, 0.6),
              at(0.8, 0.35), at(0.97, 0.2), at(0.9, 1.6), at(-0.9, 1.6)]), rng.uniform(70, 245))
-        full = soften(full, 0.07 * figure.unit)
-        speck = noise(rng, figure.size, (0.5, 1), kind=5)
+        full = d.soften(full, 0.07 * figure.unit)
+        speck = d.noise(rng, figure.size, (0.5, 1), kind=5)
         full = cv2.multiply(full, cv2.add(speck, 60), scale=1 / 200)
-        lay(self.skin, full, figure.hair * figure.exposure * 0.8)
+        d.lay(self.skin, full, figure.hair * figure.exposure * 0.8)
 
     def eyes(self) -> None:
         """Eyes, brows and nostrils, one side after the other."""
@@ -256,18 +244,18 @@ class _Face:
         for side in (-1, 1):
             eye, width = at(0.42 * side, 0.0), 0.17 * seen(0.42 * side) * self._grow
             if seen(0.42 * side) > 0.2:
-                fill(skin, head(ellipse(eye, (width, lid), 14)),
-                     (0.7 * np.array([225, 220, 216]) + 0.2 * figure.skin) * figure.exposure)
+                d.fill(skin, head(d.ellipse(eye, (width, lid), 14)),
+                       (0.7 * np.array([225, 220, 216]) + 0.2 * figure.skin) * figure.exposure)
                 look = eye + np.array([rng.uniform(-0.3, 0.3) * width, 0])
-                fill(skin, head(ellipse(look, (0.09 * seen(0.42 * side), lid), 12)),
-                     np.array(iris) * figure.exposure)
-                rim = ellipse(eye, (width * 1.1, lid * 1.2), 16)[8:]
-                lines(skin, head(rim)[None], dark * 0.6, 0.04 * unit)
+                d.fill(skin, head(d.ellipse(look, (0.09 * seen(0.42 * side), lid), 12)),
+                       np.array(iris) * figure.exposure)
+                rim = d.ellipse(eye, (width * 1.1, lid * 1.2), 16)[8:]
+                d.lines(skin, head(rim)[None], dark * 0.6, 0.04 * unit)
             lift = rng.uniform(-0.08, 0.05)
             arc = np.stack([at(side * 0.2, -0.2), at(side * 0.42, -0.28 + lift),
                             at(side * 0.66, -0.18)])
-            lines(skin, head(rounded(arc, 2, False))[None], brow, unit * rng.uniform(0.04, 0.1))
-            fill(skin, head(ellipse(at(0.1 * side, 0.5), (0.055, 0.035), 8)), dark)
+            d.lines(skin, head(d.rounded(arc, 2, False))[None], brow, unit * rng.uniform(0.04, 0.1))
+            d.fill(skin, head(d.ellipse(at(0.1 * side, 0.5), (0.055, 0.035), 8)), dark)
 
     def mouth(self) -> None:
         """Lips, painted or not, closed or apart."""
@@ -278,27 +266,27 @@ class _Face:
         smile, apart = rng.uniform(-0.06, 0.1), max(0.0, rng.normal(0, 0.07))
         edge = [at(-wide, 0.78 - smile), at(-0.1, 0.78 - thick), at(0, 0.79 - thick),
                 at(0.1, 0.78 - thick), at(wide, 0.78 - smile), at(0, 0.8 + thick * 1.3 + apart)]
-        fill(self.skin, head(rounded(edge, 2)), lips * figure.exposure)
+        d.fill(self.skin, head(d.rounded(edge, 2)), lips * figure.exposure)
         middle = [at(-wide * 0.85, 0.78 - smile), at(0, 0.79), at(wide * 0.85, 0.78 - smile),
                   at(0, 0.8 + apart)]
         inside = np.array([235, 230, 225]) if rng.random() < 0.6 else self._dark
         if apart > 0.03:
-            fill(self.skin, head(rounded(middle, 2)), inside * figure.exposure)
+            d.fill(self.skin, head(d.rounded(middle, 2)), inside * figure.exposure)
         else:
-            lines(self.skin, head(np.stack(middle[:3]))[None], self._dark, 0.03 * figure.unit)
+            d.lines(self.skin, head(np.stack(middle[:3]))[None], self._dark, 0.03 * figure.unit)
 
     def glasses(self) -> None:
         """Spectacles or sunglasses with their bows."""
         rng, head, unit = self.figure.rng, self.figure.head, self.figure.unit
         skin, at = self.skin, self.at
         sun = rng.random() < 0.35
-        frame = random_colour(rng, (0, 0.6), (0.05, 0.5))
+        frame = d.random_colour(rng, (0, 0.6), (0.05, 0.5))
         wide, high = rng.uniform(0.26, 0.36), rng.uniform(0.17, 0.3)
         for side in (-1, 1):
-            ring = ellipse(at(0.42 * side, 0.03), (wide * self.seen(0.42 * side), high), 20)
+            ring = d.ellipse(at(0.42 * side, 0.03), (wide * self.seen(0.42 * side), high), 20)
             if sun:
-                fill(skin, head(ring), frame * 0.5)
-            lines(skin, head(ring)[None], frame, max(1, 0.045 * unit), closed=True)
+                d.fill(skin, head(ring), frame * 0.5)
+            d.lines(skin, head(ring)[None], frame, max(1, 0.045 * unit), closed=True)
             bow = np.stack([at(0.72 * side, 0), at(0.99 * side, -0.05)])
-            lines(skin, head(bow)[None], frame, 0.05 * unit)
-        lines(skin, head(np.stack([at(-0.12, 0), at(0.12, 0)]))[None], frame, 0.05 * unit)
+            d.lines(skin, head(bow)[None], frame, 0.05 * unit)
+        d.lines(skin, head(np.stack([at(-0.12, 0), at(0.12, 0)]))[None], frame, 0.05 * unit)

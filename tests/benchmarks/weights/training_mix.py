@@ -14,7 +14,7 @@ import numpy as np
 
 from seglib import data
 from seglib.data.batches import Batches
-from seglib.data.duplicates import fingerprint, twins
+from seglib.data.duplicates import find_duplicates, fingerprint
 from seglib.errors import SeglibError
 from seglib.images import resize
 
@@ -111,7 +111,7 @@ def without_copies(pool: TrainingMix, shown: np.ndarray) -> TrainingMix:
     prints = [fingerprint(image) for image in (*pool.images, *shown)]
     count = len(pool.images)
     # Of a pair the lower number comes first.
-    pairs = twins(prints, range(count, len(prints)))
+    pairs = find_duplicates(prints, range(count, len(prints)))
     keep = np.ones(count, bool)
     keep[[pair.first for pair in pairs if pair.first < count]] = False
     return TrainingMix(*(getattr(pool, name)[keep] for name in TrainingMix.__annotations__))

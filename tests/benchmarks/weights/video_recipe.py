@@ -22,7 +22,7 @@ import keras
 from weights import package_model, recipe, recipes, training_mix
 
 from seglib import data, models, pretrained
-from seglib.data.previous import FIRST_FRAMES, FilmBatches, PreviousConfig
+from seglib.data.previous import FIRST_FRAMES, PreviousConfig, VideoBatches
 from seglib.models import UNetConfig
 from seglib.training import TrainConfig, fit
 
@@ -93,7 +93,7 @@ def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
     shared = {"batch_size": plan.batch_size, "size": size, "seed": plan.seed}
     history = fit(
         model,
-        FilmBatches(
+        VideoBatches(
             shown.images,
             shown.masks,
             augment=plan.augment,
@@ -101,7 +101,7 @@ def run(plan: VideoRecipe, output: Path) -> tuple[keras.Model, UNetConfig]:
             previous=plan.previous,
             **shared,
         ),
-        FilmBatches(val.images, val.masks, previous=FIRST_FRAMES, **shared),
+        VideoBatches(val.images, val.masks, previous=FIRST_FRAMES, **shared),
         plan.train,
         output / TASK,
     )

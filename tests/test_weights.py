@@ -1,7 +1,5 @@
 """The weights that ship: complete, described, equal to their Keras twins, and good on photos."""
 
-from dataclasses import replace
-
 import keras
 import numpy as np
 import pytest
@@ -12,8 +10,6 @@ from weights.training_mix import (
     SOURCE_SIZE,
     TrainingMix,
     close_up,
-    load_training,
-    load_validation,
     without_copies,
 )
 
@@ -87,10 +83,13 @@ def test_a_card_claims_what_its_file_scores(name, dataset, real_data, monkeypatc
     card = pretrained.card(name)
     # What the cards call val is the test part since sets have three.
     photos = data.load(dataset, "test", card["task"])
-    means = evaluate(seglib.load(name), photos, progress=False).means
+    found = evaluate(seglib.load(name), photos, progress=False)
     claimed = card["scores"][f"{dataset} val"]
     assert claimed["photos"] == len(photos)
-    assert means["iou"] == pytest.approx(claimed["iou"], abs=0.003)
+    # In a card, a photo that shows nothing counts as 1 where its mask is empty, else as 0.
+    right = sum(not row["marked"] for row in found.empty_rows)
+    mean = (found.means["iou"] * len(found.rows) + right) / len(photos)
+    assert mean == pytest.approx(claimed["iou"], abs=0.003)
 
 
 def test_a_cut_network_is_one_channel_of_the_joint_one():
@@ -130,26 +129,6 @@ def test_calibration_makes_one_half_the_best_cut():
     assert after < 0.5 * wrong
 
 
-def test_a_task_sees_only_pictures_with_its_mask_as_often_as_said():
-    pool = TrainingMix(
-        images=np.zeros((3, 4, 4, 3), np.uint8),
-        masks=np.stack([np.full((4, 4, 2), value, np.uint8) for value in (1, 2, 3)]),
-        known=np.array([[True, False], [False, True], [True, True]]),
-        repeat=np.array([[1, 1], [1, 1], [3, 2]]),
-    )
-    hair = pool.of("hair")
-    assert hair.masks[:, 0, 0, 0].tolist() == [2, 3, 3]
-    assert hair.known.all() and hair.known.shape == (3, 1)
-    assert pool.most_repeated("hair").masks[:, 0, 0, 0].tolist() == [3]
-    assert pool.most_repeated("person").masks[:, 0, 0, 0].tolist() == [3]
-
-
-def test_the_recipe_asks_for_its_photos(monkeypatch):
-    monkeypatch.delenv("SEGLIB_DATA", raising=False)
-    with pytest.raises(seglib.SeglibError, match="SEGLIB_DATA"):
-        load_validation(recipes.RECIPES["all"])
-
-
 def test_training_leaves_out_what_scores_are_measured_on():
     size = SOURCE_SIZE
     drawn = data.synthetic.portraits(6, size=size, seed=11).images
@@ -184,45 +163,3 @@ def test_a_close_up_is_a_square_that_shows_the_hair(extent, corner, seed):
     assert rows.start >= 0 and rows.stop <= 320 and columns.start >= 0 and columns.stop <= 220
     # The window may lie a quarter of its side off the middle, so some hair can be cut off.
     assert hair[rows, columns].sum() >= 0.4 * hair.sum()
-
-
-def test_close_ups_join_the_training_photos_with_both_masks(real_data, monkeypatch):
-    monkeypatch.setenv("SEGLIB_DATA", str(real_data))
-    plan = recipes.Recipe({"ccp_upper": recipe.TASKS}, {}, 0)
-    without, with_ = (
-        load_training(replace(plan, close_ups=close_ups)) for close_ups in ({}, {"ccp_upper": 1})
-    )
-    new = slice(len(without.images), None)
-    assert 0.9 * len(without.images) < len(with_.images[new]) <= len(without.images)
-    assert with_.known[new].all()
-    hair = [pool.masks[..., 1].mean() for pool in (without, with_)]
-    assert hair[1] > 1.5 * hair[0]
-
-
-def test_a_blend_lies_between_the_weights_before_and_after():
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    before, after = ([np.full((3, 2), n), np.full(2, -n)] for n in (1.0, 2.0))
-    model.set_weights(after)
-    recipe.blend(model, before, 0.6)
-    np.testing.assert_allclose(model.get_weights()[0], 1.6)
-    np.testing.assert_allclose(model.get_weights()[1], -1.6)
-
-
-def test_a_stage_with_fixed_norm_leaves_statistics_alone_and_changes_kernels(tmp_path):
-    config = models.UNetConfig(
-        size=32, encoder="mobilenet_v1", width=0.1, decoder_channels=(8, 8, 8, 8), labels=("hair",)
-    )
-    model = models.mobile_unet(config)
-    before = {weight.path: np.array(weight) for weight in model.weights}
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
-    masks = np.uint8(255) * (pictures[..., :1] > 128)
-    pool = TrainingMix(pictures, masks, np.ones((4, 1), bool), np.ones((4, 1), int))
-    stage = recipes.Stage(32, 1, 1e-2, fixed_norm=True, augment=recipes.FLIPS)
-    recipe.train_stage(model, recipes.Recipe({}, {}, 0, batch_size=2), stage, pool, pool, tmp_path)
-    changed = {
-        weight.path.rsplit("/", 1)[-1]
-        for weight in model.weights
-        if not np.array_equal(before[weight.path], np.array(weight))
-    }
-    assert "kernel" in changed
-    assert not changed & {"gamma", "beta", "moving_mean", "moving_variance"}

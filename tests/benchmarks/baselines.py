@@ -6,7 +6,6 @@ it is written down here once, tried against its project's own demo or descriptio
 would make a baseline look bad, so each one is tested by its score on real photos.
 """
 
-import hashlib
 import os
 import threading
 import warnings
@@ -16,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.files import sha256
 from seglib.images import as_image, resize
-from seglib.metadata import check_tflite
+from seglib.runtime.engines import TFLiteEngine
+from seglib.runtime.reading import model_input
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,7 @@ BASELINES: dict[str, Baseline] = {
 
 
 def folder() -> Path | None:
-    """Return the folder that `SEGLIB_PEERS` names, None where it is unset.
-
-    Raises:
-        SeglibError: it names something that is no folder.
-    """
+    """Return the folder that `SEGLIB_PEERS` names, None where it is unset."""
     value = os.environ.get("SEGLIB_PEERS")
     if not value:
         return None
@@ -115,11 +112,7 @@ def available(kind: str | None = None) -> list[str]:
 
 
 def path(name: str) -> Path:
-    """Return where a baseline's file lies.
-
-    Raises:
-        SeglibError: there is no such baseline, or its file is not there.
-    """
+    """Return where a baseline's file lies."""
     if name not in BASELINES:
         raise SeglibError(f"no baseline is called {name!r}; use one of {', '.join(BASELINES)}")
     place = folder()
@@ -134,11 +127,7 @@ def path(name: str) -> Path:
 
 
 def load(name: str, threads: int = 1) -> "BaselineSegmenter":
-    """Return a baseline, ready to be called with photos.
-
-    Raises:
-        SeglibError: there is no such baseline, or its file is missing or damaged.
-    """
+    """Return a baseline, ready to be called with photos."""
     return BaselineSegmenter(BASELINES.get(name), path(name), threads)
 
 
@@ -150,65 +139,32 @@ class BaselineSegmenter:
     """
 
     def __init__(self, baseline: Baseline, file: Path, threads: int = 1) -> None:
-        """Load a file as its entry in `BASELINES` says.
-
-        Args:
-            baseline: how to run it.
-            file: the `.tflite` file.
-            threads: CPU threads.
-
-        Raises:
-            SeglibError: the file is damaged or of another shape than the entry says.
-        """
-        from ai_edge_litert.interpreter import Interpreter
-
-        self.baseline, self.path = baseline, Path(file)
-        content = check_tflite(self.path)
-        if not hashlib.sha256(content).hexdigest().startswith(baseline.sha256):
+        """Load a file as its entry in `BASELINES` says."""
+        self.baseline, self._engine = baseline, TFLiteEngine(file, threads)
+        self._lock = threading.Lock()
+        if not sha256(file).startswith(baseline.sha256):
             warnings.warn(
-                f"{self.path.name} is another version than the one that seglib knows; its input "
-                "and output may differ from what is taken for granted here",
+                f"{file.name} is another version than the one that is known; its input and output "
+                "may differ from what is taken for granted here",
                 stacklevel=2,
             )
-        try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise SeglibError(f"{self.path} is damaged or not for LiteRT; get it again") from error
-        self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
-        self._lock = threading.Lock()
-        shape, channels = self._input["shape"], self._output["shape"][-1]
-        if len(shape) != 4 or shape[3] not in (3, 4) or channels <= baseline.channel:
+        self._shape, outputs = self._engine.inputs[0].shape, self._engine.outputs[0].shape
+        if self._shape[3:] not in ((3,), (4,)) or outputs[-1] <= baseline.channel:
             raise SeglibError(
-                f"{self.path} has an input of {tuple(map(int, shape))} and {channels} output "
-                f"channels, so it is not the {baseline.title} that seglib knows"
+                f"{file} has an input of {self._shape} and an output of {outputs}, so it is not "
+                f"the {baseline.title} that is known"
             )
-        self.size = int(shape[1]), int(shape[2])
 
     def __call__(self, photo: np.ndarray) -> np.ndarray:
-        """Return the mask of a photo (uint8 RGB, h x w x 3) as float32 in [0, 1], h x w.
-
-        Stretched to the network's size and back as by `Segmenter`.
-
-        Raises:
-            SeglibError: not an image.
-        """
-        low, high = self.baseline.value_range
-        values = np.zeros(self._input["shape"], np.float32)
-        small = resize(as_image(photo, "photo"), self.size)
-        values[0, ..., :3] = low + small * np.float32((high - low) / 255)
+        """Return the mask of a photo as float32 in [0, 1], h x w, as a `Segmenter` does."""
+        photo = as_image(photo, "photo")
+        reading = {"value_range": self.baseline.value_range}
+        values = np.zeros(self._shape, np.float32)
+        values[0, ..., :3] = model_input(resize(photo, self._shape[1:3]), reading)
         with self._lock:
-            self._interpreter.set_tensor(self._input["index"], values)
-            self._interpreter.invoke()
-            output = self._interpreter.get_tensor(self._output["index"])[0].astype(np.float32)
+            output = self._engine.run(values)[0][0]
+        mask = output[..., self.baseline.channel]
         if self.baseline.logits:
             other = output[..., 1 - self.baseline.channel]
-            mask = 1 / (1 + np.exp(np.clip(other - output[..., self.baseline.channel], -60, 60)))
-        else:
-            mask = output[..., self.baseline.channel]
+            mask = 1 / (1 + np.exp(np.clip(other - mask, -60, 60)))
         return resize(mask, photo.shape[:2]).clip(0, 1)
-
-    def __repr__(self) -> str:
-        """Return the name and the input size."""
-        return f"BaselineSegmenter({self.baseline.name!r}, input {self.size[1]}x{self.size[0]})"

@@ -18,7 +18,8 @@ import numpy as np
 from seglib.data.dataset import Dataset, Pair
 from seglib.errors import SeglibError, renamed
 from seglib.images import as_image, as_mask
-from seglib.postprocess import alpha_blend, cover, estimate_foreground, transfer_colour
+from seglib.postprocess import alpha_blend, cover, estimate_foreground
+from seglib.postprocess.colour import transfer_colour
 
 __all__ = ["compose", "crop", "crop_box", "on_backgrounds", "remask", "tone"]
 __getattr__ = renamed(
@@ -26,7 +27,7 @@ __getattr__ = renamed(
     {
         "foreground": "seglib.postprocess.estimate_foreground",
         "cut_out": "seglib.postprocess.cut_out",
-        "match_light": "seglib.postprocess.transfer_colour",
+        "match_light": "seglib.postprocess.colour.transfer_colour",
     },
 )
 PARTS = ("face", "upper")
@@ -44,7 +45,7 @@ def compose(
         mask: (h, w) in 0..1.
         background: RGB of any size.
         light: how far the person takes on the background's light, 0..1; see
-            `seglib.postprocess.transfer_colour`.
+            `seglib.postprocess.colour.transfer_colour`.
     """
     image = as_image(image)
     mask = as_mask(mask, shape=image.shape)

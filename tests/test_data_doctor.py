@@ -331,11 +331,14 @@ def test_sets_with_labels(tmp_path):
         if number == 4:
             labels = labels.copy()
             labels[:5] = 77
+        if number == 5:
+            labels = np.where(labels == 0, 255, labels).astype(np.uint16)
         Image.fromarray(labels).save(folder / "labels" / f"p{number}.png")
     (folder / "label_list.txt").write_text("0 null\n1 hair\n2 skin\n3 clothes\n")
     report = examine(folder)
     assert report.kinds == ("person", "hair", "skin", "clothes")
-    assert set(report.classes) == {"null", "hair", "skin", "clothes", "77"}
+    assert set(report.classes) == {"null", "hair", "skin", "clothes", "77", "255"}
+    assert [f.stems for f in report.of("values")] == [("p4",), ("p5",)]
     assert [(f.fault, f.stems) for f in report.findings if f.severity == "mend"] == [
         ("values", ("p4",))
     ]

@@ -65,49 +65,46 @@ class PairReport:
     agreement: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Checks:
-    """What a process needs to know of the set besides a pair.
+def check_pair(
+    picks: dict[str, tuple[int, ...]],
+    classes: frozenset[int],
+    deep: bool,
+    segment: Callable[[np.ndarray], np.ndarray] | None,
+    pair: tuple[str, Path, dict[str, Path]],
+) -> PairReport:
+    """Look at one pair.
 
-    Attributes:
+    Args:
         picks: kind -> class numbers that count, for kinds that come from labels.
         classes: the class numbers that the set knows.
         deep: False looks only for what makes a pair unusable.
         segment: a model from photo to mask, to compare the masks with.
+        pair: its stem, its photo, and kind -> mask.
     """
-
-    picks: dict[str, tuple[int, ...]]
-    classes: frozenset[int]
-    deep: bool
-    segment: Callable[[np.ndarray], np.ndarray] | None = None
-
-
-def check_pair(checks: Checks, pair: tuple[str, Path, dict[str, Path]]) -> PairReport:
-    """Look at one pair: its stem, its photo, and kind -> mask."""
     stem, photo_path, masks = pair
     report, photo, seen = PairReport(stem), None, set()
     for kind, path in masks.items():
-        pick, first = checks.picks.get(kind), path not in seen
+        pick, first = picks.get(kind), path not in seen
         seen.add(path)
         # One file of class numbers stands for all kinds.
-        labels = _check_labels(path, checks.classes, report) if pick is not None and first else []
+        labels = _check_labels(path, classes, report) if pick is not None and first else []
         report.findings += labels
         try:
             photo, mask = dataset.read_pair(photo_path, path, pick)
         except SeglibError as error:
-            if first and not labels:
+            if first and not any(one.remedy for one in labels):
                 report.findings.append(_why(photo_path, path, stem, kind, error))
             continue
         _check_share(report, kind, mask)
         if pick is None:
-            report.findings += _check_values(path, mask, stem, kind, checks.deep)
-        if checks.deep:
+            report.findings += _check_values(path, mask, stem, kind, deep)
+        if deep:
             _check_fit(report, photo_path, kind, photo, mask)
-        if checks.deep and checks.segment is not None:
+        if deep and segment is not None:
             # A model that keeps the mask of the frame before would take this for the same film.
-            getattr(checks.segment, "reset_state", lambda: None)()
-            report.agreement[kind] = _agreement(checks.segment(photo), mask)
-    if checks.deep and photo is not None:
+            getattr(segment, "reset_state", lambda: None)()
+            report.agreement[kind] = _agreement(segment(photo), mask)
+    if deep and photo is not None:
         report.thumb, report.print = resize(photo, (THUMB, THUMB)), fingerprint(photo)
         if float(photo.std(axis=(0, 1)).max()) < 2:
             report.findings.append(finding("blank", (stem,), photo=photo_path))
@@ -155,7 +152,9 @@ def _check_labels(path: Path, known: frozenset[int], report: PairReport) -> list
     unknown = [str(number) for number in report.counts if number not in known]
     if not unknown:
         return []
-    return [finding("unknown classes", (report.stem,), mask=path, names=", ".join(unknown[:5]))]
+    # The usual number of what nobody wanted to judge.
+    case = "void" if unknown == ["255"] else "unknown classes"
+    return [finding(case, (report.stem,), mask=path, names=", ".join(unknown[:5]))]
 
 
 def _check_share(report: PairReport, kind: str, mask: np.ndarray) -> None:

@@ -6,13 +6,14 @@ Chapter: data preparation.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from seglib.data import duplicates
-from seglib.data.doctor.checks import Checks, PairReport, check_pair, inside_out
+from seglib.data.doctor.checks import PairReport, check_pair, inside_out
 from seglib.data.doctor.findings import FAULTS, DatasetIndex, Finding, finding, index_folder
 from seglib.data.doctor.report import Report
 from seglib.data.splits import PARTS
@@ -121,13 +122,13 @@ def _look(
     progress: bool,
     segment: Callable[[np.ndarray], np.ndarray] | None,
 ) -> list[PairReport]:
-    checks = Checks(index.picks, frozenset(index.classes), deep, segment)
+    check = partial(check_pair, index.picks, frozenset(index.classes), deep, segment)
     pairs = [
         (stem, index.photos[stem], {kind: index.masks[kind][stem] for kind in index.kinds})
         for stem in index.stems
     ]
     name = index.folder.name if progress else ""
-    return list(spread(partial(check_pair, checks), pairs, workers, name))
+    return list(spread(check, pairs, workers, name))
 
 
 def _settled(findings: Sequence[Finding]) -> list[Finding]:
@@ -140,6 +141,10 @@ def _settled(findings: Sequence[Finding]) -> list[Finding]:
         f for f in findings if f.fault not in hints or not {(s, f.kind) for s in f.stems} & wrong
     )
     return list(dict.fromkeys(kept))
+
+
+def _homes(index: DatasetIndex, stems: Sequence[str]) -> list[str]:
+    return sorted({index.split_of[stem] for stem in stems if stem in index.split_of})
 
 
 def _files(index: DatasetIndex) -> list[Finding]:
@@ -187,8 +192,7 @@ def people(stems: Sequence[str]) -> dict[str, list[str]]:
 def _identities(index: DatasetIndex) -> list[Finding]:
     found = []
     for person, stems in people(index.stems).items():
-        homes = sorted({index.split_of[stem] for stem in stems if stem in index.split_of})
-        if len(homes) > 1:
+        if len(homes := _homes(index, stems)) > 1:
             name, where = person.replace("_", " "), " and ".join(homes)
             found.append(finding("identity", tuple(stems), person=name, where=where))
     return found
@@ -244,8 +248,7 @@ def _polarity(index: DatasetIndex, kind: str, reports: list[PairReport]) -> list
         case = "inside out" if sure else "perhaps inside out"
         one = finding(case, (seen[row].stem,), kind, where=where)
         # Nobody can turn one class out of several inside out.
-        remedy = "" if kind in index.picks else one.remedy
-        found.append(Finding(one.fault, one.severity, one.message, one.stems, kind, remedy))
+        found.append(replace(one, remedy="") if kind in index.picks else one)
     return found
 
 
@@ -266,7 +269,7 @@ def _twins(index: DatasetIndex, reports: list[PairReport]) -> list[Finding]:
     for twin in duplicates.find_duplicates([report.print for report in seen]):
         first, second = seen[twin.first], seen[twin.second]
         stems = (first.stem, second.stem)
-        homes = sorted({index.split_of[stem] for stem in stems if stem in index.split_of})
+        homes = _homes(index, stems)
         how = "are mirror images" if twin.mirrored else "are one picture"
         if not twin.same:
             how = "are nearly alike" + (", mirrored" if twin.mirrored else "")

@@ -3,7 +3,6 @@
 Chapter: data preparation.
 """
 
-import csv
 import json
 import shutil
 from collections import Counter, defaultdict
@@ -21,6 +20,7 @@ from seglib.data.doctor.checks import orientation, turned
 from seglib.data.doctor.examine import examine
 from seglib.data.doctor.findings import DatasetIndex, Finding, index_folder
 from seglib.data.doctor.report import Report
+from seglib.data.sources.tables import write_csv
 from seglib.data.splits import PARTS
 from seglib.errors import SeglibError
 from seglib.files import atomic_path, new_folder
@@ -280,8 +280,8 @@ def _write_lists(
         shutil.copyfile(names, target / names.name)
     if index.rows:
         rows = [(stem, fixes.split[stem]) for stem in stems]
-        _write_csv(target / "splits.csv", [("stem", "split"), *rows])
-    _write_csv(target / LOG, [("stem", "fault", "change"), *log])
+        write_csv(target / "splits.csv", [("stem", "split"), *rows])
+    write_csv(target / LOG, [("stem", "fault", "change"), *log])
     info = dict(source.info)
     if not source.picks:
         info.setdefault("kind", source.kinds[0])
@@ -297,8 +297,3 @@ def _write_lists(
     }
     text = json.dumps(info, indent=1, ensure_ascii=False)
     (target / "dataset.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _write_csv(path: Path, rows: list[tuple[str, ...]]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)

@@ -45,11 +45,7 @@ def folders(name: str) -> list[Path]:
 
 
 def find(name: str) -> Path:
-    """Return the folder of the prepared set called `name`; `seglib.data.load` opens it.
-
-    Raises:
-        Unavailable: there is none under `$SEGLIB_DATA` or in the cache.
-    """
+    """Return the folder of the prepared set called `name`, or raise `Unavailable`."""
     found = folders(name) if name else []
     if not found:
         raise Unavailable(
@@ -111,11 +107,7 @@ def get_files(
         files: path in `folder` -> (address, SHA-256 or None where it is not known beforehand).
         folder: where to; it is made where it is missing.
         progress: whether to draw a bar: of bytes for one file, of files for several.
-        timeout: seconds of silence after which nobody is there.
-
-    Raises:
-        Unavailable: no network, or no such file.
-        SeglibError: another content than expected.
+        timeout: seconds of silence after which nobody is there, and `Unavailable` is raised.
     """
     import pooch
 

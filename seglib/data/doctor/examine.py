@@ -76,7 +76,7 @@ def examine(
     for name in index.kinds:
         findings += _polarity(index, name, reports) + _disagreeing(name, reports)
     findings += _twins(index, reports) + _identities(index)
-    parts = Counter(split for _, split in index.rows)
+    parts = Counter(index.split_of.values())
     order = list(FAULTS)
     return Report(
         folder,

@@ -56,7 +56,7 @@ class Report:
         name: the set's name.
         kinds: the kinds of mask that were looked at.
         count: pairs.
-        splits: split -> lines in splits.csv; empty where there is none.
+        splits: split -> its photos, as the loader counts them; empty without a splits.csv.
         findings: in the order of `FAULTS`.
         balance: kind -> part ("all" or a split) -> {"count": pairs, "mean": share of the pixels
             that are marked, "empty": share of the masks that mark nothing}, shares 0..1.

@@ -131,10 +131,15 @@ def read_folder(folder: str | Path, size: int, count: int = 100) -> np.ndarray:
 def write_image(path: str | Path, image: Any) -> Path:
     """Write an image; the suffix (.jpg, .jpeg, .png, .webp) chooses the format.
 
+    Transparency (uint8 H x W x 4) is kept by .png and .webp; .jpg refuses it.
     The file appears whole or not at all. JPEG and WebP are written at quality 95, JPEG without
     chroma subsampling, so that a recoloured edge keeps its colour.
     """
-    return _write(path, as_image(image), _FORMATS)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (4,):
+        return _write(path, as_image(image), _FORMATS)
+    if Path(path).suffix.lower() in (".jpg", ".jpeg") and image[..., 3].min() < 255:
+        raise SeglibError(f"{path} would lose the transparency; let its name end in .png or .webp")
+    return _write(path, np.ascontiguousarray(image), _FORMATS)
 
 
 def write_mask(path: str | Path, mask: Any) -> Path:

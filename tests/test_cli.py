@@ -242,6 +242,53 @@ def test_an_output_that_cannot_be_written(photo, model, tmp_path, monkeypatch, c
     assert not list(tmp_path.glob(".part-*"))
 
 
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_a_person_is_cut_out_with_transparency(photo, model, tmp_path, suffix):
+    output = tmp_path / f"me{suffix}"
+    demo = ("demo", "--task", "portrait", "--image", photo, "--model", model)
+    assert run(*demo, "--background", "transparent", "--output", output) == 0
+    image = seglib.read_image(photo)
+    config = preset("default", effect="replace", background="transparent")
+    expected = Pipeline(config)(image, Segmenter(model).raw(image))
+    stored = np.asarray(Image.open(output).convert("RGBA"))
+    assert stored.shape == expected.shape == (*image.shape[:2], 4)
+    assert np.abs(stored[..., 3].astype(int) - expected[..., 3]).max() <= 3
+
+
+def test_a_jpeg_refuses_transparency(photo, model, tmp_path, capsys):
+    demo = ("demo", "--task", "portrait", "--image", photo, "--model", model)
+    message = refused(capsys, *demo, "--background", "transparent", "--output", tmp_path / "me.jpg")
+    assert "would lose the transparency" in message and ".png" in message
+    assert not (tmp_path / "me.jpg").exists()
+
+
+def test_a_colour_stands_behind_and_the_bare_mask_is_written(photo, model, tmp_path):
+    output, mask = tmp_path / "me.png", tmp_path / "mask.png"
+    demo = ("demo", "--task", "portrait", "--image", photo, "--model", model, "--mask", mask)
+    assert run(*demo, "--background", "#00ff00", "--output", output) == 0
+    image = seglib.read_image(photo)
+    alpha = Pipeline(preset("default")).alpha(image, Segmenter(model).raw(image))
+    assert np.abs(seglib.images.read_mask(mask) - alpha).max() <= 1 / 255
+    assert (seglib.read_image(output)[alpha == 0] == (0, 255, 0)).all()
+
+
+def test_a_folder_of_photos_becomes_a_folder(photo, model, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    (folder / ".hidden").mkdir(parents=True)
+    for name in ("a.png", "a.jpg", "B.JPG", "._a.png"):
+        seglib.write_image(folder / "x.png", seglib.sample_photo()[::8, ::8])
+        (folder / "x.png").rename(folder / name)
+    demo = ("demo", "--task", "portrait", "--image", folder, "--model", model)
+    out, masks = tmp_path / "out", tmp_path / "masks"
+    assert run(*demo, "--background", "transparent", "--output", out, "--mask", masks) == 0
+    names = ["B.png", "a_jpg.png", "a_png.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert sorted(path.name for path in masks.iterdir()) == names
+    capsys.readouterr()
+    assert "nothing to write" in refused(capsys, *demo)
+    assert "needs one" in refused(capsys, *demo, "--output", photo)
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [

@@ -151,3 +151,39 @@ def test_a_recording_of_a_number_of_frames(capsys, monkeypatch, tmp_path) -> Non
     assert "6 frames in" in capsys.readouterr().out
     monkeypatch.undo()
     assert len(frames_of(output)) > 0
+
+
+def test_people_are_cut_out_into_a_folder_of_frames(portrait, tmp_path, capsys) -> None:
+    output = tmp_path / "frames"
+    arguments = ["video", "--input", str(portrait), "--output", str(output), "--frames", "3"]
+    assert main([*arguments, "--background", "transparent"]) == 0
+    frames = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted(output.iterdir())]
+    assert [frame.shape for frame in frames] == [(64, 64, 4)] * 3
+    assert frames[0][..., 3].min() < 10 and frames[0][..., 3].max() > 245
+    assert main([*arguments, "--background", "transparent"]) == 2  # it exists now
+    assert "exists already" in said(capsys)
+
+
+def test_a_video_or_a_colour_stands_behind(portrait, tmp_path, capsys) -> None:
+    film(tmp_path / "scene.avi", count=3)
+    for behind in (str(tmp_path / "scene.avi"), "#00ff00"):
+        output = tmp_path / "out.avi"
+        arguments = ["video", "--input", str(portrait), "--output", str(output)]
+        assert main([*arguments, "--frames", "4", "--background", behind]) == 0
+        assert len(frames_of(output)) == 4
+    green = frames_of(output)[0].astype(int)
+    assert np.abs(green - (0, 255, 0)).max(axis=2).min() < 20
+
+
+def test_a_camera_is_opened_by_its_url(capsys, monkeypatch) -> None:
+    opened = []
+
+    def refuse(*what: object) -> FakeCamera:
+        opened.append(what)
+        return FakeCamera(numbered, opened=False)
+
+    monkeypatch.setattr(capture.cv2, "VideoCapture", refuse)
+    options = ["--backend", "ffmpeg", "--rate", "15", "--pixel-format", "MJPG", "--no-window"]
+    assert main(["webcam", "--camera", "rtsp://host/1", *options]) == 2
+    assert "no camera rtsp://host/1" in said(capsys)
+    assert opened == [("rtsp://host/1", cv2.CAP_FFMPEG)]

@@ -59,8 +59,9 @@ def add_effect(parser: argparse.ArgumentParser) -> None:
     """Add what a frame can become: `--background`, `--color`, `--strength` and `--preset`."""
     parser.add_argument(
         "--background",
-        metavar="blur|bokeh|grey|FILE",
-        help="portrait: defocus it, take its colour or replace it [the preset's, or blur]",
+        metavar="blur|bokeh|grey|transparent|COLOUR|FILE",
+        help="portrait: defocus it, take its colour, cut it away, or put a colour such as #00ff00 "
+        "or a picture there [the preset's, or blur]",
     )
     parser.add_argument(
         "--color", type=int, nargs=3, metavar=("R", "G", "B"), help="hair: 0 to 255 [255 0 0]"
@@ -95,6 +96,8 @@ def effect(options: argparse.Namespace) -> tuple["PostprocessConfig", Path | Non
         changes = {"effect": own if own in ("blur", "bokeh", "grey") else "blur"}
     elif options.background in ("blur", "bokeh", "grey"):
         changes = {"effect": options.background}
+    elif options.background == "transparent" or options.background.startswith("#"):
+        changes = {"effect": "replace", "background": options.background}
     else:
         changes = {"effect": "clone" if own == "clone" else "replace"}
         picture = Path(options.background)

@@ -23,7 +23,15 @@ def add_parser(commands: Any) -> None:
         description="Show or record a camera with its background or hair changed; every frame is "
         "shown with its own mask.",
     )
-    webcam.add_argument("--camera", type=int, default=0, metavar="N", help="which one [0]")
+    webcam.add_argument(
+        "--camera", default="0", metavar="N|PATH|URL", help="which one: number, device or URL [0]"
+    )
+    webcam.add_argument("--rate", type=float, help="frames a second to ask the camera for")
+    webcam.add_argument("--pixel-format", metavar="CODE", help="such as MJPG or YUYV")
+    webcam.add_argument("--backend", help="how OpenCV opens it, such as v4l2 or dshow")
+    webcam.add_argument(
+        "--virtual", action="store_true", help="send the frames to a virtual camera (pyvirtualcam)"
+    )
     webcam.add_argument(
         "--size", type=int, nargs=2, metavar=("W", "H"), help="what to ask the camera for"
     )
@@ -54,7 +62,13 @@ def add_parser(commands: Any) -> None:
         description="Change the background or the hair in a video file or a folder of pictures.",
     )
     video.add_argument("--input", required=True, metavar="FILE|DIR", help="video or pictures")
-    video.add_argument("--output", type=Path, metavar="FILE", help=".mp4, .avi ...; without sound")
+    video.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE|DIR",
+        help=".mp4, .avi ..., with the input's sound where ffmpeg is installed; a name without "
+        "suffix is a new folder of PNG files, which keeps transparency",
+    )
     video.add_argument("--fps", type=float, default=30.0, help="rate of a folder of pictures [30]")
     video.add_argument(
         "--window",
@@ -82,15 +96,25 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _webcam(options: argparse.Namespace) -> None:
-    from seglib.video import Camera, MultiSink, VideoWriter, Window
+    from seglib.video import Camera, MultiSink, VideoWriter, VirtualCamera, Window
 
     size = options.size and tuple(options.size[::-1])
     work = _Work(options)
     with contextlib.ExitStack() as undo:
-        source = Camera(options.camera, size, options.mirror)
+        camera = int(options.camera) if options.camera.isdigit() else options.camera
+        source = Camera(
+            camera,
+            size,
+            options.mirror,
+            fps=options.rate,
+            pixel_format=options.pixel_format,
+            backend=options.backend,
+        )
         undo.callback(source.close)
         sinks: list[Sink] = []
         # A window by default; where there is no display, a recording is enough.
+        if options.virtual:
+            sinks.append(VirtualCamera(source.fps))
         if options.window or (options.window is None and not _only_records(options)):
             sinks.append(Window(source.name))
         if options.output is not None:
@@ -106,11 +130,19 @@ def _webcam(options: argparse.Namespace) -> None:
 def _only_records(options: argparse.Namespace) -> bool:
     from seglib.video import has_display
 
-    return options.output is not None and not has_display()
+    return (options.output is not None or options.virtual) and not has_display()
 
 
 def _video(options: argparse.Namespace) -> None:
-    from seglib.video import MultiSink, RealTimeSource, VideoWriter, Window, open_source
+    from seglib.video import (
+        FolderSink,
+        MultiSink,
+        PictureFolder,
+        RealTimeSource,
+        VideoWriter,
+        Window,
+        open_source,
+    )
 
     if options.output is None and not options.window:
         raise SeglibError("there is nowhere to show the video; give --output FILE or --window")
@@ -126,7 +158,11 @@ def _video(options: argparse.Namespace) -> None:
         if options.window:
             sinks.append(Window(source.name))
         if options.output is not None:
-            sinks.append(VideoWriter(options.output, source.fps))
+            if options.output.suffix:
+                sound = None if isinstance(source, PictureFolder) else options.input
+                sinks.append(VideoWriter(options.output, source.fps, sound_from=sound))
+            else:
+                sinks.append(FolderSink(options.output))
         undo.pop_all()
     paced = RealTimeSource(source) if options.output is None else source
     print(work.process(paced, MultiSink(*sinks)))
@@ -139,12 +175,18 @@ class _Work:
 
     def __init__(self, options: argparse.Namespace) -> None:
         from seglib.images import read_image
-        from seglib.video import Composer, smoother
+        from seglib.video import Composer, VideoBackground, smoother
+        from seglib.video.sinks import CODECS
 
         if options.frames is not None and options.frames < 1:
             raise SeglibError(f"--frames is {options.frames}; give 1 or more")
         config, self.picture = shared.effect(options)
-        scene = None if self.picture is None else read_image(self.picture)
+        if self.picture is None:
+            scene = None
+        elif self.picture.suffix.lower() in CODECS:
+            scene = VideoBackground(self.picture)
+        else:
+            scene = read_image(self.picture)
         self._smooth = smoother(options.smooth)
         self._compose = Composer(config, scene)
         segment = shared.segmenter(options, options.model or options.task)

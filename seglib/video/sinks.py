@@ -154,7 +154,7 @@ class VideoWriter:
         """Copy the other file's sound into what was written; without ffmpeg say so."""
         ffmpeg = shutil.which("ffmpeg")
         if ffmpeg is None:
-            self.note = f"{self.path} is without sound, since ffmpeg is not installed. "
+            self.note = f"{self.path} has no sound, since ffmpeg is not installed. "
             return
         joined = self._temporary.with_name(f".sound-{self._temporary.name}")
         command = [ffmpeg, "-y", "-loglevel", "error", "-i", self._temporary]

@@ -46,7 +46,10 @@ _HOMES = {
     "write_image": "images",
 }
 
-# Formats whose engines live in rooms that the core does not know.
+# Files that are opened in rooms which the runtime does not know.
+register_engine(".weights.h5", "seglib.models.build:open_engine")
+register_engine(".keras", "seglib.models.build:open_engine")
+register_engine(".h5", "seglib.models.build:open_engine")
 register_engine(".onnx", "seglib.export.onnx:OnnxEngine")
 
 

@@ -301,12 +301,20 @@ def test_whole_keras_files_are_run(name, tmp_path, photo):
     np.testing.assert_array_equal(mask, keras_segmenter(small_net())(photo))
 
 
+def test_weights_with_their_config_are_run(photo):
+    path = seglib.pretrained.path("hair", ".weights.h5")
+    segmenter = Segmenter(path)
+    assert segmenter.labels == ("hair",)
+    model = seglib.models.load(path)
+    np.testing.assert_array_equal(segmenter(photo), keras_segmenter(model)(photo))
+
+
 def test_other_keras_models_are_refused_in_one_sentence(tmp_path):
     model = small_net()
     model.save_weights(tmp_path / "net.weights.h5")
     (tmp_path / "cut.keras").write_bytes(b"no zip")
     for name, words in {
-        "net.weights.h5": "seglib.models.load", "cut.keras": "cannot load", "no.h5": "no.h5",
+        "net.weights.h5": "net.json is missing", "cut.keras": "cut.keras", "no.h5": "no.h5",
     }.items():  # fmt: skip
         with pytest.raises(SeglibError, match=words) as caught:
             Segmenter(tmp_path / name)

@@ -23,6 +23,7 @@ from seglib.errors import SeglibError, typed
 from seglib.files import atomic_path, read_text
 from seglib.models.encoders import load_encoder_weights
 from seglib.models.unet import UNetConfig, mobile_unet
+from seglib.runtime.engines import KerasEngine
 
 OURS = "mobile_unet"
 SUFFIX = ".weights.h5"
@@ -183,6 +184,14 @@ def load(path: str | Path) -> keras.Model:
     model = from_config(load_config(path))
     fill(model, path, f"the weights of the network in {_config_path(path).name}")
     return model
+
+
+def open_engine(path: str | Path, threads: int = 1) -> KerasEngine:
+    """Open a network's file for `seglib.runtime`; a config beside it says what the labels are."""
+    metadata = None
+    if Path(path).name.endswith(SUFFIX):
+        metadata = {"labels": [*load_config(path).labels], "value_range": [0, 255]}
+    return KerasEngine(load(path), metadata, str(path))
 
 
 def fill(model: keras.Model, path: str | Path, what: str) -> None:

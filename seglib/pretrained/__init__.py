@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seglib.errors import SeglibError
+from seglib.files import read_text
 from seglib.runtime import Segmenter
 
 FOLDER = Path(__file__).parent
@@ -23,26 +24,15 @@ _announced: set[str] = set()
 
 def list_models() -> list[str]:
     """Return the names of the models that ship with this copy of the library, sorted."""
-    cards = FOLDER.glob("*.card.json")
-    names = (card.name.removesuffix(".card.json") for card in cards)
+    names = (card.name.removesuffix(".card.json") for card in FOLDER.glob("*.card.json"))
     return sorted(name for name in names if (FOLDER / f"{name}.tflite").is_file())
 
 
 def path(name: str, suffix: str = ".tflite") -> Path:
-    """Return where a file of a shipped model lies.
-
-    Args:
-        name: one of `list_models()`.
-        suffix: ".tflite", ".weights.h5", ".json" or ".card.json".
-
-    Raises:
-        SeglibError: there is no such model, or it ships without such a file.
-    """
+    """Return where a file of a shipped model lies: .tflite, .weights.h5, .json or .card.json."""
     names = list_models()
     if name not in names:
-        choice = (
-            f"choose one of {', '.join(names)}" if names else "this copy has none; reinstall it"
-        )
+        choice = f"choose one of {', '.join(names)}" if names else "this copy has none"
         raise SeglibError(f"no shipped model is called {name!r}; {choice}")
     file = FOLDER / f"{name}{suffix}"
     if not file.is_file():
@@ -51,17 +41,14 @@ def path(name: str, suffix: str = ".tflite") -> Path:
 
 
 def card(name: str) -> dict[str, Any]:
-    """Return a model's card: what it does, what trained it, how it scores and its terms.
-
-    Raises:
-        SeglibError: there is no such model, or its card is damaged or names no terms.
-    """
+    """Return a model's card: what it does, what trained it, how it scores and its terms."""
     file = path(name, ".card.json")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SeglibError(f"{file} is no valid JSON ({error}); install seglib again") from error
-    if not isinstance(content, dict) or not content.get("terms"):
+        content = json.loads(read_text(file))
+        terms = content["terms"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise SeglibError(f"{file} is no valid card ({error!r}); install seglib again") from error
+    if not terms:
         raise SeglibError(f"{file} names no terms of use; install seglib again")
     return content
 
@@ -76,9 +63,6 @@ def load(name: str, threads: int = 1) -> Segmenter:
         name: one of `list_models()`; names that end in `_open` were trained only on openly licensed
             and synthetic pictures.
         threads: CPU threads.
-
-    Raises:
-        SeglibError: there is no such model; the message lists those that there are.
     """
     content = card(name)
     segmenter = Segmenter(path(name), threads=threads, channel=content.get("channel"))

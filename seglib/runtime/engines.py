@@ -6,7 +6,8 @@
 >>> [mask] = engine.run(pixels)                 # (1, 128, 128, 3) -> (1, 128, 128, 1)
 
 Engines take and return real numbers: what a file stores as integers or float16 is turned there and
-back. LiteRT and Keras are here; other formats register theirs (`seglib.registry`).
+back. LiteRT and Keras are here; files of other formats are opened by other rooms, see
+`seglib.registry`.
 
 Chapter: TFLite conversion.
 """
@@ -136,7 +137,7 @@ class Engine:
         `previous` is the output for the frame before, None for an empty mask; it is not used where
         the model reads none.
         """
-        picture = image[None] if self.image.shape[3] == 3 else image.transpose(2, 0, 1)[None]
+        picture = image[None] if self.image.shape[3] == 3 else image.transpose(2, 0, 1)[None].copy()
         if self.previous is None:
             return self.run(picture)[0]
         before = np.zeros(np.abs(self.previous.shape), np.float32)
@@ -189,20 +190,24 @@ class TFLiteEngine(Engine):
 
 
 class KerasEngine(Engine):
-    """Keras, with a model in memory or the `.keras` or `.h5` file of a whole model."""
+    """A Keras model in memory; Keras' backend chooses the threads.
 
-    def __init__(self, model: "keras.Model | str | Path", threads: int = 1) -> None:
-        """Take a model, or load one; Keras' backend chooses the threads."""
-        in_file = isinstance(model, str | Path)
-        name = str(model) if in_file else f"the model {model.name}"
-        self.model = _load_keras(model) if in_file else model
-        if not getattr(self.model, "inputs", None):
+    Files are opened by `seglib.models.build.open_engine`.
+    """
+
+    def __init__(
+        self, model: "keras.Model", metadata: dict[str, Any] | None = None, name: str = ""
+    ) -> None:
+        """Take a model, which errors call `name`."""
+        name = name or f"the model {model.name}"
+        if not getattr(model, "inputs", None):
             raise SeglibError(f"{name} has no fixed inputs; build it from keras.Input")
+        self.model = model
         tensors = (
             [Tensor(t.name, tuple(n or -1 for n in t.shape), np.dtype(t.dtype)) for t in some]
-            for some in (self.model.inputs, self.model.outputs)
+            for some in (model.inputs, model.outputs)
         )
-        super().__init__(name, *tensors)
+        super().__init__(name, *tensors, metadata)
 
     def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         import keras
@@ -214,7 +219,7 @@ class KerasEngine(Engine):
 
 
 def open_engine(path: str | Path, threads: int = 1) -> Engine:
-    """Open a model file: `.tflite`, a whole Keras model (`.keras`, `.h5`), or what is registered.
+    """Open a model file: a `.tflite`, a Keras file, or what else is registered.
 
     Args:
         path: the file, or the folder of a format that is one.
@@ -258,18 +263,4 @@ def _tflite_tensor(details: dict[str, Any], shape: str = "shape") -> Tensor:
     return Tensor(details["name"], sides, np.dtype(details["dtype"]), float(scale), int(zero))
 
 
-def _load_keras(path: str | Path) -> "keras.Model":
-    try:
-        import keras
-
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises what it meets: unknown layers, damaged zips, ...
-        hint = ""
-        if str(path).endswith(".weights.h5"):
-            hint = "; weights alone are built into a model by seglib.models.load"
-        raise SeglibError(f"Keras cannot load {path} ({one_line(error)}){hint}") from error
-
-
 register_engine(".tflite", TFLiteEngine)
-register_engine(".keras", KerasEngine)
-register_engine(".h5", KerasEngine)

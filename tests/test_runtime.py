@@ -21,6 +21,10 @@ from seglib.runtime import Engine, keras_segmenter, register_engine, run_images
 from seglib.runtime.engines import Tensor
 
 
+def planar(image):
+    return tf.transpose(red(tf.transpose(image, (0, 2, 3, 1))), (0, 3, 1, 2))
+
+
 def both(image):
     return tf.concat([red(image), 1 - red(image)], axis=-1)
 
@@ -38,6 +42,7 @@ def models(tmp_path_factory) -> dict[str, Path]:
         "flat odd": (lambda x: tf.reshape(red(x)[:, 1:], (1, -1)), known),
         "two": (both, two),
         "int8": (red, known, (1, H, W, 3), True),
+        "planar": (planar, known, (1, 3, H, W)),
         "rgba": (lambda x: x[..., :1], known, wide),
         "free size": (lambda x: x[..., :1] / 255, known, free),
     }
@@ -53,7 +58,7 @@ def photo() -> np.ndarray:
     return images.resize(seglib.sample_photo()[40:240, 100:480], (H, W))
 
 
-@pytest.mark.parametrize(("name", "gap"), [("hwc", 1e-5), ("int8", 0.02)])
+@pytest.mark.parametrize(("name", "gap"), [("hwc", 1e-5), ("planar", 1e-5), ("int8", 0.02)])
 def test_the_mask_is_the_models_answer(models, photo, name, gap):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -267,6 +272,12 @@ def test_readings_that_cannot_be_are_refused_in_one_sentence(reading):
     for where in (reading, {"metadata": reading}):
         with pytest.raises(SeglibError, match="a.known cannot read pictures as"):
             known((4, 6), **where)
+
+
+@pytest.mark.parametrize("metadata", [{"labels": 5}, {"labels": [1]}, {"output_shape": [None]}])
+def test_damaged_metadata_are_named(metadata):
+    with pytest.raises(SeglibError, match=f"as its {next(iter(metadata))}"):
+        known((4, 6), metadata=metadata)
 
 
 def small_net(factor: float = 1 / 765, **more) -> keras.Model:

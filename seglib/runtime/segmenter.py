@@ -85,7 +85,7 @@ class Segmenter:
         self._engine = open_engine(path, threads) if in_file else KerasEngine(path)
         self._name = self._engine.name
         self.info: dict[str, Any] = self._engine.metadata or {}
-        self.labels: tuple[str, ...] = tuple(self.info.get("labels", ()))
+        self.labels: tuple[str, ...] = self._noted("labels", str)
         self.size = self._engine.image_size
         self.stateful = self._engine.previous is not None
         *self._shape, self._planar = self._find_layout()
@@ -160,14 +160,22 @@ class Segmenter:
         height, width = self.size
         return f"Segmenter({self.path.name if self.path else self._name!r}, input {width}x{height})"
 
+    def _noted(self, key: str, kind: type) -> tuple:
+        """Return a list of the file's metadata."""
+        values = self.info.get(key) or ()
+        if not isinstance(values, list | tuple) or not all(type(one) is kind for one in values):
+            raise SeglibError(f"{self._name} has {values!r} as its {key}; export it again")
+        return tuple(values)
+
     def _find_layout(self) -> tuple[int, int, int, bool]:
         """Return the output's shape, (H, W, C) or, where the last is true, (C, H, W)."""
         shape = self._engine.outputs[0].shape
         if min(shape[1:], default=-1) < 1:
             # Some files do not say how large their output is: look.
             shape = self._engine.run_image(np.zeros((*self.size, 3), np.float32)).shape
-        told = tuple(self.info.get("output_shape", ()))
-        layouts = _layouts(shape[1:], told[:2] or self.size) if shape[:1] in ((1,), (-1,)) else []
+        told = self._noted("output_shape", int)
+        size = told[:2] if len(told) == 3 and min(told) > 0 else self.size
+        layouts = _layouts(shape[1:], size) if shape[:1] in ((1,), (-1,)) else []
         # From the strongest witness to the weakest; the first that leaves one layout decides.
         for witness in (
             lambda layout: layout == (*told, False),
@@ -195,9 +203,9 @@ class Segmenter:
             )
         if channel in self.labels:
             channel = self.labels.index(channel)
-        if isinstance(channel, str) or not 0 <= (channel or 0) < count:
+        if channel not in (None, *range(count)):
             raise SeglibError(f"{self._name} has no output channel {channel!r}; it has {names}")
-        return channel or 0
+        return int(channel or 0)
 
 
 def _layouts(sides: tuple[int, ...], size: tuple[int, ...]) -> list[tuple[int, int, int, bool]]:

@@ -1,5 +1,6 @@
 """The one error that a user can mend, and its sentences for moved names and mistaken options."""
 
+import contextlib
 import difflib
 import math
 import numbers
@@ -68,6 +69,9 @@ def _cast(value: Any, default: Any) -> Any:
         return (value,)
     if default is None and (value is None or isinstance(value, str)):
         return value
+    if isinstance(default, float) and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)  # YAML reads 1e-3, without a point, as text
     number = not isinstance(value, bool) and isinstance(value, numbers.Real)
     for kind, right, word in (
         (bool, isinstance(value, bool), "True or False"),

@@ -96,11 +96,6 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.export.ncnn_graph",
         "seglib.export.proof",
         "seglib.models.zoo.parts",
-        "seglib.training.checkpoint",
-        "seglib.training.heads",
-        "seglib.training.objective",
-        "seglib.training.recorder",
-        "seglib.training.yaml_file",
     }
     inside = ("doctor.", "synthetic.")
     packages = ("seglib.cli", *(f"seglib.data.{part}" for part in inside))

@@ -17,9 +17,8 @@ from seglib.evaluation import evaluate
 from seglib.metadata import read_metadata
 from seglib.models import UNetConfig, add_previous, drop_previous, mobile_unet, reads_previous
 from seglib.runtime import keras_segmenter, open_engine, reset_state
-from seglib.training import TrainConfig, fit
+from seglib.training import TrainConfig, fit, train_experiment
 from seglib.training.experiment import DataConfig, Experiment
-from seglib.training.running import run
 from training_net import net as tiny_net
 
 CONFIG = UNetConfig(SIZE, "mobilenet_v1", 0.25, decoder_channels=(24, 16, 16, 12), dropout=0.0)
@@ -260,7 +259,7 @@ def test_an_experiment_may_describe_it(tmp_path):
         train=TrainConfig(1, 1e-3, bn_batches=1),
         weights=str(start),
     )
-    run(experiment, tmp_path / "run")
+    train_experiment(experiment, tmp_path / "run")
     found = models.load(tmp_path / "run" / "model.weights.h5")
     assert reads_previous(found)
     assert np.abs(found.get_weights()[0][:, :, 3:]).max() > 0

@@ -40,7 +40,7 @@ def losses(rows: list[dict]) -> list[float]:
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_a_run_learns_and_goes_on_within_an_epoch(backend, tmp_path):
+def test_a_run_learns_and_goes_on_where_it_was_stopped(backend, tmp_path):
     found = result(start(backend, tmp_path / "run"))
     assert found["stopped"], "the run was not interrupted"
     assert losses(found["whole"])[1] < losses(found["whole"])[0]

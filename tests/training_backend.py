@@ -21,7 +21,7 @@ import keras
 from seglib import training
 from training_net import HARD, batches, net
 
-CONFIG = replace(HARD, epochs=2, save_steps=2)
+CONFIG = replace(HARD, epochs=2)
 
 
 class Unplugged(KeyboardInterrupt):

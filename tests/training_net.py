@@ -82,7 +82,6 @@ HARD = TrainConfig(
     freeze="half",
     bn_batches=2,
     seed=5,
-    save_steps=1,
 )
 """All that has a state of its own at once: momentum, running means, plateau, dropout, heads."""
 

@@ -91,9 +91,11 @@ def _train(options: argparse.Namespace) -> None:
         if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
             training.join()
         with training.all_devices() as shard:
-            history = training.run(experiment, options.output, notify=notify, shard=shard)
+            history = training.train_experiment(
+                experiment, options.output, notify=notify, shard=shard
+            )
     else:
-        history = training.run(experiment, options.output, notify=notify)
+        history = training.train_experiment(experiment, options.output, notify=notify)
     best = ", ".join(f"{name} {value:.4g}" for name, value in history.best.items())
     print(f"best epoch: {best}\nwrote {options.output / f'model{shared.WEIGHTS}'}")
 

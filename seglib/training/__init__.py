@@ -3,33 +3,40 @@
 Chapter: training on Colab.
 """
 
-from seglib.training.config import RECIPES, TrainConfig, recipe
-from seglib.training.devices import all_devices, join, precision
-from seglib.training.distil import distil
-from seglib.training.experiment import DataConfig, Experiment, read_experiment, write_experiment
-from seglib.training.logs import History, read_history
-from seglib.training.loop import fit
-from seglib.training.measures import MeanIoU, reestimate_batchnorm
-from seglib.training.progress import Progress
-from seglib.training.running import run
+import importlib
+from typing import Any
 
-__all__ = [
-    "TrainConfig",
-    "fit",
-    "History",
-    "read_history",
-    "RECIPES",
-    "recipe",
-    "MeanIoU",
-    "reestimate_batchnorm",
-    "Progress",
-    "distil",
-    "precision",
-    "all_devices",
-    "join",
-    "DataConfig",
-    "Experiment",
-    "read_experiment",
-    "write_experiment",
-    "run",
-]
+from seglib.errors import renamed
+from seglib.training.config import TrainConfig
+from seglib.training.fit import ADDED, fit
+from seglib.training.fit import History as History
+from seglib.training.fit import Progress as Progress
+from seglib.training.objective import MeanIoU, reestimate_batchnorm
+
+# Where the names come from that `fit` does without; they are looked up when they are first used.
+_LATER = {
+    "read_history": "logs",
+    "distil": "teacher",
+    "precision": "devices",
+    "all_devices": "devices",
+    "join": "devices",
+    "RECIPES": "experiment",
+    "recipe": "experiment",
+    "DataConfig": "experiment",
+    "Experiment": "experiment",
+    "read_experiment": "experiment",
+    "write_experiment": "experiment",
+    "train_experiment": "experiment",
+}
+__all__ = ["MeanIoU", "TrainConfig", "fit", "reestimate_batchnorm", *_LATER]
+ADDED |= {
+    "tensorboard": "seglib.training.logs:TensorBoard",
+    "notify": "seglib.training.logs:notifications",
+}
+_renamed = renamed(__name__, {"run": "train_experiment"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        return _renamed(name)
+    return getattr(importlib.import_module(f"seglib.training.{_LATER[name]}"), name)

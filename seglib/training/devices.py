@@ -25,9 +25,6 @@ def precision(name: str) -> Iterator[None]:
     "mixed_float16" scales the loss so that small gradients survive, "mixed_bfloat16" need not.
     Micikevicius et al., Mixed Precision Training, 2018. For export, build the network anew outside
     the block and hand the weights over, as `seglib.models.save` does.
-
-    Raises:
-        SeglibError: no such format.
     """
     if name not in PRECISIONS:
         raise SeglibError(f"the precision is {name!r}; use one of {', '.join(PRECISIONS)}")
@@ -50,9 +47,6 @@ def all_devices() -> Iterator[tuple[int, int]]:
 
     Yields:
         (index, count) of this process among the hosts: the `shard` of its `Batches`.
-
-    Raises:
-        SeglibError: the Keras backend cannot do it.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -89,9 +83,6 @@ def join(first: str | None = None, count: int | None = None, index: int | None =
         first: "host:port" of the first host, the same on all.
         count: hosts.
         index: this host's number, from 0.
-
-    Raises:
-        SeglibError: Keras does not run on JAX, or nothing says which hosts there are.
     """
     if keras.backend.backend() != "jax":
         raise SeglibError("several hosts need Keras on JAX; set KERAS_BACKEND=jax")

@@ -16,29 +16,63 @@ Such a file looks like this::
       epochs: 20
     encoder_weights: imagenet
 
-What is left out takes its default. Every mistake is named with its line.
+What is left out takes its default. Every mistake is one sentence that names the file and the key.
 
 Chapter: training on Colab.
 """
 
-import inspect
-import typing
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from seglib import models
-from seglib.data.augment import AugmentConfig
-from seglib.errors import SeglibError
-from seglib.files import atomic_path
-from seglib.models import NetConfig, UNetConfig
-from seglib.models.build import NETWORKS, OURS
-from seglib.training.config import TrainConfig, recipe
-from seglib.training.devices import PRECISIONS
-from seglib.training.yaml_file import cast, library, parse
+import keras
 
-Sections = dict[str, Any]
+from seglib import data, models
+from seglib.data.augment import AugmentConfig
+from seglib.data.batches import Batches
+from seglib.data.previous import FIRST_FRAMES, VideoBatches
+from seglib.errors import SeglibError, typed
+from seglib.files import atomic_path, read_text
+from seglib.models.build import OURS, NetConfig
+from seglib.models.unet import UNetConfig
+from seglib.training.config import TrainConfig
+from seglib.training.devices import PRECISIONS, precision
+from seglib.training.fit import History, Watch, fit
+from seglib.training.teacher import distil
+
+RECIPES: dict[str, TrainConfig] = {
+    "full": TrainConfig(),
+    # The decoder learns; the encoder keeps what it brought along, BatchNorm's statistics included.
+    "transfer": TrainConfig(epochs=15, learning_rate=2e-3, freeze="encoder"),
+    # All but the first layers move, a little.
+    "fine_tune": TrainConfig(epochs=15, learning_rate=3e-4, freeze="half"),
+    # How the older projects trained; facts in the chapter.
+    "hair_2017": TrainConfig(
+        250, 0.1, 0.05, 0.0, "dice_batch", optimizer="sgd", schedule="drops", bn_batches=0
+    ),
+    "portrait_2019": replace(
+        TrainConfig(300, 1e-3, 0.05, 0.0, "bce", optimizer="adam", bn_batches=0),
+        **{"schedule": "plateau", "plateau_patience": 15},
+    ),
+    "hair_2020": replace(
+        TrainConfig(50, 1e-3, 0.05, 0.0, optimizer="adam", bn_batches=0),
+        **{"schedule": "plateau", "patience": 5},
+    ),
+}
+"""Ways to train by name: three of ours, and those of three older projects (their rates, schedules,
+optimizers and lengths; "hair_2020" mixes its two losses 0.4 to 0.6, we halve)."""
+
+
+def recipe(name: str) -> TrainConfig:
+    """Return the recipe of that name; `dataclasses.replace` changes single fields."""
+    if name not in RECIPES:
+        raise SeglibError(f"there is no recipe {name!r}; use one of {', '.join(RECIPES)}")
+    return RECIPES[name]
 
 
 @dataclass(frozen=True)
@@ -51,7 +85,7 @@ class DataConfig:
         batch_size: pictures a step.
         workers: threads that prepare batches ahead.
         teacher: a `.tflite` file whose masks are mixed with the labels; None mixes nothing.
-        teacher_weight: share of the teacher in the mix, 0 to 1.
+        teacher_weight: fraction of the teacher in the mix, 0 to 1.
     """
 
     name: str
@@ -98,6 +132,21 @@ class Experiment:
             )
 
 
+def _defaults(config: type) -> dict[str, Any]:
+    return {entry.name: entry.default for entry in fields(config)}
+
+
+FLAT = {"precision": "float32", "encoder_weights": None, "weights": None}
+SECTIONS = {
+    "data": {**_defaults(DataConfig), "name": ""},
+    "network": None,  # depends on its name
+    "augment": _defaults(AugmentConfig),
+    "train": {**_defaults(TrainConfig), "recipe": ""},
+}
+# Keys of edition 0.1, which saved within an epoch, too. Runs keep such files.
+RETIRED = ("save_steps", "save_minutes")
+
+
 def read_experiment(
     path: str | Path | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Experiment:
@@ -106,148 +155,183 @@ def read_experiment(
     Args:
         path: the YAML file; None takes everything from the overrides.
         overrides: sections as in the file, such as ``{"train": {"epochs": 3}}``; they win.
-
-    Raises:
-        SeglibError: the file cannot be read, a key is unknown, or a value is of the wrong type or
-            out of range; the message names the line, or the command line for an override.
     """
-    sections, places = parse(Path(path)) if path is not None else ({}, {})
-    for name, content in (overrides or {}).items():
-        if isinstance(content, Mapping) and isinstance(sections.get(name), dict):
-            sections[name].update(content)
-        else:
-            sections[name] = dict(content) if isinstance(content, Mapping) else content
-        for key in content if isinstance(content, Mapping) else ():
-            places[name, key] = "command line"
+    merged: dict[str, Any] = {}
+    for source in (path, None):
+        with _named(source):
+            given = overrides if source is None else parse_yaml(read_text(source))
+            for name, content in _checked(given or {}).items():
+                both = isinstance(content, dict) and isinstance(merged.get(name), dict)
+                merged[name] = {**merged[name], **content} if both else content
+    with _named(path):
+        return _built(merged)
+
+
+@contextlib.contextmanager
+def _named(source: str | Path | None) -> Iterator[None]:
+    """Let an error say where the mistake stands."""
+    try:
+        yield
+    except SeglibError as error:
+        where = source or "command line"
+        raise SeglibError(
+            str(error) if str(where) in str(error) else f"{where}: {error}"
+        ) from error
+
+
+def parse_yaml(text: str) -> Any:
+    """Read YAML; a key that is given twice is refused."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise SeglibError("experiment files need the PyYAML package; pip install pyyaml") from error
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise SeglibError(f"{key} is given twice; remove one")
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(text, Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, SeglibError):
+            raise
+        line = f", line {error.problem_mark.line + 1}" if hasattr(error, "problem_mark") else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SeglibError(f"this is no YAML ({problem}{line}); mend it") from error
+
+
+def _checked(given: Any) -> dict[str, Any]:
+    """Return sections whose keys and types are right, those of the network left to its builder."""
+    if not isinstance(given, Mapping):
+        raise SeglibError("this is no experiment; begin with the line `data:`")
+    known = {**dict.fromkeys(SECTIONS), **FLAT}
+    typed("an experiment", dict.fromkeys(given), dict.fromkeys(known))
+    found = typed("an experiment", {k: v for k, v in given.items() if k in FLAT}, FLAT)
+    for name, defaults in SECTIONS.items():
+        content = given.get(name, ...)
+        if content is None or (name == "augment" and content is True):
+            content = {}  # a heading with nothing below it asks for the defaults
+        if content is ... or (name == "augment" and content is False):
+            found |= {} if content is ... else {name: False}
+            continue
         if not isinstance(content, Mapping):
-            places[name,] = "command line"
-    return _Builder(sections, places, str(path or "command line")).experiment()
+            raise SeglibError(f"{name} is {content!r}; give it keys and values")
+        content = {k: v for k, v in content.items() if name != "train" or k not in RETIRED}
+        found[name] = dict(content) if defaults is None else typed(name, content, defaults)
+    return found
+
+
+def _built(sections: dict[str, Any]) -> Experiment:
+    if "name" not in sections.get("data", {}):
+        raise SeglibError("data.name is missing; give a set's name or folder")
+    train, network = sections.get("train", {}), dict(sections.get("network", {}))
+    base = recipe(train["recipe"]) if "recipe" in train else TrainConfig()
+    augment = sections.get("augment", {})
+    return Experiment(
+        DataConfig(**sections["data"]),
+        models.configure(network.pop("name", OURS), **network),
+        None if augment is False else AugmentConfig(**augment),
+        replace(base, **{k: v for k, v in train.items() if k != "recipe"}),
+        **{name: value for name, value in sections.items() if name in FLAT},
+    )
 
 
 def write_experiment(experiment: Experiment, path: str | Path) -> Path:
     """Write an experiment file that `read_experiment` turns into an equal experiment."""
-    yaml = library()
-    network = experiment.network
+    import yaml
+
+    content, network = asdict(experiment), experiment.network
     if isinstance(network, NetConfig):
-        described = {"name": network.network, **network.options}
+        content["network"] = {"name": network.network, **network.options}
     else:
-        described = {"name": OURS, **asdict(network)}
-    content = {
-        "data": asdict(experiment.data),
-        "network": described,
-        "augment": asdict(experiment.augment) if experiment.augment else False,
-        "train": asdict(experiment.train),
-        "precision": experiment.precision,
-        "encoder_weights": experiment.encoder_weights,
-        "weights": experiment.weights,
-    }
+        content["network"] = {"name": OURS, **content["network"]}
+    content["augment"] = content["augment"] or False
+    content = json.loads(json.dumps(content))  # tuples become lists, which YAML knows
     path = Path(path)
     with atomic_path(path) as temporary:
         with open(temporary, "w", encoding="utf-8") as file:
             # Escaped, since PyYAML writes some of Unicode's line ends as they are and reads spaces.
-            yaml.safe_dump(_listed(content), file, sort_keys=False, allow_unicode=False)
+            yaml.safe_dump(content, file, sort_keys=False, allow_unicode=False)
     return path
 
 
-def _listed(value: Any) -> Any:
-    """Turn tuples into lists, which YAML knows."""
-    if isinstance(value, dict):
-        return {key: _listed(one) for key, one in value.items()}
-    return [_listed(one) for one in value] if isinstance(value, tuple | list) else value
+def train_experiment(
+    experiment: Experiment,
+    folder: str | Path,
+    watch: Watch | None = None,
+    notify: Sequence[str] = (),
+    shard: tuple[int, int] = (0, 1),
+) -> History:
+    """Train what an experiment describes; called again, a stopped run goes on.
 
+    Besides what `fit` writes, the folder gets `experiment.yaml`, the whole description, and
+    `model.weights.h5` with `model.json`, the finished network.
 
-class _Builder:
-    """Turns checked sections into the frozen configs."""
-
-    def __init__(self, sections: Sections, places: dict[tuple[str, ...], str], source: str) -> None:
-        self.sections, self.places, self.source = sections, places, source
-
-    def experiment(self) -> Experiment:
-        hints = typing.get_type_hints(Experiment)
-        self._known((), self.sections, hints)
-        flat = {
-            name: self._typed((name,), value, hints[name])
-            for name, value in self.sections.items()
-            if name not in ("data", "network", "augment", "train")
-        }
-        self._known(("data",), self._section("data"), typing.get_type_hints(DataConfig))
-        if "name" not in self._section("data"):
-            raise SeglibError(f"{self.source}: data.name is missing; give a set's name or folder")
-        parts = {
-            "data": self._config("data", DataConfig),
-            "network": self._network(),
-            "train": self._config("train", TrainConfig, self._recipe()),
-        }
-        if self.sections.get("augment", True) is False:
-            parts["augment"] = None
-        else:
-            parts["augment"] = self._config("augment", AugmentConfig)
-        return self._made((), lambda: Experiment(**parts, **flat))
-
-    def _section(self, name: str) -> Sections:
-        content = self.sections.get(name)
-        # `augment: true` and a heading with nothing below it ask for the defaults.
-        if content is None or (name == "augment" and content is True):
-            return {}
-        if not isinstance(content, dict):
-            raise SeglibError(
-                f"{self._at((name,))}: {name} is {content!r}; give it keys and values"
-            )
-        return content
-
-    def _recipe(self) -> TrainConfig | None:
-        name = self._section("train").get("recipe")
-        return None if name is None else self._made(("train", "recipe"), lambda: recipe(name))
-
-    def _config(self, name: str, config: type, base: Any = None) -> Any:
-        content = {k: v for k, v in self._section(name).items() if (name, k) != ("train", "recipe")}
-        hints = typing.get_type_hints(config)
-        self._known((name,), content, hints)
-        values = {key: self._typed((name, key), v, hints[key]) for key, v in content.items()}
-        return self._made(
-            (name,), lambda: replace(base, **values) if base is not None else config(**values)
+    Args:
+        experiment: what to train, on what and how.
+        folder: the run's.
+        watch: as for `fit`.
+        notify: as for `fit`.
+        shard: (index, count) of this process among several, from `all_devices`.
+    """
+    folder, config, wanted = Path(folder), experiment.train, experiment.data
+    if not Path(wanted.name).is_dir() and Path(wanted.name).name != wanted.name:
+        raise SeglibError(f"there is no folder {wanted.name}; give a prepared data set or its name")
+    read = data.open_folder if Path(wanted.name).is_dir() else data.load
+    with contextlib.redirect_stdout(sys.stderr):
+        train_set, val_set = (read(wanted.name, part, wanted.kind) for part in ("train", "val"))
+    network = experiment.network
+    if isinstance(network, UNetConfig) and network.labels == UNetConfig().labels:
+        network = replace(network, labels=(train_set.kind,))
+    photos, masks = train_set.arrays(network.size)
+    if masks.min() == masks.max():
+        raise SeglibError(
+            f"{wanted.name}: its {len(train_set)} {train_set.kind} masks hold one class only; add "
+            "photos whose masks mark something and leave something out"
         )
+    if wanted.teacher:
+        masks, _ = distil(photos, masks, wanted.teacher, wanted.teacher_weight, cache=folder)
+    keras.utils.set_random_seed(config.seed)
+    with precision(experiment.precision):
+        model = models.from_config(network, experiment.encoder_weights)
+    if experiment.weights:
+        _fill(model, Path(experiment.weights))
+    several = {"batch_size": wanted.batch_size, "size": network.size, "shard": shard}
+    several["workers"] = wanted.workers
+    cut, first = Batches, {}
+    if models.reads_previous(model):
+        cut, first = VideoBatches, {"previous": FIRST_FRAMES}
+    train = cut(
+        photos, masks, augment=experiment.augment, seed=config.seed, shuffle=True, **several
+    )
+    val = cut(*val_set.arrays(network.size), **several, **first)
+    print(f"{train_set.name}: {len(train_set)} photos to learn from, {len(val_set)} to check on")
+    history = fit(model, train, val, config, folder, watch, notify)
+    with contextlib.ExitStack() as stack:
+        if shard[0]:
+            # Keras brings weights together from all processes: each saves, one file is wanted.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_experiment(replace(experiment, network=network), folder / "experiment.yaml")
+        models.save(model, network, folder / "model.weights.h5")
+    return history
 
-    def _network(self) -> UNetConfig | NetConfig:
-        content = dict(self._section("network"))
-        name = content.pop("name", OURS)
-        if name == OURS:
-            hints = typing.get_type_hints(UNetConfig)
-        elif name in NETWORKS:
-            signature = inspect.signature(NETWORKS[name][0])
-            hints = {key: p.annotation for key, p in signature.parameters.items()}
-        else:
-            return self._made(("network", "name"), lambda: models.configure(str(name)))
-        self._known(("network",), content, hints)
-        values = {
-            key: self._typed(("network", key), value, hints[key]) for key, value in content.items()
-        }
-        return self._made(("network",), lambda: models.configure(name, **values))
 
-    def _known(self, keys: tuple[str, ...], content: Sections, known: Mapping[str, Any]) -> None:
-        for key in content:
-            if key not in known:
-                owner = keys[0] if keys else "an experiment"
-                options = ", ".join((*known, *(["recipe"] if keys == ("train",) else [])))
-                raise SeglibError(
-                    f"{self._at((*keys, key))}: {'.'.join((*keys, key))} is unknown; "
-                    f"{owner} has {options}"
-                )
+def _fill(model: keras.Model, path: Path) -> None:
+    """Fill a network from weights of one that is built alike.
 
-    def _typed(self, keys: tuple[str, ...], value: Any, hint: Any) -> Any:
-        try:
-            return cast(value, hint)
-        except (ValueError, TypeError) as error:
-            raise SeglibError(
-                f"{self._at(keys)}: {'.'.join(keys)} is {value!r}; give {error}"
-            ) from error
-
-    def _made(self, keys: tuple[str, ...], make: Any) -> Any:
-        """Say where a value stands that a config refuses."""
-        try:
-            return make()
-        except SeglibError as error:
-            raise SeglibError(f"{self._at(keys)}: {error}") from error
-
-    def _at(self, keys: tuple[str, ...]) -> str:
-        return self.places.get(keys, self.source)
+    One that reads the mask of the frame before may start from one that does not.
+    """
+    start = models.load(path)
+    if models.reads_previous(model) and not models.reads_previous(start):
+        start, _ = models.add_previous(start, models.load_config(path))
+    weights = start.get_weights()
+    if [w.shape for w in weights] != [tuple(w.shape) for w in model.weights]:
+        raise SeglibError(
+            f"{path} holds the weights of another network than {model.name}; describe the network "
+            "as in the .json beside it, or choose other weights"
+        )
+    model.set_weights(weights)

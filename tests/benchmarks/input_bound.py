@@ -21,7 +21,7 @@ from study import plain_errors, write_rows
 
 from seglib import data, models
 from seglib.training import TrainConfig
-from seglib.training.loop import compiled
+from seglib.training.fit import compiled
 
 BAR = 0.05
 COLUMNS = ("ready", "preparing", "step", "backend", "cores", "size", "batch", "width")
@@ -71,7 +71,7 @@ def main() -> int:
     pictures = (drawn.images[chosen], drawn.alphas[chosen], options.batch, options.size)
     batches = data.Batches(*pictures, data.AugmentConfig(), shuffle=True)
     model = models.mobile_unet(models.UNetConfig(options.size, width=options.width))
-    compiled(model, batches, TrainConfig())
+    compiled(model, batches, None, TrainConfig())
     ready = batches[0]
     # The first steps compile.
     for _ in range(3):

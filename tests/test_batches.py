@@ -248,8 +248,8 @@ def test_a_pipeline_that_returns_something_else_is_named(result, says):
     ("count", "others", "options", "says"),
     [
         (0, 0, {}, "0 images"),
-        (4, 3, {}, "4 images and 3 masks"),
-        (4, None, {}, "4 images and 0 masks"),
+        (4, 3, {}, "4 images and 3 masks are not pairs"),
+        (4, None, {}, "images and as many masks"),
         (4, 4, {"batch_size": 0}, "batch_size is 0"),
         (4, 4, {"shard": (2, 2)}, "shard"),
         (4, 4, {"workers": -1}, "workers -1"),

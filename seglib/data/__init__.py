@@ -4,39 +4,17 @@ Chapter: data preparation.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seglib.data import dataset, portraits
 from seglib.data.augment import AugmentConfig, augment
 from seglib.data.dataset import Dataset, load, open_folder, write_folder
 from seglib.errors import renamed
 
-if TYPE_CHECKING:
-    from seglib.data.batches import Batches
-    from seglib.data.doctor import validate
-    from seglib.data.sources.catalogue import Source
-    from seglib.data.sources.catalogue import entries as list
-    from seglib.data.sources.fetch import fetch, verify
-    from seglib.data.sources.prepare import prepare
-    from seglib.data.sources.tables import to_csv, to_numpy
-
 __all__ = [
-    "AugmentConfig",
-    "Batches",
-    "Dataset",
-    "Source",
-    "augment",
-    "fetch",
-    "list",
-    "load",
-    "open_folder",
-    "prepare",
-    "to_csv",
-    "to_numpy",
-    "validate",
-    "verify",
-    "write_folder",
-]
+    "load", "open_folder", "write_folder", "Dataset", "Batches", "AugmentConfig", "augment",
+    "list", "fetch", "verify", "prepare", "Source", "to_csv", "to_numpy", "validate",
+]  # fmt: skip
 
 # Name -> (module, its name there). Loaded on first use: reading data needs no Keras, and training
 # no readers of other people's formats.
@@ -51,7 +29,14 @@ _LATER = {
     "to_numpy": ("sources.tables", "to_numpy"),
     "validate": ("doctor", "validate"),
 }
-_renamed = renamed(__name__, {"KNOWN_SETS": "seglib.data.list()"})
+_renamed = renamed(
+    __name__,
+    {
+        "KNOWN_SETS": "seglib.data.list()",
+        "Packed": "a Dataset, which Batches reads piece by piece",
+        "pack": "seglib.data.to_numpy, or a Dataset, which Batches reads piece by piece",
+    },
+)
 
 
 def __getattr__(name: str) -> Any:

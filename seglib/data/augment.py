@@ -24,7 +24,7 @@ from seglib.data.dataset import array_pair, as_levels, white_of
 from seglib.errors import SeglibError
 from seglib.images import as_image
 
-# New rows go to the end: the rows above then keep their numbers for a given seed.
+# New rows go to the end, so that the others keep their numbers for a given seed.
 ROWS = (
     *("rotate", "zoom", "stretch", "shear", "shift_x", "shift_y", "flip", "crop", "crop_x"),
     *("crop_y", "gamma", "contrast", "brightness", "red", "green", "blue", "grey", "saturation"),
@@ -139,7 +139,7 @@ def augment(
     views, changed = augment_batch(
         [image], [as_levels(layers, white)], draw(rng, 1), size, config, backgrounds, labels=labels
     )
-    return views[0], changed[0].reshape(size, size, *np.shape(masks)[2:])
+    return views[0], changed[0] if np.ndim(masks) == 3 else changed[0, ..., 0]
 
 
 def draw(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
@@ -237,25 +237,18 @@ def warp(array: np.ndarray, matrix: np.ndarray, size: int, labels: bool = False)
     class numbers is a third class.
     """
     array = np.ascontiguousarray(array)
-    if not labels:
-        array, matrix = _shrunk(array, matrix)
+    across, down = np.hypot(matrix[0, :2], matrix[1, :2])
+    if not labels and min(across, down) * SHRINK <= 1:
+        height, width = array.shape[:2]
+        # Whole factors, which OpenCV averages twenty times faster than broken ones.
+        new_width = max(1, round(width / max(1, round(1 / across))))
+        new_height = max(1, round(height / max(1, round(1 / down))))
+        array = cv2.resize(array, (new_width, new_height), interpolation=cv2.INTER_AREA)
+        ratio = np.array([width / new_width, height / new_height])
+        offset = matrix[:, 2] + matrix[:, :2] @ (ratio / 2 - 0.5)
+        matrix = np.column_stack([matrix[:, :2] * ratio, offset])
     way = cv2.INTER_NEAREST if labels else cv2.INTER_LINEAR
     return cv2.warpAffine(array, matrix, (size, size), flags=way, borderMode=cv2.BORDER_REFLECT_101)
-
-
-def _shrunk(array: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Average blocks of pixels so that the map that is left hardly shrinks; adapt the map."""
-    across, down = np.hypot(matrix[0, :2], matrix[1, :2])
-    if min(across, down) * SHRINK > 1:
-        return array, matrix
-    height, width = array.shape[:2]
-    # Whole factors, which OpenCV averages twenty times faster than broken ones.
-    new_width = max(1, round(width / max(1, round(1 / across))))
-    new_height = max(1, round(height / max(1, round(1 / down))))
-    small = cv2.resize(array, (new_width, new_height), interpolation=cv2.INTER_AREA)
-    ratio = np.array([width / new_width, height / new_height])
-    offset = matrix[:, 2] + matrix[:, :2] @ (ratio / 2 - 0.5)
-    return small, np.column_stack([matrix[:, :2] * ratio, offset])
 
 
 # Light and colours
@@ -263,7 +256,20 @@ def _shrunk(array: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _recolour(images: np.ndarray, chances: Mapping[str, np.ndarray], config: AugmentConfig) -> None:
     """Give each photo other light, other colours, blur, noise and compression, in place."""
-    tables, matrices = _tone_tables(chances, config), _colour_matrices(chances, config)
+    gamma, contrast, brightness, saturation = (
+        (2 * chances[name] - 1)[:, None] * getattr(config, name)
+        for name in ("gamma", "contrast", "brightness", "saturation")
+    )
+    levels = np.linspace(0, 1, 256)[None] ** np.exp(gamma)
+    levels = (levels - 0.5) * (1 + contrast) + 0.5 + brightness
+    tint = np.stack([chances[name] for name in ("red", "green", "blue")], axis=1)
+    gains = 1 + (2 * tint - 1) * config.tint
+    # OpenCV's table look-up takes the second last axis as the level, the last as the channel.
+    tables = np.rint(levels[:, :, None] * gains[:, None, :] * 255)
+    tables = np.clip(tables, 0, 255).astype(np.uint8)[:, None]
+    # Saturation mixes a photo with its grey version; both are linear, so one matrix does it.
+    colour = np.where(chances["grey"] < config.grey, 0.0, 1 + saturation[:, 0])[:, None, None]
+    matrices = (colour * np.eye(3) + (1 - colour) * np.tile(LUMA, (3, 1))).astype(np.float32)
     blurred, noisy, packed = (chances[n] < getattr(config, n) for n in ("blur", "noise", "jpeg"))
     for row, image in enumerate(images):
         view = cv2.transform(cv2.LUT(image, tables[row]), matrices[row])
@@ -276,26 +282,6 @@ def _recolour(images: np.ndarray, chances: Mapping[str, np.ndarray], config: Aug
         if packed[row]:
             view = compress(view, round(25 + 65 * chances["quality"][row]))
         images[row] = view
-
-
-def _tone_tables(chances: Mapping[str, np.ndarray], config: AugmentConfig) -> np.ndarray:
-    """Return what gamma, contrast and tint make of the 256 levels, uint8 (count, 1, 256, 3)."""
-    spread = {name: (2 * chances[name] - 1)[:, None] for name in ("gamma", "contrast")}
-    levels = np.linspace(0, 1, 256)[None] ** np.exp(spread["gamma"] * config.gamma)
-    levels = (levels - 0.5) * (1 + spread["contrast"] * config.contrast) + 0.5
-    levels = levels + (2 * chances["brightness"] - 1)[:, None] * config.brightness
-    colours = np.stack([chances[name] for name in ("red", "green", "blue")], axis=1)
-    gains = 1 + (2 * colours - 1) * config.tint
-    tables = np.rint(levels[:, :, None] * gains[:, None, :] * 255)
-    return np.clip(tables, 0, 255).astype(np.uint8)[:, None]
-
-
-def _colour_matrices(chances: Mapping[str, np.ndarray], config: AugmentConfig) -> np.ndarray:
-    """Return the 3x3 matrices that mix each photo with its grey version, float32 (count, 3, 3)."""
-    fraction = 1 + (2 * chances["saturation"] - 1) * config.saturation
-    fraction = np.where(chances["grey"] < config.grey, 0.0, fraction)[:, None, None]
-    matrices = fraction * np.eye(3) + (1 - fraction) * np.tile(LUMA, (3, 1))
-    return matrices.astype(np.float32)
 
 
 def _noise(shape: tuple[int, ...], place: float) -> np.ndarray:

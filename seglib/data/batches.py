@@ -21,7 +21,7 @@ import numpy as np
 from seglib.data.augment import AugmentConfig, augment_batch, draw
 from seglib.data.dataset import Dataset, array_pair, as_levels, white_of
 from seglib.errors import SeglibError
-from seglib.images import resize
+from seglib.images import as_image, resize
 
 
 @dataclass
@@ -126,22 +126,19 @@ class Batches(keras.utils.PyDataset):
         labels: bool = False,
     ) -> None:
         super().__init__(workers=1)
-        count, others = len(images), 0 if masks is None else len(masks)
-        if not count or (masks is None) != isinstance(images, Dataset) or others not in (0, count):
-            raise SeglibError(
-                f"{count} images and {others} masks make no batches; give as many masks as images, "
-                "and at least one, or a Dataset and no masks"
-            )
+        if (masks is None) != isinstance(images, Dataset):
+            raise SeglibError("give a Dataset and no masks, or images and as many masks")
+        # A data set's masks reach to 1; those of arrays are looked at.
+        self._white = white_of(images, masks, labels) if masks is not None else 255 if labels else 1
+        count = len(images)
+        if not count:
+            raise SeglibError("0 images make no batches; give at least one")
         if size < 1 or workers < 0:
             raise SeglibError(f"size is {size} and workers {workers}; use 1 or more, 0 or more")
         self.sampler = BatchSampler(count, batch_size, seed, shuffle, shard)
         self.images, self.masks, self.known = images, masks, known
         self.size, self.augment = size, augment
         self.backgrounds, self.labels, self.threads = backgrounds, labels, workers
-        if masks is None:
-            self._white = 255 if labels else 1
-        else:
-            self._white = white_of(images, masks, labels)
         # Whether Keras is setting up, and whether the epoch's last batch was read.
         self._setting_up = False
         self._reset_threads()
@@ -254,7 +251,7 @@ class Batches(keras.utils.PyDataset):
         """Return a uint8 (h, w, 3) photo and its uint8 (h, w, channels) mask."""
         if self.masks is None:
             image, mask = self.images[int(index)]
-            mask = mask[..., None]
+            image, mask = as_image(image), mask[..., None]
         else:
             image, mask = array_pair(self.images, self.masks, index)
         return image, as_levels(mask, self._white)
@@ -289,8 +286,8 @@ def _changed(
         result = change(image=image, mask=mask[..., 0] if mask.shape[2] == 1 else mask)
         if not isinstance(result, dict) or not {"image", "mask"} <= result.keys():
             raise SeglibError(
-                "the augmentation returned no dictionary with image and mask; it must follow "
-                "albumentations: f(image=..., mask=...) -> {'image': ..., 'mask': ...}"
+                "the augmentation returned no dictionary; as in albumentations, it must follow "
+                "f(image=..., mask=...) -> {'image': ..., 'mask': ...}"
             )
         view, changed = np.asarray(result["image"]), np.asarray(result["mask"])
         sides = (*view.shape[:2], mask.shape[2])

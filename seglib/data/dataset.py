@@ -98,12 +98,7 @@ class Dataset:
 
     @classmethod
     def from_arrays(
-        cls,
-        images: Sequence[np.ndarray],
-        masks: Sequence[np.ndarray],
-        name: str,
-        kind: str,
-        split: str = "all",
+        cls, images: Sequence, masks: Sequence, name: str, kind: str, split: str = "all"
     ) -> "Dataset":
         """Wrap pictures that are in memory; a pair that is read is a copy.
 
@@ -114,7 +109,7 @@ class Dataset:
                 levels 0..255. All masks together decide which of these it is.
             name: the set's name; the stems are this and a number.
             kind: what the masks show.
-            split: what the set is called a part of.
+            split: the part's name.
         """
         white = white_of(images, masks)
         stems = tuple(f"{name}-{index:05d}" for index in range(len(images)))
@@ -135,10 +130,17 @@ def white_of(images: Sequence, masks: Sequence[np.ndarray], labels: bool = False
     They are judged together, as `seglib.images.as_mask` judges one mask with all their values.
     `labels` are left as they are (255) if they are class numbers, whole and from 0 to 255.
     """
+    for name, given in (("images", images), ("masks", masks)):
+        if not hasattr(given, "__len__"):
+            raise SeglibError(
+                f"the {name} are a {type(given).__name__}; hand in an array or a list"
+            )
     if len(images) != len(masks):
         raise SeglibError(f"{len(images)} images and {len(masks)} masks are not pairs")
     found = set()
     for mask in map(np.asarray, masks):
+        if mask.dtype.kind not in "buif" or not mask.size:
+            raise SeglibError(f"a mask is {mask.dtype} {mask.shape}; numbers are expected")
         if mask.dtype == np.uint8:
             found.update(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist())
         elif mask.dtype.kind != "f" or (mask == np.rint(mask)).all():
@@ -269,9 +271,15 @@ def read_info(folder: Path) -> dict:
     path = folder / "dataset.json"
     text = read_text(path) if path.exists() else "{}"
     try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError) as error:
+        info = json.loads(text)
+    except ValueError as error:
         raise SeglibError(f"{path} is not valid JSON ({error}); mend or delete it") from error
+    known = {"name": str, "kind": str, "kinds": list}
+    if not isinstance(info, dict) or not all(
+        isinstance(info.get(k, t()), t) for k, t in known.items()
+    ):
+        raise SeglibError(f"{path} must hold an object with texts as name and kind; mend it")
+    return info
 
 
 def mask_kinds(folder: Path, info: dict) -> tuple[str, ...]:
@@ -282,7 +290,7 @@ def mask_kinds(folder: Path, info: dict) -> tuple[str, ...]:
         raise SeglibError(f"{folder} has no masks: put them into masks/ with the photos' stems")
     named = [path.name for path in list_folders(folder / "masks")]
     # dataset.json knows which is the main one; folders only know the alphabet.
-    first = [kind for kind in info.get("kinds") or () if kind in named]
+    first = [kind for kind in info.get("kinds", ()) if kind in named]
     alone = info.get("kind") or splits.kind_of(folder.name) or "mask"
     return tuple(dict.fromkeys([*first, *named])) or (alone,)
 

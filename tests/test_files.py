@@ -1,5 +1,6 @@
-"""Files and folders appear whole or not at all, on a disk that is really full."""
+"""Files and folders: whole or not at all on a full disk, listed without clutter, read as UTF-8."""
 
+import ast
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from seglib import SeglibError
+from seglib import SeglibError, files
 from seglib.files import atomic_path, new_folder
+
+PACKAGE = Path(files.__file__).parent
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def test_what_does_not_fit_leaves_the_old_file_and_nothing_else(disk):
     assert list(disk.iterdir()) == [path]
 
 
-def test_room_is_asked_for_before_the_writer_begins(disk):
+def test_free_space_is_asked_for_before_the_writer_begins(disk):
     path = disk / "weights.h5"
     path.write_bytes(b"the old one")
     begun = []
@@ -64,11 +67,101 @@ def test_a_file_in_a_new_folder_is_called_by_the_name_it_was_to_have(disk):
     assert not list(disk.iterdir())
 
 
+def test_hidden_and_system_entries_are_not_listed(tmp_path):
+    names = ["b.PNG", "a.png", "ä.Png", "c.jpg", ".DS_Store", "._a.png", "Thumbs.db", "desktop.ini"]
+    for name in (*names, "~$notes.docx"):
+        (tmp_path / name).touch()
+    for name in ("hair", "person", ".ipynb_checkpoints", "__MACOSX", "folder.png"):
+        (tmp_path / name).mkdir()
+    listed = [path.name for path in files.list_files(tmp_path)]
+    assert listed == ["a.png", "b.PNG", "c.jpg", "ä.Png"]
+    listed = [path.name for path in files.list_files(str(tmp_path), {".png"})]
+    assert listed == ["a.png", "b.PNG", "ä.Png"]
+    assert [path.name for path in files.list_folders(tmp_path)] == ["folder.png", "hair", "person"]
+    for place in (tmp_path / "absent", tmp_path / "a.png"):
+        with pytest.raises(SeglibError, match=f"no folder {place}"):
+            files.list_files(place)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_is_read_in_every_marked_encoding(tmp_path, encoding):
+    path = tmp_path / "split.csv"
+    path.write_bytes("stem,split\r\nZoë,train\n".encode(encoding))
+    assert files.read_text(path) == "stem,split\nZoë,train\n"
+
+
+def test_what_is_no_text_is_one_sentence(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_bytes("Zoë".encode("latin-1"))
+    for place, word in ((path, "0xeb in position 2"), (tmp_path, "cannot read"), ("x", "no file")):
+        with pytest.raises(SeglibError, match=word) as caught:
+            files.read_text(place)
+        assert str(place) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_line_of_the_package_reads_or_writes_text_in_the_locales_encoding():
+    calls = [
+        (f"{path.relative_to(PACKAGE)}:{node.lineno}", node)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(files.read_text(path)))
+        if isinstance(node, ast.Call)
+    ]
+    assert [place for place, call in calls if _is_text(call)] == []
+
+
+def _is_text(call: ast.Call) -> bool:
+    """Return whether a call reads or writes text, or hears a child process, in no encoding."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    options = {keyword.arg for keyword in call.keywords}
+    modes = {arg.value for arg in call.args if isinstance(arg, ast.Constant)}
+    text = name == "write_text" or (name == "read_text" and not call.args)
+    if name in ("open", "fdopen"):
+        text = bool(modes & {"w", "r", "a", "x"}) or "newline" in options
+    if name in ("run", "Popen", "check_output"):
+        text = bool(options & {"text", "universal_newlines", "errors"})
+    return text and "encoding" not in options
+
+
+def test_the_commands_know_names_in_every_language_and_no_locale(tmp_path):
+    """What is written in UTF-8 is not read back in the locale's encoding."""
+    code = """
+import sys, warnings
+from pathlib import Path
+import numpy as np
+import seglib
+from seglib.cli import main
+
+warnings.filterwarnings("error", category=EncodingWarning, module=r"seglib\\b")
+here = Path(sys.argv[1])
+photo = seglib.images.resize(seglib.sample_photo(), (48, 48))
+mask = np.float32(np.hypot(*(np.mgrid[:48, :48] - 24)) < 15)
+for i in range(12):
+    seglib.write_image(here / f"raw/images/Zoë {i}.png", np.roll(photo, i, 1))
+    seglib.images.write_mask(here / f"raw/masks/Zoë {i}.png", np.roll(mask, i, 1))
+def run(command, *options):
+    assert main([*command.split(), *map(str, options)]) in (0, 1), command
+run("data prepare folder --raw", here / "raw", "--output", here / "set")
+splits = here / "set/splits.csv"
+assert "Zoë 3" in splits.read_text(encoding="utf-8")
+splits.write_bytes(b"\\xef\\xbb\\xbf" + splits.read_bytes())  # as spreadsheets do
+run("data doctor", here / "set", "--html", here / "page.html")
+run("data export --to csv", here / "set", "--output", here / "table.csv")
+train = "train --size 32 --width 0.1 --epochs 1 --batch-size 4 --data"
+run(train, here / "set", "--output", here / "run", "--sbatch", here / "job.sbatch")
+run(train, here / "set", "--output", here / "run")
+run("convert --model", here / "run/model.weights.h5", "--output", here / "net.tflite")
+run("eval --split val --data", here / "set", "--model", here / "net.tflite")
+"""
+    command = [sys.executable, "-X", "warn_default_encoding", "-c", code, tmp_path]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-2000:]
+
+
 def test_results_carry_the_permissions_of_new_files_and_folders(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with atomic_path(tmp_path / "new.txt") as temporary:
-        temporary.write_text("new")
+        temporary.write_text("new", encoding="utf-8")
     with new_folder(tmp_path / "new"):
         pass
     for usual, new in (("file", "new.txt"), ("folder", "new")):

@@ -1,12 +1,13 @@
 """Metadata travels inside the model file and never costs us the model."""
 
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seglib.errors import SeglibError
 from seglib.metadata import read_metadata, write_metadata
@@ -29,11 +30,8 @@ def model(tmp_path):
     return path
 
 
-def test_a_file_without_metadata_says_so(model):
-    assert read_metadata(model) is None
-
-
 def test_metadata_comes_back_and_the_model_stays(model):
+    assert read_metadata(model) is None
     write_metadata(model, CARD)
     assert read_metadata(model) == CARD
     assert model.read_bytes().startswith(MODEL)
@@ -83,20 +81,21 @@ def test_metadata_which_json_cannot_hold_changes_nothing(model, bad):
     assert model.read_bytes() == MODEL
 
 
-def test_damaged_archives_are_named(model):
-    write_metadata(model, CARD)
-    content = bytearray(model.read_bytes())
-    content[content.index(b'"hair"')] = 0
-    model.write_bytes(content)
-    with pytest.raises(SeglibError, match=r"net\.tflite.*damaged"):
-        read_metadata(model)
-
-
-@pytest.mark.skipif(shutil.which("unzip") is None, reason="needs the unzip program")
-def test_any_unzip_program_reads_it(model):
-    write_metadata(model, CARD)
-    shown = subprocess.run(["unzip", "-p", model, "seglib.json"], capture_output=True)
-    assert json.loads(shown.stdout) == CARD
+@given(st.data())
+def test_damaged_archives_are_named(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damaged") / "net.tflite"
+    path.write_bytes(MODEL)
+    # Packed by others, and ours.
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("labels.txt", "background\nhair\n" * 9)
+    write_metadata(path, CARD)
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(len(MODEL), len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        assert read_metadata(path) in (CARD, None)
+    except SeglibError as error:
+        assert "net.tflite" in str(error) and "\n" not in str(error)
 
 
 def test_reading_needs_the_standard_library_only(model):

@@ -134,7 +134,7 @@ def profile(path: str | Path, runs: int = 40, threads: int = 1, timeout: float =
         command += map(str, (path, runs, threads, result))
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=timeout
+                command, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout
             )
             events = json.loads(result.read_text(encoding="utf-8"))
         except subprocess.TimeoutExpired as error:

@@ -11,12 +11,12 @@ import dataclasses
 import os
 import shlex
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from seglib.cli import options as shared
 from seglib.errors import SeglibError
+from seglib.files import read_text
 
 
 def add_parser(commands: Any, complete: bool = True) -> None:
@@ -165,8 +165,8 @@ def _write_job(path: Path) -> None:
             next(words)
         elif not word.startswith("--sbatch="):
             kept.append(word)
-    template = resources.files("seglib").joinpath("assets/train.sbatch").read_text()
+    template = read_text(Path(__file__).parent.parent / "assets" / "train.sbatch")
     command = shlex.join([sys.executable, "-m", "seglib.cli", *kept])
     with atomic_path(path) as temporary:
-        temporary.write_text(template.replace("COMMAND", command))
+        temporary.write_text(template.replace("COMMAND", command), encoding="utf-8")
     print(f"wrote {path}; look at its first lines, then: sbatch {path}")

@@ -116,7 +116,7 @@ def build(
     if shutil.which("ninja") and not (folder / "CMakeCache.txt").exists():
         configure += ["-G", "Ninja"]
     for command in (configure, ["cmake", "--build", str(folder), "--parallel"]):
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
         if done.returncode:
             said = " ".join((done.stdout + done.stderr).split())[-2000:]
             raise SeglibError(f"compiling the C++ core in {folder} failed: {said}")

@@ -215,7 +215,8 @@ def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float =
         try:
             done = subprocess.run(
                 [sys.executable, "-m", __name__, str(path), str(given), str(found)],
-                env={**known, **os.environ}, capture_output=True, text=True, errors="replace",
+                env={**known, **os.environ}, capture_output=True,
+                encoding="utf-8", errors="replace",
                 timeout=timeout,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:

@@ -153,8 +153,9 @@ def benchmark_grid(
             paths.append(convert(model, target, folder / f"{name}{suffix}", about, **options))
             price = models.cost(model)
             rows.append((paths[-1].name, size, width, model.count_params(), price.macs))
-    with atomic_path(folder / "grid.csv") as temporary, open(temporary, "w", newline="") as file:
-        csv.writer(file).writerows([("file", "size", "width", "parameters", "macs"), *rows])
+    with atomic_path(folder / "grid.csv") as temporary:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("file", "size", "width", "parameters", "macs"), *rows])
     return paths
 
 

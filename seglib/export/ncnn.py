@@ -80,7 +80,8 @@ def to_ncnn(
         folder = Path(name)
         (folder / "model.onnx").write_bytes(made.SerializeToString())
         command = [program, "model.onnx", f"fp16={int(precision == 'float16')}"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+        heard = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+        done = subprocess.run(command, cwd=folder, **heard)
         param, weights = folder / "model.ncnn.param", folder / "model.ncnn.bin"
         if done.returncode or not param.is_file() or not weights.is_file():
             reason = RuntimeError(_last_line(done.stdout + done.stderr))
@@ -134,7 +135,7 @@ def run_ncnn(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarr
         command = [sys.executable, "-m", "seglib.export.ncnn"]
         done = subprocess.run(
             [*command, str(path.resolve()), str(given), str(found), str(threads)],
-            capture_output=True, text=True, errors="replace",
+            capture_output=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         if done.returncode == 0 and found.is_file():
             return np.load(found)

@@ -160,7 +160,8 @@ class VideoWriter:
         command = [ffmpeg, "-y", "-loglevel", "error", "-i", self._temporary]
         command += ["-i", self._sound_from, "-map", "0:v", "-map", "1:a?", "-c:v", "copy"]
         try:
-            done = subprocess.run([*command, "-shortest", joined], capture_output=True, text=True)
+            command += ["-shortest", joined]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
             if done.returncode == 0:
                 os.replace(joined, self._temporary)
             else:

@@ -2,7 +2,7 @@
 
 `features.csv` was written before the first cut: commands and their options, targets, networks,
 layouts of data sets, effects, weights, and every public name that a chapter or the command line
-used. `now` is empty where nothing changed; `gone: ...` says what took a name's place or why it went.
+used. `now` is empty where nothing changed; `gone: ...` says what took its place or why it went.
 """
 
 import csv

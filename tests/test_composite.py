@@ -237,6 +237,12 @@ def test_a_clone_keeps_its_place_and_the_background_around(where):
     assert np.corrcoef(wanted, found)[0, 1] > 0.9
     empty = background.clone_background(photo, np.zeros((512, 512)), scene)
     assert (empty == (90, 120, 60)).all()
+    # OpenCV's solver has nothing to solve in a thread of two pixels; it is copied.
+    thread = np.zeros((512, 512))
+    thread[100:102, 50:400] = 1
+    threaded = background.clone_background(photo, thread, scene)
+    assert np.array_equal(threaded[thread == 1], photo[thread == 1])
+    assert (threaded[thread == 0] == (90, 120, 60)).all()
 
 
 def test_a_background_of_the_frames_size_is_not_copied():

@@ -1,6 +1,9 @@
 """The pipeline: settings, presets, the frames of edition 0.1, and pictures in every plain form."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -174,6 +177,8 @@ def test_a_colour_may_stand_behind_the_person():
     green = np.full_like(photo, (0, 255, 0))
     wanted = replace(photo, mask, green)
     assert np.array_equal(replace(photo, mask, "#00ff00"), wanted)
+    alpha = replace.alpha(photo, mask)
+    assert np.array_equal(pp.replace_background(photo, alpha, "#0f0", foreground=True), wanted)
     config = pp.PostprocessConfig(effect="replace", background="#0f0")
     assert np.array_equal(pp.Pipeline(config)(photo, mask), wanted)
     # What a call names goes before what the config names.
@@ -235,6 +240,17 @@ def test_one_pipeline_serves_several_threads_and_leaves_inputs_alone():
         thread.join()
     assert all(np.array_equal(found[seed], wanted[seed]) for seed in range(4))
     assert np.array_equal(photo, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_has_threads_of_its_own():
+    script = (
+        "import os, numpy as np\nfrom seglib.postprocess import Pipeline\n"
+        "image, mask = np.zeros((600, 600, 3), np.uint8), np.eye(9)\n"
+        "Pipeline()(image, mask)\nif child := os.fork():\n    exit(os.waitpid(child, 0)[1])\n"
+        "Pipeline()(image, mask)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_cleaning_drops_the_speck_and_fills_the_hole():
@@ -326,7 +342,7 @@ def test_bad_calls_are_refused():
     for call, words in (
         (lambda: replace(photo, mask), "needs a background"),
         (lambda: pp.Pipeline()(photo, mask, photo), "no use for a background"),
-        (lambda: replace(photo, mask, photo[:0]), "the background is"),
+        (lambda: replace(photo, mask, photo[:0]), "the background"),
         (lambda: replace(photo, mask, "#green"), "#green"),
         (lambda: clone(photo, mask, "transparent"), "needs a picture"),
         (lambda: pp.Pipeline()(photo, mask * 3), "0 to 1"),

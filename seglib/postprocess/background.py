@@ -1,9 +1,8 @@
 """Composing the frame: what is behind the person is blurred, greyed, replaced or taken away.
 
-Every function takes a photo and a mask of its size, as `seglib.images.as_image` and `as_mask` read
-them, and returns a new uint8 picture. A picture's numbers are not amounts of light: sRGB spreads
-the dark ones (IEC 61966-2-1), and a half of white's light has the level 188. So what a lens or a
-lamp does is computed in linear light. Chapter: post-processing.
+Every function takes a photo (RGB, H x W x 3) and a mask of its size (in [0, 1], 1 = the person), as
+`seglib.images.as_image` and `as_mask` read them, and returns a new uint8 picture.
+Chapter: post-processing.
 """
 
 import math
@@ -14,9 +13,9 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.images import as_image, as_mask, resize
-from seglib.postprocess.colour import from_linear, light_curves, to_linear
+from seglib.postprocess.colour import as_color, from_linear, light_curves, to_linear
 from seglib.postprocess.edges import as_pair, shrink, taller, wider
-from seglib.postprocess.masks import bands, check_number
+from seglib.postprocess.masks import check_number, in_bands
 
 REDUCE = 4
 """By how much the copies are reduced on which a replaced frame's own colours are found."""
@@ -29,13 +28,9 @@ def alpha_blend(
 ) -> np.ndarray:
     """Return `front * mask + back * (1 - mask)`, uint8 RGB, rounded to the nearest level.
 
-    Args:
-        front: the image seen where the mask is 1.
-        back: the image seen where the mask is 0, of the same size.
-        mask: in [0, 1], H x W.
-        linear: mix amounts of light, as a lens does, not levels: half-covered pixels between black
-            and white then come out as level 188, not 128, and fine hair before a bright
-            background looks thinner. Most apps mix levels.
+    With `linear`, amounts of light are mixed, as a lens does, not levels: half-covered pixels
+    between black and white come out as level 188, not 128, and fine hair before a bright background
+    looks thinner. Most apps mix levels.
     """
     front, back = as_image(front, "front image"), as_image(back, "back image")
     if front.shape != back.shape:
@@ -46,13 +41,16 @@ def alpha_blend(
     mask = as_mask(mask, shape=front.shape[:2])
 
     result = np.empty_like(front)
-    for rows in bands(*mask.shape):
+
+    def band(rows: slice) -> None:
         result[rows] = _mix(front[rows], back[rows], mask[rows])
         if linear:
             between = np.nonzero((mask[rows] > 0) & (mask[rows] < 1))
             light = to_linear(back[rows][between])
             light += (to_linear(front[rows][between]) - light) * mask[rows][between][:, None]
             result[rows][between] = from_linear(light)
+
+    in_bands(band, *mask.shape)
     return result
 
 
@@ -70,15 +68,10 @@ def blur_background(image: np.ndarray, mask: np.ndarray, sigma: float | None = N
     Normalised convolution (Knutsson and Westin, CVPR 1993) leaves the person out of the average:
     background = blur(image * (1 - mask)) / blur(1 - mask).
 
-    The average is taken on a copy reduced by about sigma / 4, where a Gaussian that wide loses
-    nothing one could see; so a wide blur costs no more than a narrow one. On pictures above 24
-    megapixels the copy is always reduced, and there the finest blur is about half the reduction,
-    1.5 pixels at 108 megapixels.
-
-    Args:
-        image: uint8 RGB photo.
-        mask: soft mask of the person, H x W in [0, 1].
-        sigma: width of the Gaussian in pixels; by default 1/40 of the shorter side.
+    `sigma`, the width of the Gaussian in pixels, is 1/40 of the shorter side by default. The
+    average is taken on a copy reduced by about sigma / 4, where a Gaussian that wide loses nothing
+    one could see; so a wide blur costs no more than a narrow one. On pictures above 24 megapixels
+    the copy is always reduced: at 108 megapixels the finest blur is 1.5 pixels.
     """
     image, mask = as_pair(image, mask)
     sigma = check_number("sigma", min(mask.shape) / 40 if sigma is None else sigma)
@@ -100,14 +93,9 @@ def bokeh_background(
 ) -> np.ndarray:
     """Throw the background out of focus as a lens does: each point becomes a disc of light.
 
-    Like `blur_background`, with two differences: the average is over a disc, not a Gaussian, and it
-    is one of light, not of levels, so that a lamp becomes a bright disc and not a grey fog. It is
-    taken on a copy reduced by about radius / 6.
-
-    Args:
-        image: uint8 RGB photo.
-        mask: soft mask of the person, H x W in [0, 1].
-        radius: of the disc in pixels; by default 1/25 of the shorter side.
+    Like `blur_background`, with two differences: the average is over a disc, its `radius` in pixels
+    by default 1/25 of the shorter side, and it is one of light, not of levels, so that a lamp
+    becomes a bright disc and not a grey fog. It is taken on a copy reduced by about radius / 6.
     """
     image, mask = as_pair(image, mask)
     radius = check_number("radius", min(mask.shape) / 25 if radius is None else radius)
@@ -145,8 +133,8 @@ def replace_background(
 
     Args:
         image: uint8 RGB photo.
-        mask: soft mask of the person, H x W in [0, 1].
-        background: RGB picture of any size.
+        mask: of the person, H x W in [0, 1].
+        background: RGB picture of any size, or a colour such as "#00ff00".
         light: strength of `match_light`, 0 (leave the person's light) to 1.
         foreground: take the old background out of half-covered pixels, see `estimate_foreground`.
         linear: mix in linear light, see `alpha_blend`.
@@ -187,25 +175,25 @@ def clone_background(
     scene = cover(background, mask.shape)
     # One pixel more on all sides: OpenCV's solver wants known colours around what it fills.
     inside = np.pad((mask >= level).astype(np.uint8) * 255, 1)
-    if not inside.any():
-        return scene.copy()
     left, top, width, height = cv2.boundingRect(inside)
-    centre = (left + width // 2, top + height // 2)
     edges = ((1, 1), (1, 1), (0, 0))
-    front, back = np.pad(image, edges, mode="edge"), np.pad(scene, edges, mode="edge")
-    # A copy of the cut, since OpenCV writes to the one it is given.
-    cloned = cv2.seamlessClone(front, back, inside.copy(), centre, cv2.NORMAL_CLONE)
+    cloned, back = np.pad(image, edges, mode="edge"), np.pad(scene, edges, mode="edge")
+    # A cut of two pixels has no inside, and OpenCV's solver fails on it.
+    if min(width, height) > 2:
+        centre = (left + width // 2, top + height // 2)
+        # A copy of the cut, since OpenCV writes to the one it is given.
+        cloned = cv2.seamlessClone(cloned, back, inside.copy(), centre, cv2.NORMAL_CLONE)
     # The solver's rounding reaches the whole bounding box; beyond the cut nothing shall change.
     return np.where(inside[1:-1, 1:-1, None] > 0, cloned[1:-1, 1:-1], scene)
 
 
-def cover(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Crop a picture about its centre to the proportions of `size` and resize it to that size.
+def cover(background: np.ndarray | str, size: tuple[int, int]) -> np.ndarray:
+    """Crop a picture about its centre to the proportions of (height, width), and resize it to that.
 
-    Args:
-        background: RGB of any size; one of this size comes back as it is, not copied.
-        size: (height, width).
+    One of this size comes back as it is, not copied; a colour such as "#00ff00" fills the size.
     """
+    if isinstance(background, str) and background.startswith("#"):
+        return np.broadcast_to(as_color(background), (*size, 3)).copy()
     background = as_image(background, "background")
     height, width = size
     rows, columns = background.shape[:2]
@@ -221,9 +209,7 @@ def cover(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resize(cropped, (height, width))
 
 
-def estimate_foreground(
-    image: np.ndarray, mask: np.ndarray, radius: float | None = None, reduce: int = 1
-) -> np.ndarray:
+def estimate_foreground(image: np.ndarray, mask: np.ndarray, reduce: int = 1) -> np.ndarray:
     """Return the photo with the old background taken out of its half-covered pixels, uint8 RGB.
 
     At an edge the camera saw a mixture, image = mask * front + (1 - mask) * back. Before a new
@@ -234,33 +220,33 @@ def estimate_foreground(
     starts from there. Where the mask is 1 the photo comes back, where it is 0 the average of the
     person's colours nearby.
 
-    Args:
-        image: uint8 RGB, H x W x 3.
-        mask: in [0, 1], H x W.
-        radius: half the window of the first pass in pixels; by default 1/16 of the shorter side,
-            45 in a frame of 720 rows, as in the paper. The second pass takes a fifteenth of it.
-        reduce: average on copies reduced by this factor, which is faster by its square.
+    The windows reach 1/16 of the shorter side (45 pixels in a frame of 720 rows, as in the paper),
+    then a fifteenth of that. `reduce`: average on copies reduced by this factor, which is faster by
+    its square.
     """
     image, mask = as_pair(image, mask)
     check_number("reduce", reduce, whole=True, above=True)
-    radius = check_number("radius", min(mask.shape) / 16 if radius is None else radius)
+    radius = min(mask.shape) / 16 / reduce
     size = (math.ceil(mask.shape[0] / reduce), math.ceil(mask.shape[1] / reduce))
     inside = resize(mask, size)
     channels = cv2.split(shrink(image, size).astype(np.float32))
     fronts = backs = channels
-    for reach in (radius / reduce, radius / 15 / reduce):
+    for reach in (radius, radius / 15):
         side = 2 * max(1, round(reach)) + 1
         near = _local_means(fronts, inside, side)
         backs = _local_means(backs, 1 - inside, side)
         fronts = [_unmix(*four) for four in zip(channels, [inside] * 3, near, backs, strict=True)]
     near, backs = taller(near, mask.shape[0]), taller(backs, mask.shape[0])
     result = np.empty_like(image)
-    for rows in bands(*mask.shape):
+
+    def band(rows: slice) -> None:
         planes = []
         for channel, *colours in zip(cv2.split(image[rows]), near, backs, strict=True):
             front, back = (wider(colour[rows], mask.shape[1]) for colour in colours)
             planes.append(cv2.convertScaleAbs(_unmix(channel, mask[rows], front, back)))
         cv2.merge(planes, dst=result[rows])
+
+    in_bands(band, *mask.shape)
     return result
 
 
@@ -287,19 +273,23 @@ def _defocus(
         size = (plane.shape[1] // factor, plane.shape[0] // factor)
         return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
 
-    parts = []
-    for rows in bands(height, width, factor):
+    def weighted(rows: slice) -> np.ndarray:
         weight = 1 - mask[rows]
         planes = [blocks(channel * weight) for channel in cv2.split(image[rows])]
-        parts.append(cv2.merge([*planes, blocks(weight)]))
+        return cv2.merge([*planes, blocks(weight)])
+
+    parts = in_bands(weighted, height, width, factor)
     *colours, weight = cv2.split(spread(np.concatenate(parts)))
     grown = (weight.shape[0] * factor, weight.shape[1] * factor)
     weight = 1 / np.maximum(weight, np.float32(1e-6))
     tall = taller([colour * weight for colour in colours], grown[0])
     result = np.empty_like(image)
-    for rows in bands(height, width):
+
+    def band(rows: slice) -> None:
         back = cv2.merge([wider(plane[rows], grown[1])[:, :width] for plane in tall])
         result[rows] = _mix(image[rows], back, mask[rows])
+
+    in_bands(band, height, width)
     return result
 
 

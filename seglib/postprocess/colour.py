@@ -16,7 +16,7 @@ from PIL import ImageColor
 from seglib.errors import SeglibError
 from seglib.images import as_image
 from seglib.postprocess.edges import as_pair
-from seglib.postprocess.masks import bands, check_number
+from seglib.postprocess.masks import check_number, in_bands
 
 _SAMPLES = 20_000
 
@@ -43,13 +43,7 @@ def match_light(
     For each of red, green and blue the person's mean is moved towards the scene's mean, in linear
     light, as another lamp would (von Kries), along x' = g x / (1 + (g - 1) x), which leaves black
     and white where they are. g stays between 1/2 and 2, so nobody is made unrecognisable: dark
-    clothes are no sign of dark light.
-
-    Args:
-        image: uint8 RGB, H x W x 3.
-        mask: the person, H x W in [0, 1].
-        background: the scene, RGB of any size.
-        strength: 0 (nothing) to 1.
+    clothes are no sign of dark light. `strength` goes from 0 (nothing) to 1.
     """
     image, mask = as_pair(image, mask)
     background = as_image(background, "background")
@@ -91,8 +85,11 @@ def transfer_colour(
     centre = mean + strength * (goal - mean)
     change = np.column_stack([np.diag(scale), centre - scale * mean])
     result = np.empty_like(image)
-    for rows in bands(*mask.shape):
+
+    def band(rows: slice) -> None:
         result[rows] = from_lab(cv2.transform(to_lab(image[rows]), change))
+
+    in_bands(band, *mask.shape)
     return result
 
 

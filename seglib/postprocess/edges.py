@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from seglib.images import as_image, as_mask, resize
-from seglib.postprocess.masks import bands, check_number
+from seglib.postprocess.masks import check_number, in_bands
 
 
 def as_pair(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -37,10 +37,9 @@ def guided_upsample(
     Inside each window of 2 `radius` + 1 pixels a side the mask is written as a linear function of
     the photo's colours, mask = a * colour + b (least squares, with `eps` to keep `a` small), and
     a and b are averaged over the windows (He, Sun and Tang, PAMI 2013). They are found at the
-    mask's size, where they cost next to nothing, enlarged linearly, and applied to the photo itself
-    (fast guided filter, He and Sun 2015). Where the photo has no edge, a is near 0 and the result
-    is a box blur of a box blur; a large `eps` makes it so everywhere. A mask of the photo's own
-    size is filtered the same way.
+    mask's size, enlarged linearly, and applied to the photo itself (fast guided filter, He and Sun
+    2015). Where the photo has no edge, a is near 0 and the result is a box blur of a box blur; a
+    large `eps` makes it so everywhere. A mask of the photo's own size is filtered the same way.
 
     Args:
         mask: in [0, 1], h x w; 128 x 128, say, straight from the network.
@@ -53,50 +52,38 @@ def guided_upsample(
     planes = _guided_coefficients(mask, shrink(image, mask.shape), radius, eps)
     *slopes, offset = taller(planes, height)
     result = np.empty((height, width), np.float32)
-    for rows in bands(height, width):
+
+    def band(rows: slice) -> None:
         alpha = wider(offset[rows], width)
         for channel, slope in zip(cv2.split(image[rows]), slopes, strict=True):
             product = wider(slope[rows], width)
             product *= channel
             alpha += product
         np.clip(alpha, 0, 1, out=result[rows])
+
+    in_bands(band, height, width)
     return result
 
 
-def joint_bilateral_upsample(
-    mask: np.ndarray,
-    image: np.ndarray,
-    sigma: float = 1.0,
-    sigma_colour: float = 0.1,
-    radius: int = 2,
-) -> np.ndarray:
+def joint_bilateral_upsample(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Enlarge a small mask to the photo's size, float32 in [0, 1], H x W.
 
-    Each pixel of the photo averages the mask's values around its place, near ones and those over
-    which the photo has a similar brightness the most (Kopf et al., SIGGRAPH 2007):
-    weight = exp(-distance^2 / 2 sigma^2) * exp(-difference^2 / 2 sigma_colour^2).
-
-    Args:
-        mask: in [0, 1], h x w.
-        image: the photo, uint8 RGB, H x W x 3.
-        sigma: reach in pixels of the mask.
-        sigma_colour: reach in brightness, which counts from 0 to 1.
-        radius: how many pixels of the mask to either side are looked at.
+    Each pixel of the photo averages the mask's values up to two pixels around its place, near ones
+    and those over which the photo has a similar brightness the most (Kopf et al., SIGGRAPH 2007):
+    weight = exp(-distance^2 / 2) * exp(-difference^2 / 2 * 0.1^2), in pixels of the mask and in
+    brightness from 0 to 1.
     """
-    check_number("sigma", sigma, above=True)
-    check_number("sigma_colour", sigma_colour, above=True)
-    reach = check_number("radius", radius, whole=True)
     image, mask = _fitted(image, mask)
-    size = image.shape[:2]
+    height, width = image.shape[:2]
     small = cv2.cvtColor(resize(image, mask.shape), cv2.COLOR_RGB2GRAY)
-    differences = np.arange(256, dtype=np.float32) / np.float32(255 * sigma_colour)
+    differences = np.arange(256, dtype=np.float32) / np.float32(255 * 0.1)
     # A floor, so that a pixel unlike all its neighbours takes their plain average.
     similar = np.maximum(np.exp(-0.5 * differences**2), np.float32(1e-6))
-    down, down_weight = _neighbours(size[0], mask.shape[0], reach, sigma)
-    right, right_weight = _neighbours(size[1], mask.shape[1], reach, sigma)
+    down, down_weight = _neighbours(height, mask.shape[0])
+    right, right_weight = _neighbours(width, mask.shape[1])
+    result = np.empty((height, width), np.float32)
 
-    result = np.empty(size, np.float32)
-    for rows in bands(*size):
+    def band(rows: slice) -> None:
         grey = cv2.cvtColor(image[rows], cv2.COLOR_RGB2GRAY)
         total, weights = np.zeros((2, *grey.shape), np.float32)
         for columns, column_weight in zip(right, right_weight, strict=True):
@@ -109,6 +96,8 @@ def joint_bilateral_upsample(
                 weight *= values[lines]
                 total += weight
         np.clip(total / weights, 0, 1, out=result[rows])
+
+    in_bands(band, height, width)
     return result
 
 
@@ -178,12 +167,12 @@ def _guided_coefficients(
     return [*(mean(slope) * np.float32(1 / 255) for slope in slopes), mean(offset)]
 
 
-def _neighbours(large: int, small: int, reach: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return, per axis, the small pixels around each large one and their weights by distance.
+def _neighbours(large: int, small: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return, per axis, the small pixels around each large one and their weights, 5 x large both.
 
-    Both are (2 reach + 1) x large; beyond the frame its edge is repeated.
+    Beyond the frame its edge is repeated.
     """
     place = (np.arange(large) + 0.5) * (small / large) - 0.5
-    nearest = np.rint(place).astype(np.intp) + np.arange(-reach, reach + 1)[:, None]
-    weight = np.exp(-0.5 * ((nearest - place) / sigma) ** 2)
+    nearest = np.rint(place).astype(np.intp) + np.arange(-2, 3)[:, None]
+    weight = np.exp(-0.5 * (nearest - place) ** 2)
     return nearest.clip(0, small - 1), weight.astype(np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 from seglib.postprocess.background import alpha_blend
 from seglib.postprocess.colour import as_color, bounding_box, from_lab, samples, to_lab
 from seglib.postprocess.edges import as_pair
-from seglib.postprocess.masks import bands, check_number
+from seglib.postprocess.masks import check_number, in_bands
 
 
 def recolour_hair(
@@ -133,8 +133,11 @@ def _where_hair_is(
     place = np.s_[top:bottom, left:right]
     result = image.copy()
     part = result[place]
-    for rows in bands(*part.shape[:2]):
+
+    def band(rows: slice) -> None:
         weight = mask[place][rows] * np.float32(strength)
         if weight.any():
             part[rows] = dye(np.ascontiguousarray(part[rows]), weight)
+
+    in_bands(band, *part.shape[:2])
     return result

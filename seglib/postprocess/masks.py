@@ -4,8 +4,12 @@ Every function takes a mask of any size as `seglib.images.as_mask` reads it and 
 float32 mask of the same height and width, in [0, 1]. Chapter: post-processing.
 """
 
+import functools
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,15 +21,15 @@ BAND_PIXELS = 120_000
 """Pixels of a photo that are worked on in floating point at a time."""
 
 
-def bands(height: int, width: int, multiple: int = 1) -> Iterator[slice]:
-    """Cut a picture's rows into bands of about `BAND_PIXELS`, which begin at multiples of a number.
+def in_bands(work: Callable[[slice], Any], height: int, width: int, multiple: int = 1) -> list[Any]:
+    """Return what `work` makes of a picture's bands of rows, from top to bottom, on two threads.
 
-    Floats of one band stay in the processor's cache, and those of a photo of 108 megapixels cost
-    megabytes, not gigabytes.
+    A band has about `BAND_PIXELS` and begins at a multiple of a number. Its floats stay in the
+    processor's cache, and those of a photo of 108 megapixels cost megabytes, not gigabytes.
     """
     step = max(1, BAND_PIXELS // (width * multiple)) * multiple
-    for top in range(0, height, step):
-        yield slice(top, min(top + step, height))
+    parts = [slice(top, min(top + step, height)) for top in range(0, height, step)]
+    return list(map(work, parts) if len(parts) < 2 else _threads(os.getpid()).map(work, parts))
 
 
 def threshold(mask: np.ndarray, level: float = 0.5) -> np.ndarray:
@@ -56,7 +60,8 @@ def smoothstep(
         raise SeglibError(f"smoothstep needs low < high, not {low:g} and {high:g}")
     mask = as_mask(mask)
     out = np.empty_like(mask) if out is None else out
-    for rows in bands(*mask.shape):
+
+    def band(rows: slice) -> None:
         t = mask[rows] - np.float32(low)
         t *= np.float32(1 / (high - low))
         np.clip(t, 0, 1, out=t)
@@ -64,6 +69,8 @@ def smoothstep(
         bend += 3
         t *= t
         np.multiply(t, bend, out=out[rows])
+
+    in_bands(band, *mask.shape)
     return out
 
 
@@ -206,3 +213,9 @@ def _nearest_region(mask: np.ndarray, level: float) -> np.ndarray:
 
 def _areas(mask: np.ndarray, nearest: np.ndarray, level: float) -> np.ndarray:
     return np.bincount(nearest[mask >= level], minlength=nearest.max() + 1)
+
+
+@functools.cache
+def _threads(_process: int) -> ThreadPoolExecutor:
+    """Return two threads for each process, since they do not survive a fork."""
+    return ThreadPoolExecutor(min(2, os.cpu_count() or 1))

@@ -6,7 +6,7 @@ from seglib.errors import SeglibError
 from seglib.images import as_image, as_mask, resize
 from seglib.postprocess import background as behind
 from seglib.postprocess import edges, hair, masks
-from seglib.postprocess.colour import as_color, transfer_colour
+from seglib.postprocess.colour import transfer_colour
 from seglib.postprocess.config import TRANSPARENT, PostprocessConfig
 
 
@@ -112,53 +112,44 @@ class Pipeline:
         self, image: np.ndarray, alpha: np.ndarray, background: np.ndarray | str | None = None
     ) -> np.ndarray:
         """Return the finished frame from an alpha of the photo's size; see a call."""
-        image = as_image(image)
-        scene = self._scene(image.shape, background)
-        config, width = self.config, self.config.sigma * min(alpha.shape)
+        config, width = self.config, self.config.sigma * min(np.shape(alpha)[:2])
         match config.effect:
+            case "replace" | "clone":
+                return self._replace(image, alpha, background)
+            case effect if background is not None:
+                raise SeglibError(
+                    f'the effect "{effect}" has no use for a background; '
+                    'leave it out or choose the effect "replace"'
+                )
             case "blur":
                 return behind.blur_background(image, alpha, width)
             case "bokeh":
                 return behind.bokeh_background(image, alpha, width)
             case "grey":
                 return behind.grey_background(image, alpha)
-            case "clone":
-                return behind.clone_background(image, alpha, scene)
             case "multiply":
                 return hair.multiply_hair(image, alpha, config.color, config.strength)
-            case "recolour":
-                dye = hair.recolour_hair if config.space == "lab" else hair.recolour_hair_hsv
-                return dye(image, alpha, config.color, config.strength, config.lift)
-        if scene is TRANSPARENT:
+        dye = hair.recolour_hair if config.space == "lab" else hair.recolour_hair_hsv
+        return dye(image, alpha, config.color, config.strength, config.lift)
+
+    def _replace(
+        self, image: np.ndarray, alpha: np.ndarray, background: np.ndarray | str | None
+    ) -> np.ndarray:
+        config = self.config
+        background = config.background if background is None else background
+        if background is None:
+            raise SeglibError(
+                f'the effect "{config.effect}" needs a background; hand in a picture, a colour '
+                'such as "#00ff00", or "transparent"'
+            )
+        if isinstance(background, str) and background == TRANSPARENT:
+            if config.effect == "clone":
+                raise SeglibError('a clone needs a picture behind it; choose the effect "replace"')
             return behind.cut_out(image, alpha, config.foreground)
-        light = config.light
+        if config.effect == "clone":
+            return behind.clone_background(image, alpha, background)
+        scene, light = behind.cover(background, alpha.shape), config.light
         if config.transfer:
             image, light = transfer_colour(image, alpha, scene, config.transfer), 0.0
         options = (light, config.foreground, config.linear)
         return behind.replace_background(image, alpha, scene, *options)
-
-    def _scene(
-        self, shape: tuple[int, ...], background: np.ndarray | str | None
-    ) -> np.ndarray | str | None:
-        """Return the new background at the frame's size, `TRANSPARENT`, or None without one."""
-        effect = self.config.effect
-        background = self.config.background if background is None else background
-        if effect not in ("replace", "clone"):
-            if background is not None:
-                raise SeglibError(
-                    f'the effect "{effect}" has no use for a background; '
-                    'leave it out or choose the effect "replace"'
-                )
-            return None
-        if background is None:
-            raise SeglibError(
-                f'the effect "{effect}" needs a background; hand in a picture, a colour such as '
-                '"#00ff00", or "transparent"'
-            )
-        if isinstance(background, str) and background == TRANSPARENT:
-            if effect == "clone":
-                raise SeglibError('a clone needs a picture behind it; choose the effect "replace"')
-            return TRANSPARENT
-        if isinstance(background, str) and background.startswith("#"):
-            return np.broadcast_to(as_color(background), shape).copy()
-        return behind.cover(background, shape[:2])

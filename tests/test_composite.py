@@ -59,23 +59,6 @@ def test_with_an_empty_mask_it_is_a_gaussian_blur(sigma):
     assert difference.max() < (1 if sigma < 8 else 12)
 
 
-def test_a_mask_of_ones_or_sigma_zero_changes_nothing():
-    photo = seglib.sample_photo()[:65, :33]
-    assert np.array_equal(pp.blur_background(photo, np.ones((65, 33)), 9), photo)
-    assert np.array_equal(pp.blur_background(photo, np.zeros((65, 33)), 0), photo)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (37, 2)])
-def test_tiny_pictures(shape):
-    image = np.full((*shape, 3), 99, np.uint8)
-    mask = random_mask(*shape, 0)
-    assert (pp.blur_background(image, mask) == 99).all()
-    assert (pp.blur_background(image, mask, 30) == 99).all()
-    assert (pp.replace_background(image, mask, image[:1, :1]) == 99).all()
-    assert pp.recolour_hair(image, mask, (1, 2, 3)).shape == image.shape
-    assert pp.largest_component(mask).shape == shape
-
-
 def test_the_background_covers_the_frame_undistorted():
     # Three equal stripes: of a wide background, a square frame shows the middle one.
     wide = np.zeros((30, 90, 3), np.uint8)
@@ -122,17 +105,14 @@ def test_blending_in_linear_light_keeps_equal_images_and_the_ends(height, width,
     ).all()
 
 
-def test_half_of_whites_light_is_level_188():
-    white, black = np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8)
-    assert (pp.alpha_blend(white, black, np.full((1, 1), 0.5), linear=True) == 188).all()
-
-
 def test_levels_survive_the_way_to_linear_light_and_back():
     levels = np.arange(256, dtype=np.uint8)
     light = colour.to_linear(levels)
     assert np.array_equal(colour.from_linear(light), levels)
     assert (light[0], light[255]) == (0, 1)
     assert (np.diff(light) > 0).all()
+    white, black = np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 1, 3), np.uint8)
+    assert (pp.alpha_blend(white, black, np.full((1, 1), 0.5), linear=True) == 188).all()
 
 
 def test_the_person_does_not_bleed_into_the_bokeh():
@@ -158,13 +138,6 @@ def test_a_lamp_becomes_a_bright_disc():
         pp.bokeh_background(image, empty, -1)
 
 
-def test_grey_takes_the_colour_out_of_the_background_only():
-    photo, mask = seglib.sample_photo(), disc(512, 120)
-    grey = background.grey_background(photo, mask)
-    assert np.array_equal(grey[mask == 1], photo[mask == 1])
-    assert np.ptp(grey[mask == 0], axis=1).max() == 0
-
-
 @pytest.mark.parametrize("scene", [(40, 60, 160), (250, 220, 150)])
 def test_matched_light_moves_towards_the_scene_and_keeps_black_and_white(scene):
     photo, mask = seglib.sample_photo(), disc(512, 150)
@@ -188,17 +161,6 @@ def test_matched_light_moves_towards_the_scene_and_keeps_black_and_white(scene):
         colour.match_light(photo, mask, lit, 2)
 
 
-def test_transferred_colours_have_the_scenes_mean_and_spread():
-    photo, rng = seglib.sample_photo(), np.random.default_rng(2)
-    scene = rng.normal((120, 110, 90), 12, (64, 64, 3)).clip(0, 255).astype(np.uint8)
-    whole = np.ones((512, 512))
-    moved = lab(colour.transfer_colour(photo, whole, scene)).reshape(-1, 3)
-    goal = lab(scene).reshape(-1, 3)
-    assert np.allclose(moved.mean(axis=0), goal.mean(axis=0), atol=1)
-    assert np.allclose(moved.std(axis=0), goal.std(axis=0), atol=1)
-    assert np.abs(colour.transfer_colour(photo, whole, scene, 0).astype(int) - photo).max() <= 1
-
-
 @pytest.mark.parametrize("strength", [0.3, 1.0])
 def test_a_transfer_is_its_formula_at_every_pixel(strength):
     rng = np.random.default_rng(4)
@@ -211,15 +173,6 @@ def test_a_transfer_is_its_formula_at_every_pixel(strength):
     expected = 255 * cv2.cvtColor(moved, cv2.COLOR_LAB2RGB).clip(0, 1)
     found = colour.transfer_colour(photo, np.ones((90, 120)), scene, strength)
     assert np.abs(found - expected).max() <= 0.51
-
-
-def test_replacing_with_light_lights_the_person_only():
-    photo, mask = seglib.sample_photo(), disc(512, 150)
-    night = np.full((512, 512, 3), (10, 15, 40), np.uint8)
-    plain = pp.replace_background(photo, mask, night)
-    lit = pp.replace_background(photo, mask, night, light=1)
-    assert lit[mask == 1].mean() < 0.9 * plain[mask == 1].mean()
-    assert np.array_equal(lit[mask == 0], night[mask == 0])
 
 
 @pytest.mark.parametrize("where", [(256, 256), (10, 400), (511, 256)])

@@ -72,15 +72,6 @@ def test_a_constant_mask_stays_constant(value):
         assert np.allclose(grown, value, atol=1e-4)
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-@settings(max_examples=30)
-def test_any_sizes_go_together(height, width, side, seed):
-    image, mask = random_image(height, width, seed), random_mask(side, side // 2 + 1, seed)
-    for grown in (pp.guided_upsample(mask, image), pp.joint_bilateral_upsample(mask, image)):
-        assert grown.shape == (height, width)
-        assert 0 <= grown.min() <= grown.max() <= 1
-
-
 @pytest.mark.parametrize(
     "grow", [lambda m, i: pp.guided_upsample(m, i, 2), pp.joint_bilateral_upsample]
 )

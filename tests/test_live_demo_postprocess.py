@@ -102,6 +102,8 @@ def test_where_nothing_is_sure_nothing_is_left(site, page) -> None:
     faint = person() * np.float32(0.3)
     for name, settings in (("hysteresis", (0.5, 0.9)), ("largestComponent", (0.5,))):
         assert not call(page, "masks.js", name, site.array(faint), *settings).any()
+    full = np.full((9, 12), 0.7, np.float32)
+    np.testing.assert_array_equal(call(page, "masks.js", "fillHoles", site.array(full), 1), full)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -140,15 +140,6 @@ def test_any_sizes_go_together(name, height, width, side, seed):
     assert 0 <= alpha.min() <= alpha.max() <= 1
 
 
-@pytest.mark.parametrize("effect", ["blur", "bokeh", "grey", "recolour"])
-def test_a_grey_picture_of_one_level_stays_as_it_is(effect):
-    image = np.full((90, 130, 3), 118, np.uint8)
-    # A dye of the hair's own colour is no dye.
-    config = pp.PostprocessConfig(effect=effect, color=(118, 118, 118))
-    frame = pp.Pipeline(config)(image, small_mask())
-    assert np.abs(frame.astype(int) - 118).max() <= 1
-
-
 def test_sure_pixels_are_copied():
     photo = seglib.sample_photo()
     scene = scene_for(pp.PostprocessConfig(effect="replace"), photo.shape)

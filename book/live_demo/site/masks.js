@@ -106,7 +106,7 @@ export function fillHoles(mask, largest, level = 0.5) {
       visit(y * width + width - 1);
     }
     return chosen;
-  });
+  }, 0);
   for (let i = 0; i < filled.data.length; i++) {
     filled.data[i] = filled.data[i] < 0 ? 1 : mask.data[i];
   }
@@ -119,12 +119,15 @@ function areas(data, nearest, count, level) {
   return sizes;
 }
 
-/** The mask where `choose` keeps the nearest region of at least `level`, `other` elsewhere. */
-function keep(mask, level, other, choose) {
+/**
+ * The mask where `choose` keeps the nearest region of at least `level`, `other` elsewhere, and
+ * `none` everywhere if there is no such region.
+ */
+function keep(mask, level, other, choose, none = other) {
   const { nearest, count } = nearestRegions(mask, level);
   const result = plane(mask.width, mask.height);
   if (count === 1) {
-    result.data.fill(other);
+    result.data.fill(none);
     return result;
   }
   const chosen = choose(nearest, count);

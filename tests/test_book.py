@@ -90,10 +90,7 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.data.workers",
         "seglib.data.sources.pairs",
         "seglib.export.converters",
-        "seglib.export.coreml_convert",
-        "seglib.export.coreml_layers",
         "seglib.export.mil_kernels",
-        "seglib.export.ncnn_graph",
         "seglib.export.proof",
         "seglib.models.zoo.parts",
     }

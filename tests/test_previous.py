@@ -329,13 +329,13 @@ def test_the_loop_lets_it_forget_at_the_start_and_at_cuts(file, film_net):
 
     wanted = np.concatenate([own_masks(film_net, np.stack(film[:4])),
                              own_masks(film_net, np.stack(film[4:]))])  # fmt: skip
-    segment = video.for_film(segmenter.raw)
+    segment = video.for_video(segmenter.raw)
     for frame in film:
         compose(frame, segment(frame))
     np.testing.assert_allclose(np.stack(shown), wanted, atol=1e-4)
     for _ in range(2):
         # The second run begins with an empty mask, though the first one left its last.
         shown.clear()
-        video.process(video.Frames(film[:4]), segmenter.raw, compose, video.Album())
+        video.process(video.Frames(film[:4]), segmenter.raw, compose, video.ListSink())
         np.testing.assert_allclose(np.stack(shown), wanted[:4], atol=1e-4)
-    assert video.for_film(len) is len
+    assert video.for_video(len) is len

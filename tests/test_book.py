@@ -93,6 +93,7 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.export.mil_kernels",
         "seglib.export.proof",
         "seglib.models.zoo.parts",
+        "seglib.video.queues",
     }
     inside = ("doctor.", "synthetic.")
     packages = ("seglib.cli", *(f"seglib.data.{part}" for part in inside))

@@ -100,10 +100,7 @@ def read_mask(path: str | Path, judge: bool = True) -> np.ndarray:
 
 
 def read_labels(path: str | Path) -> np.ndarray:
-    """Read a file of class numbers as the integers that it stores, H x W, uint8 to int32.
-
-    That is the index in a palette picture, and the value itself in grey ones of 1 to 32 bits.
-    """
+    """Read class numbers as a file stores them: palette indices, or grey values of 1 to 32 bits."""
     picture, what = _decode(path)
     deep = picture.mode in ("RGB", "RGBA", "LA") and ";16" in str(picture.info["stored"])
     if deep or picture.info["kind"] in ("JPEG", "MPO"):
@@ -116,10 +113,7 @@ def read_labels(path: str | Path) -> np.ndarray:
 
 
 def read_folder(folder: str | Path, size: int, count: int = 100) -> np.ndarray:
-    """Read up to `count` photos of a folder, or of its `images/`, as uint8 (N, size, size, 3).
-
-    They are spread evenly over the sorted names; about 100 suffice to calibrate for int8.
-    """
+    """Read up to `count` photos of a folder or its `images/`, spread evenly: (N, size, size, 3)."""
     place = Path(folder, "images") if Path(folder, "images").is_dir() else Path(folder)
     files = list_files(place, _FORMATS)
     if not files:
@@ -131,15 +125,15 @@ def read_folder(folder: str | Path, size: int, count: int = 100) -> np.ndarray:
 def write_image(path: str | Path, image: Any) -> Path:
     """Write an image; the suffix (.jpg, .jpeg, .png, .webp) chooses the format.
 
-    Transparency (uint8 H x W x 4) is kept by .png and .webp; .jpg refuses it.
-    The file appears whole or not at all. JPEG and WebP are written at quality 95, JPEG without
-    chroma subsampling, so that a recoloured edge keeps its colour.
+    The file appears whole or not at all. JPEG and WebP have quality 95, JPEG no chroma subsampling,
+    so that a recoloured edge keeps its colour. .png and .webp keep the transparency of a uint8
+    H x W x 4 array, .jpg refuses it.
     """
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (4,):
-        return _write(path, as_image(image), _FORMATS)
-    if Path(path).suffix.lower() in (".jpg", ".jpeg") and image[..., 3].min() < 255:
+    clear = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (4,)
+    clear = clear and bool((image[..., 3] < 255).any())
+    if clear and Path(path).suffix.lower() in (".jpg", ".jpeg"):
         raise SeglibError(f"{path} would lose the transparency; let its name end in .png or .webp")
-    return _write(path, np.ascontiguousarray(image), _FORMATS)
+    return _write(path, np.ascontiguousarray(image) if clear else as_image(image), _FORMATS)
 
 
 def write_mask(path: str | Path, mask: Any) -> Path:
@@ -205,9 +199,8 @@ def _array(value: Any, what: str) -> np.ndarray:
     shaped = inner.size and inner.ndim == 3 and inner.shape[2] in (1, 3, 4)
     if not shaped or array.dtype.kind not in "buif":
         raise SeglibError(
-            f"{what} has shape {array.shape} and type {array.dtype} ({type(value).__name__}); "
-            "expected are numbers, height x width, with 1, 3 (RGB) or 4 (RGBA) channels last and "
-            "no batch, or a PIL image or a path"
+            f"{what} has shape {array.shape} and type {array.dtype} ({type(value).__name__}); hand "
+            "in numbers, height x width, with 1, 3 or 4 channels last, a PIL image or a path"
         )
     return inner
 
@@ -298,7 +291,7 @@ def _decode(source: str | Path | Image.Image, what: str = "") -> tuple[Image.Ima
             picture = source if held else Image.open(file)
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            stored = picture.tile[0].args if getattr(picture, "tile", None) else ""
+            stored = picture.tile[0][3] if getattr(picture, "tile", None) else ""
             kind = picture.format or "picture"
             picture.load()
             try:
@@ -333,7 +326,7 @@ def _numbers(picture: Image.Image, what: str) -> tuple[np.ndarray, int]:
     # Pillow stretches what has fewer bits to 0..255.
     stored = picture.info["stored"]
     top = {"L;2": 3, "L;4": 15}.get(str(stored[0])[:3], 255)
-    if picture.info["kind"] == "PPM" and len(stored) > 1:
+    if picture.info["kind"] == "PPM" and len(stored) == 2:
         top = stored[1]
     values = np.asarray(picture)
     return values if top == 255 else np.rint(values * (top / 255)).astype(np.uint8), top

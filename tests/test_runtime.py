@@ -312,12 +312,6 @@ def test_whole_keras_files_are_run(name, tmp_path, photo):
     np.testing.assert_array_equal(mask, keras_segmenter(small_net())(photo))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
-def test_keras_models_of_any_precision_are_run(policy, photo):
-    expected = keras_segmenter(small_net())(photo)
-    np.testing.assert_allclose(keras_segmenter(small_net(dtype=policy))(photo), expected, atol=0.01)
-
-
 def test_weights_with_their_config_are_run(photo):
     path = seglib.pretrained.path("hair", ".weights.h5")
     segmenter = Segmenter(path)

@@ -1,12 +1,10 @@
 """Latency: times that fit together and ratios that hold while the machine is busy."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from seglib.benchmark import WARM_UP, benchmark, compare, plot_start
+from seglib.benchmark.timing import take_turns, time_ratios
 from seglib.errors import SeglibError
 
 
@@ -41,19 +39,13 @@ def test_times_fit_together(nets):
     assert row.first_ms > 0
 
 
-def test_the_larger_network_is_slower_whichever_comes_first(nets):
-    small, large = nets
-    forward = compare([small, large], runs=15)
-    backward = compare([large, small], runs=15)
-    assert [row.ratio for row in (forward[0], backward[0])] == [1.0, 1.0]
-    assert forward[1].ratio > 3
-    assert backward[1].ratio < 1 / 3
-    assert forward[1].steady_ms > 3 * forward[0].steady_ms
-
-
-def test_a_network_beside_itself_has_ratio_one(nets):
-    rows = compare([nets[1], nets[1]], runs=25)
-    assert rows[1].ratio == pytest.approx(1, abs=0.25)
+def test_ratios_are_to_the_first_of_a_turn():
+    times = np.array([[[2.0, 4], [3, 9], [1, 4]], [[1, 5], [1, 6], [1, 7]]])
+    assert time_ratios(times, (1, 1)) == [1, 6]
+    assert time_ratios(times, (2, 1)) == [1, 3]
+    calls = []
+    times = take_turns([lambda: calls.append("a"), lambda: calls.append("b")], 4)
+    assert "".join(calls) == "abbaabba" and times.shape == (2, 4, 2)
 
 
 def test_one_file_with_several_numbers_of_threads(nets):
@@ -79,11 +71,3 @@ def test_what_cannot_be_measured_is_refused(nets, tmp_path):
     for nothing in ([], str(nets[0])):
         with pytest.raises(SeglibError, match="list"):
             compare(nothing)
-
-
-def test_networks_by_others_can_be_measured():
-    folder = os.environ.get("SEGLIB_PEERS")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("SEGLIB_PEERS names no folder with networks by others")
-    rows = compare(sorted(Path(folder).glob("*.tflite")), runs=2)
-    assert all(np.isfinite(row.steady_ms) for row in rows)

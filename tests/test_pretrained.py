@@ -24,21 +24,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_shipped_model_runs(folder):
-    assert pretrained.list_models() == ["face", "face_open"]
+def test_a_shipped_model_runs_and_its_terms_are_printed_once(folder, capsys):
     photo = np.full((5, 7, 3), 51, np.uint8)
-    mask = seglib.load("face")(photo)
-    assert mask.shape == (5, 7)
-    assert np.allclose(mask, 0.2, atol=1e-5)
-
-
-def test_terms_are_printed_once_for_each_model(folder, capsys):
-    seglib.load("face")
-    seglib.load("face", threads=2)
-    seglib.load("face_open")
+    for name in ("face", "face", "face_open"):
+        mask = seglib.load(name)(photo)
+        assert mask.shape == (5, 7) and np.allclose(mask, 0.2, atol=1e-5)
     captured = capsys.readouterr()
-    assert captured.err.count(TERMS) == 2
-    assert captured.err.count("'face'") == 1
+    assert captured.err.count(TERMS) == 2 and captured.err.count("'face'") == 1
     assert captured.out == ""
 
 
@@ -55,13 +47,10 @@ def test_a_copy_without_weights_says_so(tmp_path, monkeypatch):
         seglib.load("portrait")
 
 
-def test_a_model_needs_both_files(folder):
+def test_a_model_is_its_file_and_its_card(folder):
     (folder / "lonely.card.json").write_text("{}")
     (folder / "nameless.tflite").write_bytes(b"")
     assert pretrained.list_models() == ["face", "face_open"]
-
-
-def test_files_of_a_model(folder):
     assert pretrained.path("face") == folder / "face.tflite"
     with pytest.raises(SeglibError, match=r"face.weights.h5 is missing"):
         pretrained.path("face", ".weights.h5")

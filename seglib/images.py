@@ -274,8 +274,8 @@ def _shares(values: np.ndarray, what: str, top: int = 0) -> np.ndarray:
     ):
         listed = ", ".join(map(str, found[:4])) + (f", ..., {high:g}" if len(found) > 4 else "")
         raise SeglibError(
-            f"{what} holds the values {listed}, which may be class numbers; choose the class, as "
-            f"in read_labels(path) == 1, or divide by {top} if they are shares of white"
+            f"{what} holds the values {listed}, which may be class numbers; choose the class (mask "
+            f"== 1, of a file read_labels(path) == 1), or divide by {top} if 0 to {top} is meant"
         )
     return values.astype(np.float32) / np.float32(top)
 

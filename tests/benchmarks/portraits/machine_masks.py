@@ -6,7 +6,7 @@ PHOTOS holds the portraits at 640 px, PERSON their person masks (MediaPipe selfi
 the photo's edges), PEERS the file `mp_hair.tflite`. Hair is made here: three parts MediaPipe hair
 and one part `hair_open`, once on the whole photo and once more on the crop around what the first
 look found (a larger head, more detail), then a colour guided filter and a steeper edge. Specks
-below .12 % of the photo go. Masks keep 33 grey levels: what an edge needs, and it packs well.
+below .12 % of the photo go. Masks keep 17 grey levels: what an edge needs, and it packs well.
 """
 
 import sys
@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 import seglib
 from seglib.images import resize
 
-LEVELS = 32
+LEVELS = 16
 HAIR_OPEN = 0.25  # its share: MediaPipe hair is the better of the two where people labelled
 
 

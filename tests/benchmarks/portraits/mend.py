@@ -7,7 +7,7 @@ MACHINE is the folder that `machine_masks.py` wrote; the strokes lie beside this
 
     {"do": "add" | "remove", "shape": "polygon", "points": [[x, y], ...]}
     {"do": "add" | "remove", "shape": "stroke", "points": [[x, y], ...], "width": 7}
-    {"do": "tidy"}                                   drops slivers and specks that removals left
+    {"do": "tidy", "thick": 9}    drops slivers thinner than that, and specks, left by removals
     {"do": "clear"}                                  empties the mask (nothing of the kind is there)
     {"do": "soften", "shape": "polygon", "points": ...}   the photo's edge inside the polygon
 
@@ -39,12 +39,13 @@ def region(operation: dict, shape: tuple[int, int]) -> np.ndarray:
     return canvas.astype(np.float32) / 255
 
 
-def tidied(mask: np.ndarray) -> np.ndarray:
-    """Drop what is at most two pixels thick or smaller than 150, unless it touches what is not."""
-    thick = cv2.morphologyEx((mask > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3)))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(thick)
-    large = np.array([k > 0 and stats[k, 4] >= 150 for k in range(count)])
-    return mask * cv2.dilate(large[labels].astype(np.uint8), np.ones((7, 7)))
+def tidied(mask: np.ndarray, thick: int) -> np.ndarray:
+    """Drop what is thinner than `thick` pixels or smaller than its square times five."""
+    brush = np.ones((thick, thick), np.uint8)
+    opened = cv2.morphologyEx((mask > 0.5).astype(np.uint8), cv2.MORPH_OPEN, brush)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+    large = np.array([k > 0 and stats[k, 4] >= 5 * thick**2 for k in range(count)])
+    return mask * cv2.dilate(large[labels].astype(np.uint8), np.ones((thick // 2 * 2 + 3,) * 2))
 
 
 def apply(mask: np.ndarray, operations: list[dict], photo: np.ndarray | None) -> np.ndarray:
@@ -54,7 +55,7 @@ def apply(mask: np.ndarray, operations: list[dict], photo: np.ndarray | None) ->
             mask = np.zeros_like(mask)
             continue
         if operation["do"] == "tidy":
-            mask = tidied(mask)
+            mask = tidied(mask, operation["thick"])
             continue
         where = region(operation, mask.shape)
         if operation["do"] == "soften":

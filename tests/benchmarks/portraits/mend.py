@@ -3,7 +3,7 @@
     python tests/benchmarks/portraits/mend.py MACHINE OUT
 
 MACHINE is the folder that `machine_masks.py` wrote; the strokes lie beside this file in
-`mends/<stem>.json`: `{"person": [...], "hair": [...]}`, each entry one operation, in order:
+`mends/<stem>.json`: `{"note": "...", "person": [...], "hair": [...]}`, each operation in order:
 
     {"do": "add" | "remove", "shape": "polygon", "points": [[x, y], ...]}
     {"do": "add" | "remove", "shape": "stroke", "points": [[x, y], ...], "width": 7}
@@ -87,11 +87,11 @@ def main(machine: Path, out: Path, photos: Path | None = None) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(target), levels, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         changed = int((np.abs(levels / 255 - before) > 0.25).sum())
-        if operations:
-            rows.append((stem, kind, len(operations), changed))
+        if drawn:
+            rows.append((stem, kind, len(operations), changed, drawn["note"]))
     with open(HERE / "changed.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("stem", "kind", "operations", "pixels_changed"))
+        writer.writerow(("stem", "kind", "operations", "pixels_changed", "note"))
         writer.writerows(sorted(rows))
 
 

@@ -51,6 +51,11 @@ register_engine(".weights.h5", "seglib.models.build:open_engine")
 register_engine(".keras", "seglib.models.build:open_engine")
 register_engine(".h5", "seglib.models.build:open_engine")
 register_engine(".onnx", "seglib.export.onnx:OnnxEngine")
+register_engine(".pb", "seglib.export.onnx:TensorFlowEngine")
+register_engine("saved_model.pb", "seglib.export.onnx:TensorFlowEngine")
+register_engine(".ncnn.param", "seglib.export.ncnn:NcnnEngine")
+register_engine(".mlpackage", "seglib.export.coreml_run:Program")
+register_engine(".mlmodel", "seglib.export.coreml_run:Program")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,47 +1,33 @@
-"""Core ML's inputs and outputs, models to measure, and the parts of a conversion on their own."""
+"""How a model reads images, in every format; models to measure; what ncnn gets to read."""
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export_net import masks_of
 from seglib import Segmenter
 from seglib.errors import SeglibError
-from seglib.export import Program, benchmark_grid, to_coreml
-from seglib.export.coreml_convert import palette
-from seglib.export.ncnn_graph import clean_param, split_crops
-from warm_net import H, W, views, warm_net
+from seglib.export import TARGETS, benchmark_grid, convert
+from seglib.export.ncnn import clean_param, rewrite
+from seglib.runtime import open_engine, run_images
+from seglib.runtime.reading import model_input
+from warm_net import views, warm_net
 
 
-def test_core_ml_scales_a_picture_for_a_model_that_does_not(tmp_path):
+@pytest.mark.parametrize("target", ["onnx", "ncnn-float32", "graphdef", "savedmodel"])
+def test_how_a_model_reads_images_is_kept_in_every_format(target, tmp_path):
     model, images = warm_net(rescale=False), views()[0][:2]
-    expected = np.asarray(model(images / np.float32(127.5) - 1, training=False))
-    for name, options in {
-        "picture.mlpackage": {},
-        "array.mlpackage": {"takes": "array"},
-        "old.mlmodel": {"kind": "neuralnetwork"},
-    }.items():
-        path = to_coreml(model, tmp_path / name, "float32", value_range=(-1, 1), **options)
-        program = Program(path)
-        assert program.takes == options.get("takes", "picture")
-        np.testing.assert_allclose(program.masks(images), expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("suffix", [".mlpackage", ".mlmodel"])
-def test_core_ml_gives_a_grey_picture(tmp_path, suffix):
-    kind = "neuralnetwork" if suffix == ".mlmodel" else "mlprogram"
-    path = to_coreml(warm_net(), tmp_path / f"grey{suffix}", kind=kind, gives="picture")
-    program, images = Program(path), views()[0][:2]
-    assert program.gives == "picture"
-    shown = program(images[0])["mask"]
-    assert shown.shape == (1, 1, H, W)
-    assert set(np.unique(shown)) <= set(range(256)) and np.ptp(shown) > 200
-    np.testing.assert_allclose(program.masks(images), masks_of(warm_net(), images), atol=0.02)
-    with pytest.raises(SeglibError, match="2 output channels"):
-        x = keras.Input((8, 8, 3))
-        to_coreml(keras.Model(x, keras.layers.Conv2D(2, 1)(x)), path, kind=kind, gives="picture")
+    for reading in (
+        {"value_range": [0, 1], "channels": "bgr"},
+        {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]},
+    ):
+        name = f"{'-'.join(reading)}{TARGETS[target].suffix}"
+        engine = open_engine(convert(model, target, tmp_path / name, **reading))
+        assert {key: engine.metadata[key] for key in reading} == reading
+        given_images = model_input(images, {"value_range": (0, 1), **reading})
+        expected = np.asarray(model(given_images, training=False))
+        found = run_images(engine, model_input(images, engine.metadata))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_untrained_models_to_measure(tmp_path):
@@ -58,38 +44,28 @@ def test_untrained_models_to_measure(tmp_path):
     assert Segmenter(paths[1]).size == (64, 64)
 
 
-@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=200), st.sampled_from([1, 2, 4]))
-def test_a_palette_gives_each_weight_its_nearest_value(weights, bits):
-    values = np.array(weights, np.float32)
-    table, indices = palette(bits)(values)
-    assert table.shape == (2**bits,) and indices.max() < 2**bits
-    nearest = np.abs(values[:, None] - table[None]).min(axis=1)
-    np.testing.assert_allclose(np.abs(values - table[indices]), nearest, atol=1e-6)
-
-
 @settings(max_examples=20)
 @given(
     st.tuples(*[st.integers(2, 4)] * 2),
     st.integers(1, 3),
     st.tuples(*[st.integers(0, 1)] * 4),
+    st.lists(st.integers(0, 3), min_size=1, max_size=9),
+    st.integers(1, 3),
 )
-def test_a_transposed_convolution_may_be_cut_afterwards(kernel, stride, cuts):
+def test_what_ncnn_lacks_is_written_in_other_operations(kernel, stride, cuts, rows, axis):
     onnx, ort = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=(2, 3, *kernel)).astype(np.float32)
-    node = onnx.helper.make_node(
-        "ConvTranspose", ["x", "w"], ["y"], "t", strides=[stride] * 2, pads=list(cuts)
-    )
-    floats = onnx.TensorProto.FLOAT
-    graph = onnx.helper.make_graph(
-        [node],
-        "g",
-        [onnx.helper.make_tensor_value_info("x", floats, (1, 2, 5, 4))],
-        [onnx.helper.make_tensor_value_info("y", floats, None)],
-        [onnx.numpy_helper.from_array(weights, "w")],
-    )
-    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
-    made.ir_version = 8
+    helper, rng = onnx.helper, np.random.default_rng(0)
+    nodes = [
+        helper.make_node("ConvTranspose", ["x", "w"], ["t"], strides=[stride] * 2, pads=list(cuts)),
+        helper.make_node("Gather", ["t", "rows"], ["y"], axis=axis),
+    ]
+    ends = [helper.make_tensor_value_info("x", 1, (1, 2, 5, 4)),
+            helper.make_tensor_value_info("y", 1, None)]  # fmt: skip
+    weights = rng.normal(size=(2, 4, *kernel)).astype(np.float32)
+    constants = [onnx.numpy_helper.from_array(weights, "w"),
+                 onnx.numpy_helper.from_array(np.array(rows), "rows")]  # fmt: skip
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     x = rng.normal(size=(1, 2, 5, 4)).astype(np.float32)
 
     def run():
@@ -97,18 +73,30 @@ def test_a_transposed_convolution_may_be_cut_afterwards(kernel, stride, cuts):
         return session.run(None, {"x": x})[0]
 
     before = run()
-    split_crops(made)
-    after = run()
+    rewrite(made)
+    assert "Gather" not in {node.op_type for node in made.graph.node}
     pads = [list(a.ints) for n in made.graph.node for a in n.attribute if a.name == "pads"]
     assert all(pad[:2] == pad[2:] for pad in pads)
-    np.testing.assert_allclose(after, before, atol=1e-5)
+    np.testing.assert_allclose(run(), before, atol=1e-5)
 
 
-def test_padding_is_called_as_ncnn_calls_it():
-    before = "Pad      Pad_2     1 1 4 5 pads=(0,0,1,0,0,0,2,3) mode=constant #4=(1,8,4,4)f32"
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("pads=(0,0,1,0,0,0,2,3) mode=constant", "0=1 1=2 2=0 3=3 4=0 5=0.0 7=0 8=0"),
+        ("pads=(0,1,1,0,0,1,1,0) value=-65504.0", "0=1 1=1 2=0 3=0 4=0 5=-65504.0 7=1 8=1"),
+        ("pads=(0,0,1,1,0,0,1,1) mode=reflect", "0=1 1=1 2=1 3=1 4=2 5=0.0 7=0 8=0"),
+        ("pads=(1,0,0,0,0,0,0,0) mode=constant", None),
+        ("pads=(0,0,1,1,0,0,1,1) mode=wrap", None),
+    ],
+)
+def test_padding_is_called_as_ncnn_calls_it(said, written):
+    before = f"Pad      Pad_2     1 1 4 5 {said} #4=(1,8,4,4)f32"
     param = "Input   in0   0 1 in0\nPad      Pad_2     1 1 in0 5 \nSigmoid s 1 1 5 out0\n"
+    if written is None:
+        with pytest.raises(SeglibError, match="ncnn has no padding Pad_2"):
+            clean_param(param, before)
+        return
     text = clean_param(param, before)
-    assert "Padding Pad_2 1 1 image 5 0=1 1=2 2=0 3=3 4=0 5=0.0" in text
+    assert f"Padding Pad_2 1 1 image 5 {written}" in text
     assert text.splitlines()[-1] == "Sigmoid s 1 1 5 mask"
-    with pytest.raises(SeglibError, match="none of height and width"):
-        clean_param(param, before.replace("(0,0,1", "(0,1,1"))

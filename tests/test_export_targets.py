@@ -21,7 +21,6 @@ from seglib.export import (
     to_onnx,
 )
 from seglib.export.converters import Unavailable
-from seglib.export.ncnn import run_ncnn
 from seglib.export.parity import backends
 from seglib.models import load_config
 from seglib.runtime import run_images
@@ -73,7 +72,7 @@ def test_every_two_runtimes_agree(made):
     images = views()[0]
     found = {}
     for target in ("tflite-float32", "onnx", "ncnn-float32", "coreml-float32", "graphdef",
-                   "savedmodel", "coreml-neuralnetwork"):  # fmt: skip
+                   "savedmodel"):  # fmt: skip
         for backend in backends(made[1] / f"{target}{TARGETS[target].suffix}"):
             if any(cell.target == target and not cell.skipped for cell in made[0].rows):
                 found[target, backend.name] = backend.open()(images, {}).ravel()
@@ -92,7 +91,7 @@ def test_metadata_travels_with_every_target(made, target):
     elif target.startswith("ncnn"):
         kept = json.loads(path.with_suffix(".json").read_text())
     elif target.startswith("coreml"):
-        kept = Program(path).metadata
+        kept = Program(path).recorded
     else:
         kept = Segmenter(path).info
     assert kept["size"] == [H, W] and kept["value_range"] == [0, 255]
@@ -171,11 +170,12 @@ def test_damaged_ncnn_files_end_no_process(made, tmp_path):
     path = tmp_path / "cut.ncnn.param"
     path.write_bytes(good.read_bytes())
     with pytest.raises(SeglibError, match=r"no file .*cut\.ncnn\.bin"):
-        run_ncnn(path, views()[0])
-    path.with_suffix(".bin").write_bytes(good.with_suffix(".bin").read_bytes())
+        run_images(path, views()[0])
+    for suffix in (".bin", ".json"):
+        path.with_suffix(suffix).write_bytes(good.with_suffix(suffix).read_bytes())
     path.write_text(good.read_text().replace("Interp ", "Nonsense "))
     with pytest.raises(SeglibError, match=r"cut\.ncnn\.param cannot be run"):
-        run_ncnn(path, views()[0])
+        run_images(path, views()[0])
 
 
 @pytest.mark.gpu
@@ -230,7 +230,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
         if chosen.suffix:
             with pytest.raises(SeglibError, match=r"does not end in"):
                 convert(model, target, tmp_path / "net.what")
-    with pytest.raises(SeglibError, match=r"exists; choose another name"):
+    with pytest.raises(SeglibError, match=r"exists already; choose a new"):
         convert(model, "savedmodel", tmp_path)
     fixed = keras.Input(batch_shape=(4, 8, 8, 3))
     with pytest.raises(SeglibError, match="4 pictures at once"):

@@ -5,7 +5,6 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,13 +12,11 @@ from export_net import SIZE, net, pictures
 from seglib import SeglibError, Segmenter, export, models, video
 from seglib.data import AugmentConfig, Batches, Dataset, write_folder
 from seglib.data.previous import FIRST_FRAMES, KINDS, PreviousConfig, VideoBatches, previous_mask
-from seglib.evaluation import evaluate
 from seglib.metadata import read_metadata
 from seglib.models import UNetConfig, add_previous, drop_previous, mobile_unet, reads_previous
-from seglib.runtime import keras_segmenter, open_engine, reset_state
+from seglib.runtime import open_engine, reset_state
 from seglib.training import TrainConfig, fit, train_experiment
 from seglib.training.experiment import DataConfig, Experiment
-from training_net import net as tiny_net
 
 CONFIG = UNetConfig(SIZE, "mobilenet_v1", 0.25, decoder_channels=(24, 16, 16, 12), dropout=0.0)
 
@@ -143,12 +140,12 @@ def test_a_kind_that_is_not_there_and_shares_that_do_not_add_up():
             PreviousConfig(**shares)
 
 
-def batches(kind: type[VideoBatches] = VideoBatches, **options) -> VideoBatches:
+def batches(**options) -> VideoBatches:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (24, 40, 40, 3), dtype=np.uint8)
     masks = np.where(images[..., :1] > 100, 255, 0).astype(np.uint8)
     usual = {"batch_size": 4, "size": 32, "augment": AugmentConfig(), "shuffle": True, "seed": 5}
-    return kind(images, masks, **{**usual, **options})
+    return VideoBatches(images, masks, **{**usual, **options})
 
 
 def test_batches_hold_what_plain_ones_hold_and_a_mask_before():
@@ -176,17 +173,6 @@ def test_the_shares_are_kept():
     assert 0.4 < empty / count < 0.6
 
 
-def test_threads_and_shards_change_nothing():
-    one = batches()
-    ahead = batches(workers=2)
-    for index in range(4):
-        np.testing.assert_array_equal(one[index][0]["previous"], ahead[index][0]["previous"])
-    kinds = PreviousConfig(0.5, 0.5, 0, 0, 0, 0)
-    halves = [batches(batch_size=2, shard=(i, 2), previous=kinds) for i in range(2)]
-    parts = [half[1][0]["previous"] for half in halves]
-    np.testing.assert_array_equal(np.concatenate(parts), batches(previous=kinds)[1][0]["previous"])
-
-
 def test_an_unknown_mask_has_no_mask_before():
     film = batches(augment=None, previous=PreviousConfig(0, 1, 0, 0, 0, 0), shuffle=False)
     film.known = np.arange(24)[:, None] % 2 == 0
@@ -197,38 +183,6 @@ def test_an_unknown_mask_has_no_mask_before():
 
 
 # Training.
-
-
-def tiny_film_net() -> keras.Model:
-    """The tests' tiny network behind a convolution that joins picture and mask before."""
-    keras.utils.set_random_seed(4)
-    image = keras.Input((32, 32, 3), name="image")
-    previous = keras.Input((32, 32, 1), name="previous")
-    joined = keras.layers.Concatenate()([image, 255 * previous])
-    joined = keras.layers.Conv2D(3, 1, name="join")(joined)
-    return keras.Model({"image": image, "previous": previous}, tiny_net()(joined))
-
-
-class Torn(VideoBatches):
-    """Batches of which one in the second epoch cannot be read."""
-
-    def _batch(self, epoch, index):
-        if (epoch, index) == (1, 3):
-            raise OSError("the disk is torn out")
-        return super()._batch(epoch, index)
-
-
-def test_fit_goes_on_where_it_was_stopped(tmp_path):
-    config = TrainConfig(2, 1e-3, bn_batches=2)
-    val = batches(augment=None, shuffle=False)
-    told = fit(tiny_film_net(), batches(), val, config, tmp_path / "whole")
-    with pytest.raises(Exception, match="torn out"):
-        fit(tiny_film_net(), batches(kind=Torn), val, config, tmp_path / "halves")
-    assert (tmp_path / "halves" / "checkpoint.npz").exists()
-    again = fit(tiny_film_net(), batches(), val, config, tmp_path / "halves")
-    assert [row["loss"] for row in again.rows] == pytest.approx(
-        [row["loss"] for row in told.rows], abs=1e-6
-    )
 
 
 def test_what_the_mask_before_shows_is_learnt():
@@ -343,22 +297,6 @@ def test_a_mask_of_another_shape_is_refused(tmp_path):
         Segmenter(path)
 
 
-def test_photos_are_scored_one_by_one(file, film_net):
-    images, masks = (part[:4] for part in pictures())
-
-    class Photos:
-        name, kind, stems = "photos", "shape", tuple("abcd")
-
-        def __len__(self):
-            return 4
-
-        def __iter__(self):
-            return iter(zip(images, masks[..., 0], strict=True))
-
-    scores = evaluate(Segmenter(file), Photos(), progress=False)
-    assert scores == evaluate(keras_segmenter(film_net), Photos(), progress=False)
-
-
 # On film.
 
 
@@ -391,25 +329,13 @@ def test_the_loop_lets_it_forget_at_the_start_and_at_cuts(file, film_net):
 
     wanted = np.concatenate([own_masks(film_net, np.stack(film[:4])),
                              own_masks(film_net, np.stack(film[4:]))])  # fmt: skip
-    segment = video.for_film(segmenter.raw)
+    segment = video.for_video(segmenter.raw)
     for frame in film:
         compose(frame, segment(frame))
     np.testing.assert_allclose(np.stack(shown), wanted, atol=1e-4)
     for _ in range(2):
         # The second run begins with an empty mask, though the first one left its last.
         shown.clear()
-        video.process(video.Frames(film[:4]), segmenter.raw, compose, video.Album())
+        video.process(video.Frames(film[:4]), segmenter.raw, compose, video.ListSink())
         np.testing.assert_allclose(np.stack(shown), wanted[:4], atol=1e-4)
-    assert video.for_film(len) is len
-
-
-def test_tensorflow_runs_what_keras_does(film_net):
-    """The traced function takes both inputs by name."""
-    from seglib.export.graph import trace
-
-    graph = trace(film_net, previous=True)
-    image = pictures()[0][:1].astype(np.float32)
-    before = np.ones((1, SIZE, SIZE, 1), np.float32)
-    found = graph.function(image=tf.constant(image), previous=tf.constant(before))["mask"]
-    wanted = film_net({"image": image, "previous": before})
-    np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), atol=1e-5)
+    assert video.for_video(len) is len

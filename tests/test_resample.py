@@ -10,8 +10,8 @@ from PIL import Image
 from seglib import images
 from seglib.errors import SeglibError
 from seglib.export import (
+    Program,
     recorded_verdicts,
-    run_coreml,
     run_gpu,
     to_coreml,
     which_convention,
@@ -99,11 +99,11 @@ def test_core_ml_re_executed_follows_the_rule_that_is_recorded(tmp_path):
     layers = [keras.Input((4, 4, 3)), keras.layers.UpSampling2D(2, interpolation="bilinear"), red]
     grow = keras.Sequential(layers)
     red.set_weights([np.array([1 / 255, 0, 0], np.float32).reshape(1, 1, 3, 1)])
-    package = to_coreml(grow, tmp_path / "grow.mlpackage", "float32")
+    program = Program(to_coreml(grow, tmp_path / "grow.mlpackage", "float32"))
 
     def resize(picture, size):
         image = np.repeat(picture[..., None].astype(np.uint8), 3, axis=-1)
-        (mask,) = run_coreml(package, image).values()
+        mask = program.masks(image[None])
         return 255 * mask.reshape(size)
 
     recorded = recorded_verdicts()["resize"]

@@ -41,8 +41,8 @@ def _add_convert(commands: Any) -> None:
     options.add_argument(
         "--representative", type=Path, metavar="DIR", help="int8: photos like those to come"
     )
-    options.add_argument("--takes", choices=("picture", "array"), help="Core ML's input [picture]")
-    options.add_argument("--gives", choices=("array", "picture"), help="Core ML's output [array]")
+    options.add_argument("--input-type", choices=("image", "array"), help="Core ML: [image]")
+    options.add_argument("--output-type", choices=("array", "image"), help="Core ML: [array]")
     options.add_argument(
         "--value-range",
         type=float,
@@ -99,7 +99,8 @@ def _given(options: argparse.Namespace, target: str) -> dict[str, Any]:
     from seglib.export.convert import target_named
 
     known = target_named(target).options
-    names = ("flat", "representative", "takes", "gives", "value_range", "bits", "channels_first")
+    names = ("flat", "representative", "input_type", "output_type", "value_range", "bits")
+    names += ("channels_first",)
     found = {name: getattr(options, name) for name in names if getattr(options, name)}
     wrong = [f"--{name.replace('_', '-')}" for name in found if name not in known]
     if wrong:

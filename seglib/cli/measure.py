@@ -30,9 +30,7 @@ def _add_eval(commands: Any) -> None:
         help="score models on a data set",
         description="Score models on the photos of a prepared data set, at the photos' own size.",
     )
-    shared.add_model(
-        parser, text=f".tflite or {shared.WEIGHTS} file, shipped name, or peer under $SEGLIB_PEERS"
-    )
+    shared.add_model(parser, text=f"model file, {shared.WEIGHTS} file or shipped name")
     shared.add_data(parser)
     parser.add_argument("--split", default="val", help="train, val or all [val]")
     parser.add_argument(

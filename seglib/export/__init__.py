@@ -10,7 +10,7 @@ from typing import Any
 
 from seglib.errors import renamed
 from seglib.export.coreml import to_coreml
-from seglib.export.coreml_run import Program, run_coreml
+from seglib.export.coreml_run import Program
 from seglib.export.flatten import deinterleave, flatten, interleave, unflatten
 from seglib.export.tflite import to_tflite
 
@@ -46,7 +46,6 @@ __all__ = [
     "deinterleave",
     "flatten",
     "interleave",
-    "run_coreml",
     "to_coreml",
     "to_tflite",
     "unflatten",
@@ -57,7 +56,14 @@ _renamed = renamed(
     __name__,
     {
         "to": "seglib.export.convert",
+        "run_coreml": "seglib.export.Program",
+        "run_graphdef": "seglib.runtime.run_images",
+        "run_ncnn": "seglib.runtime.run_images",
+        "run_onnx": "seglib.runtime.run_images",
+        "run_savedmodel": "seglib.runtime.run_images",
         "run_tflite": "seglib.runtime.run_images",
+        "to_graphdef": "seglib.export.convert",
+        "to_savedmodel": "seglib.export.convert",
         "open_interpreter": "seglib.runtime.open_engine",
         "unpack": "packed.reshape(height, -1)[:, :width * channels].reshape(shape)",
     },

@@ -18,8 +18,7 @@ from seglib.errors import SeglibError
 from seglib.export.coreml import to_coreml
 from seglib.export.graph import Reading
 from seglib.export.ncnn import to_ncnn
-from seglib.export.onnx import to_onnx
-from seglib.export.saved import to_graphdef, to_savedmodel
+from seglib.export.onnx import to_graphdef, to_onnx, to_savedmodel
 from seglib.export.tflite import to_tflite
 from seglib.files import atomic_path
 
@@ -51,7 +50,7 @@ def _tflite(about: str, *own: str, **fixed: Any) -> Target:
 
 def _coreml(about: str, *own: str, **fixed: Any) -> Target:
     suffix = ".mlmodel" if "kind" in fixed else ".mlpackage"
-    return _target(to_coreml, suffix, about, "takes", "gives", *own, **fixed)
+    return _target(to_coreml, suffix, about, "input_type", "output_type", *own, **fixed)
 
 
 TARGETS = {
@@ -100,7 +99,7 @@ def convert(
         batch: pictures at once. Only 1 is written: a free batch leaves arithmetic on shapes in the
             graph, which GPU delegates refuse, and a camera gives one frame at a time.
         options: of the target, see `TARGETS[target].options` and the writers, for example
-            `representative=` for "tflite-int8" or `gives="picture"` for Core ML.
+            `representative=` for "tflite-int8" or `output_type="image"` for Core ML.
     """
     chosen = target_named(target)
     unknown = [name for name in options if name not in chosen.options]

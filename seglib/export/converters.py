@@ -1,6 +1,8 @@
 """What converters have in common: they print hundreds of lines, and they give up in many ways."""
 
 import contextlib
+import importlib
+import io
 import logging
 import os
 import sys
@@ -8,7 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seglib.errors import SeglibError
 
@@ -36,7 +38,7 @@ def quiet() -> Iterator[list[str]]:
     """
     lines: list[str] = []
     with _lock, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
-        text = stack.enter_context(open(os.dup(log.fileno()), "w", encoding="utf-8"))
+        text = io.StringIO()  # never closed: TensorFlow keeps what stderr is when it first warns
         for number, stream in ((1, sys.stdout), (2, sys.stderr)):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
@@ -53,9 +55,8 @@ def quiet() -> Iterator[list[str]]:
         try:
             yield lines
         finally:
-            text.flush()
             log.seek(0)
-            lines.append(log.read().decode(errors="replace"))
+            lines += [text.getvalue(), log.read().decode(errors="replace")]
 
 
 def conversion_error(
@@ -74,3 +75,27 @@ def first_line(error: Exception) -> str:
     """Return the kind of an error and the first line of what it says."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def converting(kind: str, model: "keras.Model") -> Iterator[None]:
+    """Run a converter without its output; what makes it give up becomes one SeglibError."""
+    log: list[str] = []
+    try:
+        with quiet() as log:
+            yield
+    except SeglibError:
+        raise
+    except Exception as error:  # converters raise many kinds; every one means "cannot"
+        raise conversion_error(kind, model, error, log) from error
+
+
+def import_package(name: str, install: str = "") -> Any:
+    """Import a package that one format needs, without its notices."""
+    try:
+        with quiet():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingPackage(
+            f"{name} cannot be imported ({error}); install it with: pip install {install or name}"
+        ) from error

@@ -1,38 +1,42 @@
-"""Keras model to Core ML: a picture or an array in, a mask out, in the newer or the older format.
+"""Keras model to Core ML: an image or an array in, a mask out, in the newer or the older format.
 
 By default the result is an ML program (`.mlpackage`) for iOS 15, macOS 12 and later. Its input
-`image` is an RGB picture: Core ML hands the values 0..255 on as they are (scale 1, bias 0), because
-the model normalises them itself; a model that does not gets its scale and bias from `value_range`.
-Its output `mask` is a multi-array (1, H, W, C) of probabilities, or a grey picture.
+`image` is an RGB image, whose values Core ML hands on as they are (scale 1, bias 0), because our
+models normalise them themselves; a model that does not gets its scale, bias and channel order from
+how it is said to read images. Its output `mask` is a multi-array (1, H, W, C) of probabilities, or
+a grey image.
 
 Core ML itself runs on Apple's systems only. `seglib.export.coreml_run` executes the saved file
-anywhere, and every file is run that way on two images before it takes its name.
+anywhere, and every ML program is run that way on two images before it takes its name.
 
-Source: coremltools (apple/coremltools), unified conversion of TensorFlow 2 concrete functions.
+Source: coremltools (apple/coremltools), unified conversion of TensorFlow 2 concrete functions and
+`optimize.coreml`, whose palettes come from k-means (Han et al. 2016, "Deep Compression").
 
 Chapter: Core ML conversion.
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
+from unittest import mock
 
 from seglib.errors import SeglibError
-from seglib.export.converters import conversion_error, quiet
-from seglib.export.coreml_convert import COMPRESSED, Form, convert
-from seglib.export.coreml_run import Program, import_coremltools
-from seglib.export.graph import Graph, check_model, facts, metadata_text
-from seglib.export.proof import probe_images, problem_with
+from seglib.export.converters import converting, import_package, quiet
+from seglib.export.coreml_run import Program
+from seglib.export.graph import Graph, Reading, facts, metadata_text, trace
+from seglib.export.verify import verify
 
 if TYPE_CHECKING:
     import coremltools
     import keras
+    import tensorflow as tf
 
 SUFFIXES = {"mlprogram": ".mlpackage", "neuralnetwork": ".mlmodel"}
-PRECISIONS = ("float32", "float16", *COMPRESSED)
+PRECISIONS = ("float32", "float16", "int8-weights", "palettised")
 
-# Mean absolute difference to Keras past which a package is broken and not merely rounded.
-_BROKEN = {"float32": 0.01, "float16": 0.02, "int8-weights": 0.1, "palettised": 0.15}
+# Tensors smaller than this stay as they are: biases would lose more than they could save.
+_SMALL = 512
 
 
 def to_coreml(
@@ -41,12 +45,15 @@ def to_coreml(
     precision: str = "float16",
     metadata: dict[str, Any] | None = None,
     kind: str = "mlprogram",
-    takes: str = "picture",
-    gives: str = "array",
-    value_range: tuple[float, float] = (0, 255),
+    input_type: str = "image",
+    output_type: str = "array",
     bits: int = 6,
+    **reading: Unpack[Reading],
 ) -> Path:
     """Write a segmentation model for Core ML and check that it still does its work.
+
+    An ML program that seglib cannot execute is written all the same, with a warning that names the
+    operation; so is a "neuralnetwork", which it never executes.
 
     Args:
         model: input (None, H, W, 3), output (None, H, W, C) probabilities.
@@ -61,48 +68,63 @@ def to_coreml(
             are shown by Xcode; everything, with size, value range, layout, first iOS version and
             the checksum of the weights, is kept as JSON under the user-defined key `seglib`.
         kind: "mlprogram" (iOS 15), or "neuralnetwork", the format before it (iOS 14).
-        takes: "picture" (RGB, of any pixel format that Core ML can turn into it) or "array": a
-            multi-array (1, H, W, 3) of values in `value_range`.
-        gives: "array", or "picture": a grey picture, 0 to 255; for masks of one channel.
-        value_range: what black and white are to the model: (0, 255) where it normalises the picture
-            itself, (-1, 1) or (0, 1) for models of others. Core ML computes
-            `scale * pixel + bias`, with scale = (white - black) / 255 and bias = black.
+        input_type: "image" (of any pixel format that Core ML can turn into RGB) or "array": a
+            multi-array (1, H, W, 3) of the values that the model reads.
+        output_type: "array", or "image": a grey image, 0 to 255; for masks of one channel.
         bits: of "palettised": 1, 2, 4, 6 or 8.
-
-    Returns:
-        The path.
-
-    Raises:
-        SeglibError: an argument does not fit, coremltools is missing, the model cannot be
-            converted, the file gives other masks than the model, or it cannot be written.
+        reading: see `seglib.export.graph.Reading`. In an image input it becomes Core ML's
+            scale * pixel + bias: scale = (white - black) / 255 / std, bias = (black - mean) / std.
     """
     path = Path(path)
-    form = Form(kind, precision, takes, gives, tuple(value_range), bits)
-    _check_options(path, form)
-    channels = check_model(model)[1][2]
-    if gives == "picture" and channels != 1:
-        raise SeglibError(
-            f"the model {model.name} has {channels} output channels, and a grey picture has one; "
-            "use gives='array'"
-        )
-    package, graph = _convert(model, form)
-    known = facts(graph, precision, value_range=form.value_range)
-    known |= {"minimum_ios": form.ios, "takes": takes, "gives": gives}
-    _describe(package, {**(metadata or {}), **known}, path)
+    choices = {
+        "kind": (kind, tuple(SUFFIXES)),
+        "precision": (precision, PRECISIONS if kind == "mlprogram" else PRECISIONS[:2]),
+        "input_type": (input_type, ("image", "array")),
+        "output_type": (output_type, ("array", "image")),
+        "bits": (bits, (1, 2, 4, 6, 8)),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise SeglibError(
+                f"unknown {name} {value!r} for a Core ML {kind}; choose one of "
+                f"{', '.join(map(str, known))}"
+            )
+    if path.suffix != SUFFIXES[kind]:
+        raise SeglibError(f"{path} does not end in {SUFFIXES[kind]}; give the {kind} such a name")
+    if path.suffix == ".mlpackage" and path.exists() and not (path / "Manifest.json").is_file():
+        raise SeglibError(f"{path} exists and is no Core ML package; choose another name")
+
+    ios = 14 if kind == "neuralnetwork" else 15 if precision in PRECISIONS[:2] else 16
+    import_package("coremltools")
+    import tensorflow as tf
+
+    with converting("Core ML", model), mock.patch.object(tf, "function", _inline(tf.function)):
+        finish = _as_image if output_type == "image" else None
+        graph = trace(model, finish=finish, metadata=metadata, **reading)
+        if output_type == "image" and graph.output_shape[2] != 1:
+            raise SeglibError(
+                f"the model {model.name} has {graph.output_shape[2]} output channels, and a grey "
+                "image has one; use output_type='array'"
+            )
+        package = _converted(graph, kind, precision, ios, input_type, output_type)
+        package = _compressed(package, kind, precision, bits)
+    known = {**facts(graph, precision), "minimum_ios": ios}
+    _describe(package, {**known, "input_type": input_type, "output_type": output_type}, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as folder:
-            new = Path(folder) / path.name
+            new, earlier = Path(folder, path.name), Path(folder, f"earlier{path.suffix}")
             with quiet():
                 package.save(str(new))
-            images, limit = probe_images(graph.input_shape), _BROKEN[precision]
-            problem = problem_with(graph, Program(new).masks, images, limit, form.value_range)
-            if problem:
-                raise SeglibError(
-                    f"the Core ML conversion of {model.name} is broken ({problem}), so {path} was "
-                    "not written; check the model's own masks, or use precision='float32'"
-                )
-            _replace(new, path, Path(folder) / f"earlier{path.suffix}")
+            verify(graph, lambda images: Program(new, name=path).masks(images), path, precision)
+            if path.exists():
+                path.rename(earlier)
+            try:
+                new.rename(path)
+            except OSError:
+                if earlier.exists():
+                    earlier.rename(path)
+                raise
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SeglibError(
@@ -111,64 +133,125 @@ def to_coreml(
     return path
 
 
-def _convert(model: "keras.Model", form: Form) -> tuple["coremltools.models.MLModel", Graph]:
-    import_coremltools()
-    log: list[str] = []
-    try:
-        with quiet() as log:
-            return convert(model, form)
-    except SeglibError:
-        raise
-    except Exception as error:  # the converter raises many kinds; every one means "cannot"
-        raise conversion_error("Core ML", model, error, log) from error
+def _converted(
+    graph: Graph, kind: str, precision: str, ios: int, input_type: str, output_type: str
+) -> "coremltools.models.MLModel":
+    """Return what coremltools makes of a traced model."""
+    import coremltools as ct
+
+    _register_operations()
+    function, source = graph.function, ct.TensorType("image", (1, *graph.input_shape))
+    if input_type == "image":
+        function, source = _image_input(graph)
+    options: dict[str, Any] = {}
+    if kind == "mlprogram":
+        half = precision != "float32"
+        options["compute_precision"] = ct.precision.FLOAT16 if half else ct.precision.FLOAT32
+    if output_type == "image":
+        options["outputs"] = [ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE)]
+    return ct.convert(
+        [function],
+        source="tensorflow",
+        inputs=[source],
+        convert_to=kind,
+        minimum_deployment_target=getattr(ct.target, f"iOS{ios}"),
+        skip_model_load=True,
+        **options,
+    )
+
+
+def _image_input(graph: Graph) -> tuple["tf.types.experimental.ConcreteFunction", Any]:
+    """Return the function and Core ML's image that together read as the model is said to."""
+    import coremltools as ct
+    import tensorflow as tf
+
+    low, high = graph.metadata["value_range"]
+    mean, std = graph.metadata.get("mean", [0.0] * 3), graph.metadata.get("std", [1.0] * 3)
+    function, divisor = graph.function, std[0]
+    if len(set(std)) > 1:  # Core ML has one scale for all channels: divide inside the file
+        divisor = 1.0
+        signature = [tf.TensorSpec((1, *graph.input_shape), tf.float32, name="image")]
+        divided = tf.function(lambda image: graph.function(image / std), input_signature=signature)
+        function = divided.get_concrete_function()
+    image = ct.ImageType(
+        name="image",
+        shape=(1, *graph.input_shape),
+        color_layout=getattr(ct.colorlayout, graph.metadata["channels"].upper()),
+        scale=(high - low) / 255 / divisor,
+        bias=[(low - value) / divisor for value in mean],
+    )
+    return function, image
+
+
+def _compressed(package: Any, kind: str, precision: str, bits: int) -> "coremltools.models.MLModel":
+    """Return the package with weights as the precision says, and its output named `mask`."""
+    import coremltools as ct
+    import coremltools.optimize.coreml as optimize
+    from coremltools.models.neural_network.quantization_utils import quantize_weights
+
+    if kind == "neuralnetwork" and precision == "float16":
+        package = quantize_weights(package, 16)
+    elif precision == "int8-weights":
+        chosen = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=_SMALL)
+        package = optimize.linear_quantize_weights(package, optimize.OptimizationConfig(chosen))
+    elif precision == "palettised":
+        chosen = optimize.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=_SMALL)
+        package = optimize.palettize_weights(package, optimize.OptimizationConfig(chosen))
+    # Some of these hand over the specification alone where they do not run on a Mac.
+    weights = getattr(package, "weights_dir", None)
+    spec = package.get_spec() if hasattr(package, "get_spec") else package
+    # The converter names the output after a TensorFlow node ("Identity").
+    ct.utils.rename_feature(spec, spec.description.output[0].name, "mask")
+    return ct.models.MLModel(spec, weights_dir=weights, skip_model_load=True)
+
+
+def _register_operations() -> None:
+    """Teach coremltools the operations of TensorFlow behind GELU and CELU."""
+    from coremltools.converters.mil import Builder, register_tf_op
+
+    def erfc(context: Any, node: Any) -> None:
+        other = Builder.erf(x=context[node.inputs[0]])
+        context.add(node.name, Builder.sub(x=1.0, y=other, name=node.name))
+
+    def expm1(context: Any, node: Any) -> None:
+        other = Builder.exp(x=context[node.inputs[0]])
+        context.add(node.name, Builder.sub(x=other, y=1.0, name=node.name))
+
+    register_tf_op(erfc, tf_alias=["Erfc"], override=True)
+    register_tf_op(expm1, tf_alias=["Expm1"], override=True)
 
 
 def _describe(package: "coremltools.models.MLModel", metadata: dict[str, Any], path: Path) -> None:
+    """Write what Xcode shows, and the metadata."""
     package.author = str(metadata.get("author", ""))
     package.license = str(metadata.get("licence", ""))
     package.short_description = str(metadata.get("description", metadata.get("name", "")))
     package.version = str(metadata.get("version", ""))
-    low, high = metadata["value_range"]
+    order = metadata["channels"].upper()
     package.input_description["image"] = (
-        "RGB picture, scaled to the model's size"
-        if metadata["takes"] == "picture"
-        else f"RGB values from {low:g} to {high:g}, (1, height, width, 3)"
+        "RGB image, scaled to the model's size"
+        if metadata["input_type"] == "image"
+        else f"{order} values as the model reads them, (1, height, width, 3)"
     )
-    what = "0 to 255" if metadata["gives"] == "picture" else "0 to 1"
+    what = "0 to 255" if metadata["output_type"] == "image" else "0 to 1"
     package.output_description["mask"] = f"Probability of each class, {what}, per pixel"
     package.user_defined_metadata["seglib"] = metadata_text(metadata, path)
 
 
-def _replace(new: Path, path: Path, aside: Path) -> None:
-    """Give `new` the name `path`; a package that stood there is lost only when that worked."""
-    if path.exists():
-        path.rename(aside)
-    try:
-        new.rename(path)
-    except OSError:
-        if aside.exists():
-            aside.rename(path)
-        raise
+def _inline(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `tf.function` for tracing: what Keras compiles with XLA becomes part of the graph.
+
+    Keras wraps grouped convolutions so, and coremltools knows no calls of functions.
+    """
+
+    def chosen(body: Any = None, **options: Any) -> Any:
+        return (lambda plain: plain) if options.get("jit_compile") else function(body, **options)
+
+    return chosen
 
 
-def _check_options(path: Path, form: Form) -> None:
-    choices = {
-        "kind": tuple(SUFFIXES),
-        "precision": PRECISIONS if form.kind == "mlprogram" else PRECISIONS[:2],
-        "takes": ("picture", "array"),
-        "gives": ("array", "picture"),
-        "bits": (1, 2, 4, 6, 8),
-    }
-    for name, known in choices.items():
-        if getattr(form, name) not in known:
-            raise SeglibError(
-                f"unknown {name} {getattr(form, name)!r} for a Core ML {form.kind}; choose one of "
-                f"{', '.join(map(str, known))}"
-            )
-    if len(form.value_range) != 2 or not form.value_range[0] < form.value_range[1]:
-        raise SeglibError(f"value_range is {form.value_range}; give (black, white), black < white")
-    suffix = SUFFIXES[form.kind]
-    if path.suffix != suffix:
-        raise SeglibError(f"{path} does not end in {suffix}; give the {form.kind} such a name")
-    if path.suffix == ".mlpackage" and path.exists() and not (path / "Manifest.json").is_file():
-        raise SeglibError(f"{path} exists and is no Core ML package; choose another name")
+def _as_image(mask: "tf.Tensor") -> "tf.Tensor":
+    """Turn (1, H, W, 1), 0..1, into what Core ML takes for a grey image: (1, 1, H, W), 0..255."""
+    import tensorflow as tf
+
+    return tf.transpose(mask, (0, 3, 1, 2)) * 255.0

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from unittest import mock
 
 import numpy as np
 
@@ -112,6 +113,14 @@ def trace(
         found = found if finish is None else finish(found)
         return {"mask": tf.reshape(found, (1, math.prod(mask))) if flat else found}
 
+    repeat = keras.layers.UpSampling2D.call
+
+    def resize(layer: "keras.Layer", x: "tf.Tensor") -> "tf.Tensor":
+        if (layer.interpolation, layer.data_format) != ("nearest", "channels_last"):
+            return repeat(layer, x)
+        sides = [side * factor for side, factor in zip(x.shape[1:3], layer.size, strict=True)]
+        return keras.ops.image.resize(x, sides, interpolation="nearest")
+
     # The converters find variables through a tf.Module only; without it the file has no weights.
     module = tf.Module()
     module.variables_of_the_model = [variable.value for variable in model.variables]
@@ -119,7 +128,10 @@ def trace(
     if film:
         signature.append(tf.TensorSpec((1, *film), tf.float32, name="previous"))
     module.forward = tf.function(forward, input_signature=signature)
-    traced = module.forward.get_concrete_function()
+    # Keras repeats pixels along new axes, which no GPU delegate takes and ncnn cannot run. The same
+    # values come from one resize.
+    with mock.patch.object(keras.layers.UpSampling2D, "call", resize):
+        traced = module.forward.get_concrete_function()
     return Graph(traced, module, model, source, mask, film, known)
 
 

@@ -2,44 +2,39 @@
 
 pnnx, ncnn's own converter, reads the ONNX model. Its Python package asks for PyTorch, which only
 its other functions need: the converter is a program of its own inside the package, so install it
-with `pip install --no-deps pnnx`. What the two do not understand of each other is mended by
-`ncnn_graph`.
+with `pip install --no-deps pnnx`. What the two do not understand of each other is rewritten before
+and after: ncnn cannot gather rows, cut a transposed convolution unevenly or read pnnx's paddings.
 
-A graph that ncnn does not understand can end the process that runs it, so `run_ncnn` works in a
-process of its own.
-
-Sources: ncnn and pnnx (Tencent/ncnn, tools/pnnx), ncnn's operation parameters weight table.
+Sources: ncnn and pnnx (Tencent/ncnn: tools/pnnx, docs/developer-guide/operators).
 
 Chapter: TFLite conversion.
 """
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import MissingPackage, conversion_error, quiet
-from seglib.export.graph import facts, metadata_text
-from seglib.export.ncnn_graph import clean_param, split_crops
-from seglib.export.onnx import onnx_model
-from seglib.export.proof import probe_images, problem_with
-from seglib.files import atomic_path
+from seglib.export.converters import MissingPackage, conversion_error, import_package, quiet
+from seglib.export.graph import Reading, facts, metadata_text, trace
+from seglib.export.onnx import onnx_model, runner
+from seglib.export.verify import verify
+from seglib.files import atomic_path, read_text
+from seglib.runtime.engines import Engine, Tensor
 
 if TYPE_CHECKING:
     import keras
-    import ncnn
+    import onnx
 
-SUFFIX = ".ncnn.param"
-PRECISIONS = ("float32", "float16")
-
-# Mean absolute difference to Keras past which files are broken and not merely rounded.
-_BROKEN = {"float32": 0.01, "float16": 0.02}
+_SUFFIX = ".ncnn.param"
+_END = 2**31 - 1  # "to the end" in ONNX's Slice
 
 
 def to_ncnn(
@@ -47,162 +42,198 @@ def to_ncnn(
     path: str | Path,
     precision: str = "float16",
     metadata: dict[str, Any] | None = None,
+    **reading: Unpack[Reading],
 ) -> Path:
     """Write a segmentation model for ncnn and run it before the files get their names.
 
     Beside `NAME.ncnn.param`, the graph, lie `NAME.ncnn.bin`, the weights, and `NAME.ncnn.json`, the
-    metadata: ncnn has no place for them inside. The picture `image` is (3, H, W), the mask `mask`
+    metadata: ncnn has no place for them inside. The image `image` is (3, H, W), the mask `mask`
     (H, W, C) as everywhere.
 
     Args:
-        model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities.
+        model: input (None, H, W, 3), output (None, H, W, C) probabilities.
         path: the graph's file, ending in `.ncnn.param`.
         precision: of the weights in the file, "float32" or "float16".
         metadata: what to keep about the model.
-
-    Returns:
-        The path of the graph.
-
-    Raises:
-        SeglibError: pnnx or ncnn is missing, the model cannot be converted, the files give other
-            masks than the model, or they cannot be written.
+        reading: see `seglib.export.graph.Reading`.
     """
     path = Path(path)
-    if not path.name.endswith(SUFFIX):
-        raise SeglibError(f"{path} does not end in {SUFFIX}; give the file such a name")
-    if precision not in PRECISIONS:
-        raise SeglibError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    if not path.name.endswith(_SUFFIX):
+        raise SeglibError(f"{path} does not end in {_SUFFIX}; give the file such a name")
+    if precision not in ("float32", "float16"):
+        raise SeglibError(f"unknown precision {precision!r}; choose one of float32, float16")
     program = _pnnx()
-    made, graph = onnx_model(model, channels_first=True)
-    split_crops(made)
-    text = metadata_text({**(metadata or {}), **facts(graph, precision)}, path)
+    graph = trace(model, metadata=metadata, **reading)
+    made = onnx_model(graph, channels_first=True)
+    rewrite(made)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "model.onnx").write_bytes(made.SerializeToString())
+        new = Path(name, f"model{_SUFFIX}")
+        Path(name, "model.onnx").write_bytes(made.SerializeToString())
         command = [program, "model.onnx", f"fp16={int(precision == 'float16')}"]
-        heard = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
-        done = subprocess.run(command, cwd=folder, **heard)
-        param, weights = folder / "model.ncnn.param", folder / "model.ncnn.bin"
-        if done.returncode or not param.is_file() or not weights.is_file():
+        done = subprocess.run(
+            command, cwd=name, capture_output=True, encoding="utf-8", errors="replace"
+        )
+        if done.returncode or not new.is_file():
             reason = RuntimeError(_last_line(done.stdout + done.stderr))
             raise conversion_error("ncnn", model, reason, [done.stdout, done.stderr])
-        before = (folder / "model.pnnx.param").read_text(encoding="utf-8")
-        text_of_graph = clean_param(param.read_text(encoding="utf-8"), before)
-        param.write_text(text_of_graph, encoding="utf-8")
-        images = probe_images(graph.input_shape)
-        try:
-            problem = problem_with(graph, lambda x: run_ncnn(param, x), images, _BROKEN[precision])
-        except MissingPackage:
-            raise
-        except SeglibError as error:
-            raise SeglibError(
-                f"the model {model.name} could not be converted to ncnn, which cannot run what "
-                "its converter made of it; use operations that ncnn has, such as resizing by whole "
-                "factors instead of gathering rows"
-            ) from error
-        if problem:
-            raise SeglibError(
-                f"the ncnn conversion of {model.name} is broken ({problem}), so {path} was not "
-                "written; check the model's own masks"
-            )
+        before = Path(name, "model.pnnx.param").read_text(encoding="utf-8")
+        text = clean_param(new.read_text(encoding="utf-8"), before)
+        new.write_text(text, encoding="utf-8")
+        known = metadata_text(facts(graph, precision), path)
+        _beside(new, ".json").write_text(known, encoding="utf-8")
+
+        def opened() -> NcnnEngine:
+            try:
+                return NcnnEngine(new)
+            except MissingPackage:
+                raise
+            except SeglibError as error:
+                kinds = ", ".join(sorted({line.split()[0] for line in text.splitlines()[2:]}))
+                raise SeglibError(
+                    f"the model {model.name} could not be converted to ncnn, which cannot run what "
+                    f"its converter made of it; one of its operations is at fault: {kinds}"
+                ) from error
+
+        verify(graph, runner(opened, graph, path), path, precision)
         with (
-            atomic_path(_beside(path, ".json")) as facts_file,
+            atomic_path(_beside(path, ".json")) as json_file,
             atomic_path(_beside(path, ".bin")) as bin_file,
             atomic_path(path) as param_file,
         ):
-            facts_file.write_text(text, encoding="utf-8")
-            bin_file.write_bytes(weights.read_bytes())
-            param_file.write_bytes(param.read_bytes())
+            json_file.write_text(known, encoding="utf-8")
+            bin_file.write_bytes(_beside(new, ".bin").read_bytes())
+            param_file.write_text(text, encoding="utf-8")
     return path
 
 
-def run_ncnn(path: str | Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Run ncnn files on images as they are and return the mask as float32 (N, H, W, C).
+class NcnnEngine(Engine):
+    """ncnn on the CPU, in float32 as the other CPU runtimes compute."""
+
+    def __init__(self, path: str | Path, threads: int = 1, trial: bool = True) -> None:
+        """Open a `.ncnn.param` file of ours, with its `.ncnn.bin` and `.ncnn.json` beside it.
+
+        A graph that ncnn does not understand can end the process that runs it: with `trial`,
+        another process runs it once before this one does.
+        """
+        path, self._ncnn = Path(path), import_package("ncnn")
+        for file in (path, _beside(path, ".bin"), _beside(path, ".json")):
+            if not file.is_file():
+                raise SeglibError(f"there is no file {file}; copy all three that to_ncnn wrote")
+        metadata = json.loads(read_text(_beside(path, ".json")))
+        size = metadata["size"]
+        image = (1, 3, *([size, size] if isinstance(size, int) else size))
+        shapes = {"image": image, "mask": (1, *metadata["output_shape"])}
+        tensors = ([Tensor(key, shapes[key], np.dtype(np.float32))] for key in shapes)
+        super().__init__(str(path), *tensors, metadata)
+        if trial:
+            command = [sys.executable, "-m", "seglib.export.ncnn", str(path.resolve())]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+            if done.returncode:
+                signal = f"ncnn ended with signal {-done.returncode}"
+                reason = signal if done.returncode < 0 else _last_line(done.stderr)
+                raise SeglibError(f"{path} cannot be run ({reason}); export the model again")
+        self._net = net = self._ncnn.Net()
+        net.opt.num_threads = threads
+        # Threads that wait for each other in a loop can take seconds an image on a busy machine.
+        net.opt.openmp_blocktime = 0
+        # ncnn computes in float16 or bfloat16 where a processor can; a comparison needs one way.
+        net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+        with quiet() as log:
+            failed = net.load_param(str(path)) or net.load_model(str(_beside(path, ".bin")))
+        if failed:
+            raise SeglibError(f"{path} cannot be run ({_last_line(''.join(log))}); export it again")
+
+    def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        if arrays[0].shape != self.inputs[0].shape:
+            raise ValueError("another shape")
+        planes = np.ascontiguousarray(arrays[0][0], np.float32)
+        extractor = self._net.create_extractor()
+        # ncnn works in place, which it must not do in NumPy's memory: hand it a copy of its own.
+        extractor.input("image", self._ncnn.Mat(planes).clone())
+        failed, found = extractor.extract("mask")
+        if failed:
+            raise RuntimeError("it has no output `mask` that can be computed")
+        return [np.array(found, np.float32).reshape(self.outputs[0].shape)]
+
+
+def rewrite(made: "onnx.ModelProto") -> None:
+    """Write what ncnn lacks in operations that it has.
+
+    A transposed convolution that is cut unevenly becomes an uncut one with a Slice behind it; rows,
+    columns or channels picked by constant numbers become a convolution of zeros and ones.
+    """
+    from onnx import helper, numpy_helper, shape_inference
+
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in shape_inference.infer_shapes(made).graph.value_info
+    }
+    known = {entry.name: numpy_helper.to_array(entry) for entry in made.graph.initializer}
+    nodes = []
+
+    def add(kind: str, source: str, *constants: Any, result: str = "", **attributes: Any) -> str:
+        """Add a node whose further inputs are constants, and return the name of its result."""
+        result = result or f"{kind}_{len(nodes)}_rewritten"
+        names = [f"{result}_{index}" for index in range(len(constants))]
+        entries = zip(constants, names, strict=True)
+        made.graph.initializer.extend(numpy_helper.from_array(*entry) for entry in entries)
+        nodes.append(helper.make_node(kind, [source, *names], [result], result, **attributes))
+        return result
+
+    for node in made.graph.node:
+        given = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+        source, result, cuts = node.input[0], node.output[0], given.get("pads", [])
+        picked = known.get(node.input[1]) if node.op_type == "Gather" else None
+        if node.op_type == "ConvTranspose" and cuts[:2] != cuts[2:]:
+            next(entry for entry in node.attribute if entry.name == "pads").ints[:] = [0, 0, 0, 0]
+            node.output[0] = f"{result}_whole"
+            nodes.append(node)
+            ends = [-cut if cut else _END for cut in cuts[2:]]
+            bounds = (np.int64(entry) for entry in (cuts[:2], ends, [2, 3]))
+            add("Slice", node.output[0], *bounds, result=result)
+        elif np.ndim(picked) == 1 and len(shapes.get(source, [])) == 4 and given["axis"] > 0:
+            order = [0, 1, 2, 3]
+            order[1], order[given["axis"]] = given["axis"], 1
+            kernel = np.eye(shapes[source][given["axis"]], dtype=np.float32)[picked]
+            turned = add("Transpose", source, perm=order)
+            mixed = add("Conv", turned, kernel[..., None, None])
+            add("Transpose", mixed, perm=order, result=result)
+        else:
+            nodes.append(node)
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+
+
+def clean_param(param: str, before: str) -> str:
+    """Return the text of a `.ncnn.param` file with clean names and ncnn's own padding.
+
+    The blobs `in0` and `out0` become `image` and `mask`; `Pad` becomes `Padding`, with arguments
+    0=top, 1=bottom, 2=left, 3=right, 4=how, 5=value, 7=front, 8=behind.
 
     Args:
-        path: a `.ncnn.param` file with its `.ncnn.bin` beside it.
-        images: uint8 (N, H, W, 3) of the model's own size.
-        threads: number of CPU threads.
-
-    Raises:
-        SeglibError: ncnn is missing, or the files are missing, damaged or cannot be run.
+        param: the text that pnnx wrote.
+        before: pnnx's own form of the graph (`.pnnx.param`), which still has the amounts.
     """
-    path = Path(path)
-    _check_files(path)
-    with tempfile.TemporaryDirectory() as folder:
-        given, found = Path(folder, "given.npy"), Path(folder, "found.npy")
-        np.save(given, images)
-        command = [sys.executable, "-m", "seglib.export.ncnn"]
-        done = subprocess.run(
-            [*command, str(path.resolve()), str(given), str(found), str(threads)],
-            capture_output=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
-        if done.returncode == 0 and found.is_file():
-            return np.load(found)
-        said = re.findall(r"(?m)^seglib\.errors\.SeglibError: (.+)$", done.stderr)
-        if said:
-            raise SeglibError(said[-1])
-        reason = _last_line(done.stderr)
-        if done.returncode < 0:
-            reason = f"ncnn ended with signal {-done.returncode}"
-    raise SeglibError(f"{path} cannot be run ({reason}); export the model for another runtime")
+    pads = dict(re.findall(r"(?m)^Pad +(\S+) +(.*)$", before))
 
+    def padding(line: re.Match[str]) -> str:
+        known = dict(re.findall(r"\b(pads|mode|value)=(\S+)", pads.get(line[1], "")))
+        amounts = [int(side) for side in re.findall(r"-?\d+", known.get("pads", ""))]
+        modes = {"constant": 0, "edge": 1, "reflect": 2}
+        mode, value = known.get("mode", "constant"), known.get("value", "0.0")
+        if len(amounts) != 8 or amounts[0] or amounts[4] or min(amounts) < 0 or mode not in modes:
+            raise SeglibError(f"ncnn has no padding {line[1]} of {amounts} by {mode}")
+        _, front, top, left, _, behind, bottom, right = amounts
+        said = (top, bottom, left, right, modes[mode], value if "." in value else f"{value}.0")
+        numbered = " ".join(f"{index}={entry}" for index, entry in enumerate(said))
+        return f"Padding {line[1]} {line[2]} {numbered} 7={front} 8={behind}"
 
-def open_ncnn(path: str | Path, threads: int = 1) -> "ncnn.Net":
-    """Return the loaded network. It computes in float32, as the other CPU runtimes do.
-
-    Raises:
-        SeglibError: ncnn is missing, or the files are missing or damaged.
-    """
-    ncnn = _ncnn()
-    path = Path(path)
-    _check_files(path)
-    net = ncnn.Net()
-    net.opt.num_threads = threads
-    # Threads that wait for each other in a loop can take seconds a picture on a busy machine.
-    net.opt.openmp_blocktime = 0
-    # ncnn computes in float16 or bfloat16 where a processor can; a comparison needs one arithmetic.
-    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
-    with quiet() as log:
-        failed = net.load_param(str(path)) or net.load_model(str(_beside(path, ".bin")))
-    if failed:
-        raise SeglibError(f"{path} cannot be run ({_last_line(''.join(log))}); export it again")
-    return net
-
-
-def run_net(net: "ncnn.Net", image: np.ndarray, name: str) -> np.ndarray:
-    """Run a loaded network on one uint8 image (H, W, 3) and return its mask (H, W, C)."""
-    ncnn = _ncnn()
-    planes = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
-    extractor = net.create_extractor()
-    # ncnn works in place, which it must not do in NumPy's memory: hand it a copy of its own.
-    extractor.input("image", ncnn.Mat(planes).clone())
-    failed, found = extractor.extract("mask")
-    if failed:
-        raise SeglibError(f"{name} has no output `mask` that can be computed; export it again")
-    mask = np.array(found, np.float32)
-    return mask if mask.ndim == 3 else mask[..., None]
-
-
-def _check_files(path: Path) -> None:
-    _ncnn()
-    for file in (path, _beside(path, ".bin")):
-        if not file.is_file():
-            raise SeglibError(f"there is no file {file}; ncnn needs the .param and the .bin file")
+    text = re.sub(r"(?m)^Pad +(\S+) +(.*?)[ \t]*$", padding, param)
+    return re.sub(r"(?<= )in0\b", "image", re.sub(r"(?<= )out0\b", "mask", text))
 
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name.removesuffix(".param") + suffix)
-
-
-def _ncnn() -> Any:
-    try:
-        import ncnn
-    except ImportError as error:
-        raise MissingPackage(
-            f"ncnn cannot be imported ({error}); install it with: pip install ncnn"
-        ) from error
-    return ncnn
 
 
 def _pnnx() -> str:
@@ -220,10 +251,6 @@ def _last_line(text: str) -> str:
     return lines[-1][:200] if lines else "it gives no reason"
 
 
-def _child(path: str, given: str, found: str, threads: str) -> None:
-    net = open_ncnn(path, int(threads))
-    np.save(found, np.stack([run_net(net, image, path) for image in np.load(given)]))
-
-
 if __name__ == "__main__":
-    _child(*sys.argv[1:])
+    tried = NcnnEngine(sys.argv[1], trial=False)
+    tried.run(np.zeros(tried.inputs[0].shape, np.float32))

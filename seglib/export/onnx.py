@@ -1,30 +1,34 @@
-"""Keras model to ONNX, the format which ONNX Runtime, browsers and most other converters read.
+"""Keras model to ONNX, which ONNX Runtime and browsers read, and to TensorFlow's own two formats.
 
-The way leads through the `.tflite` conversion: TensorFlow's own optimiser has folded every
+The way to ONNX leads through the `.tflite` conversion: TensorFlow's own optimiser has folded every
 BatchNorm into the convolution before it by then, while a direct conversion leaves a multiplication
-and an addition behind each depthwise convolution. tf2onnx keeps TensorFlow's names, so input
-and output are renamed to `image` and `mask`.
+and an addition behind each depthwise convolution.
 
-Source: tf2onnx (onnx/tensorflow-onnx); the metadata lie where ONNX has room for them, in the
-model's `metadata_props`.
+A frozen GraphDef (`.pb`) is one file: the graph with its weights as constants. The mobile runtimes
+of 2017, OpenCV's `dnn` module and older converters read it. A SavedModel is a folder with the graph
+and its variables, which TensorFlow Serving and most converters read.
+
+Source: tf2onnx (onnx/tensorflow-onnx).
 
 Chapter: TFLite conversion.
 """
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import MissingPackage, conversion_error, quiet
-from seglib.export.graph import Graph, facts, metadata_text, trace
-from seglib.export.proof import probe_images, problem_with
+from seglib.export.converters import converting, first_line, import_package, quiet
+from seglib.export.graph import Graph, Reading, facts, metadata_text, trace
 from seglib.export.tflite import convert
-from seglib.files import atomic_path
-from seglib.runtime.engines import Engine, Tensor, one_line, run_images
+from seglib.export.verify import verify
+from seglib.files import atomic_path, new_folder, read_text
+from seglib.runtime.engines import Engine, Tensor, run_images
+from seglib.runtime.reading import model_input
 
 if TYPE_CHECKING:
     import keras
@@ -32,10 +36,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 OPSET = 17
-METADATA_KEY = "seglib"
-
-# Mean absolute difference to Keras past which a float32 file is broken.
-_BROKEN = 0.01
+_KEY = "seglib"
 
 
 def to_onnx(
@@ -43,83 +44,116 @@ def to_onnx(
     path: str | Path,
     metadata: dict[str, Any] | None = None,
     channels_first: bool = False,
+    **reading: Unpack[Reading],
 ) -> Path:
     """Write a segmentation model as an `.onnx` file, float32, and run it before it gets its name.
 
     Args:
-        model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities.
+        model: input (None, H, W, 3), output (None, H, W, C) probabilities.
         path: the file to write, ending in `.onnx`.
-        metadata: what to keep about the model; it is stored as JSON under the key `seglib`.
-        channels_first: take the picture as (1, 3, H, W) instead of (1, H, W, 3). The mask is
+        metadata: what to keep about the model; it is stored as JSON under the key `seglib` of the
+            model's `metadata_props`.
+        channels_first: take the image as (1, 3, H, W) instead of (1, H, W, 3). The mask is
             (1, H, W, C) either way.
-
-    Raises:
-        SeglibError: tf2onnx, onnx or onnxruntime is missing, the model cannot be converted, the
-            file gives other masks than the model, or it cannot be written.
+        reading: see `seglib.export.graph.Reading`.
     """
-    path = Path(path)
-    if path.suffix != ".onnx":
-        raise SeglibError(f"{path} does not end in .onnx; give the file such a name")
-    made, graph = onnx_model(model, channels_first)
-    kept = {**(metadata or {}), **facts(graph, "float32"), "channels_first": channels_first}
+    path = _named(path, ".onnx")
+    graph = trace(model, metadata=metadata, **reading)
+    made = onnx_model(graph, channels_first)
     entry = made.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, metadata_text(kept, path)
+    known = {**facts(graph, "float32"), "channels_first": channels_first}
+    entry.key, entry.value = _KEY, metadata_text(known, path)
     content = made.SerializeToString()
-    engine = OnnxEngine(content, name=str(path))
-    images = probe_images(graph.input_shape)
-    problem = problem_with(graph, lambda x: run_images(engine, x), images, _BROKEN)
-    if problem:
-        raise SeglibError(
-            f"the ONNX conversion of {model.name} is broken ({problem}), so {path} was not "
-            "written; check the model's own masks"
-        )
+    verify(graph, runner(lambda: OnnxEngine(content), graph, path), path, "float32")
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return path
 
 
-def onnx_model(
-    model: "keras.Model", channels_first: bool = False
-) -> tuple["onnx.ModelProto", Graph]:
-    """Return the converted model, unproven and without metadata, and the graph behind it.
+def to_graphdef(
+    model: "keras.Model",
+    path: str | Path,
+    metadata: dict[str, Any] | None = None,
+    **reading: Unpack[Reading],
+) -> Path:
+    """Write a segmentation model as a frozen GraphDef and run it before it gets its name.
 
-    Raises:
-        SeglibError: tf2onnx is missing or the model cannot be converted.
+    The node `image` takes float32 (1, H, W, 3), the node `mask` gives (1, H, W, C) probabilities.
+    The metadata lie beside the file, in `NAME.pb.json`. Arguments as in `to_onnx`.
     """
-    try:
-        with quiet():
-            import tf2onnx
-    except ImportError as error:
-        raise _missing(error) from error
-    graph = trace(model)
+    path = _named(path, ".pb")
+    with converting("GraphDef", model):
+        import tensorflow as tf
+        from tensorflow.python.framework import convert_to_constants
+
+        graph = trace(model, finish=tf.identity, metadata=metadata, **reading)
+        frozen = convert_to_constants.convert_variables_to_constants_v2(graph.function)
+        definition = frozen.graph.as_graph_def()
+        for node in definition.node:
+            if node.name == frozen.outputs[0].op.name:
+                node.name = "mask"
+    with atomic_path(_beside(path)) as facts_file, atomic_path(path) as temporary:
+        facts_file.write_text(metadata_text(facts(graph, "float32"), path), encoding="utf-8")
+        temporary.write_bytes(definition.SerializeToString(deterministic=True))
+        verify(graph, runner(lambda: TensorFlowEngine(temporary), graph, path), path, "float32")
+    return path
+
+
+def to_savedmodel(
+    model: "keras.Model",
+    path: str | Path,
+    metadata: dict[str, Any] | None = None,
+    **reading: Unpack[Reading],
+) -> Path:
+    """Write a segmentation model as a SavedModel folder and run it before it gets its name.
+
+    Its signature `serving_default` maps `image` to `mask` with batch 1. The metadata lie in
+    `assets.extra/seglib.json`, the place that TensorFlow leaves to such files. Arguments as in
+    `to_onnx`, but there must be no folder of that name.
+    """
+    path = Path(path)
+    with new_folder(path) as folder:
+        with converting("SavedModel", model):
+            import tensorflow as tf
+
+            graph = trace(model, metadata=metadata, **reading)
+            tf.saved_model.save(graph.module, str(folder), {"serving_default": graph.function})
+        _beside(folder).parent.mkdir()
+        _beside(folder).write_text(metadata_text(facts(graph, "float32"), path), encoding="utf-8")
+        verify(graph, runner(lambda: TensorFlowEngine(folder), graph, path), path, "float32")
+    return path
+
+
+def onnx_model(graph: Graph, channels_first: bool = False) -> "onnx.ModelProto":
+    """Return a traced model as ONNX, from `image` to `mask`, without metadata and not compared."""
+    tf2onnx = import_package("tf2onnx", "onnx tf2onnx onnxruntime")
     content = convert(graph)
-    log: list[str] = []
-    try:
-        with tempfile.TemporaryDirectory() as folder, quiet() as log:
-            file = Path(folder, "model.tflite")
-            file.write_bytes(content)
-            # The name that TensorFlow's converter gives to the signature's input.
-            first = ["serving_default_image:0"] if channels_first else None
-            made, _ = tf2onnx.convert.from_tflite(str(file), opset=OPSET, inputs_as_nchw=first)
-    except Exception as error:  # the converter raises many kinds; every one means "cannot"
-        raise conversion_error("ONNX", model, error, log) from error
-    _rename(made, {made.graph.input[0].name: "image", made.graph.output[0].name: "mask"})
-    return made, graph
+    with tempfile.TemporaryDirectory() as folder, converting("ONNX", graph.model):
+        file = Path(folder, "model.tflite")
+        file.write_bytes(content)
+        # The name that TensorFlow's converter gives to the signature's input.
+        first = ["serving_default_image:0"] if channels_first else None
+        own = {"TFL_GELU": (_gelu, [])}
+        made, _ = tf2onnx.convert.from_tflite(
+            str(file), opset=OPSET, inputs_as_nchw=first, custom_op_handlers=own
+        )
+    names = {made.graph.input[0].name: "image", made.graph.output[0].name: "mask"}
+    for node in made.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for value in (*made.graph.input, *made.graph.output, *made.graph.value_info):
+        value.name = names.get(value.name, value.name)
+    return made
 
 
 class OnnxEngine(Engine):
     """ONNX Runtime on the CPU."""
 
-    def __init__(
-        self, model: str | Path | bytes, threads: int = 1, name: str = "the model"
-    ) -> None:
+    def __init__(self, model: str | Path | bytes, threads: int = 1, name: str = "") -> None:
         """Open a file, or the bytes of one, which errors call `name`."""
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise _missing(error) from error
+        onnxruntime = import_package("onnxruntime")
         if not isinstance(model, bytes):
-            name, model = str(model), str(model)
+            name = model = str(model)
             if not Path(model).is_file():
                 raise SeglibError(f"there is no file {model}; give the path of an .onnx model")
         options = onnxruntime.SessionOptions()
@@ -133,21 +167,65 @@ class OnnxEngine(Engine):
             )
         except Exception as error:  # onnxruntime has an exception class for each kind of damage
             raise SeglibError(
-                f"{name} cannot be run ({one_line(error)}); export it again"
+                f"{name} cannot be run ({first_line(error)}); export it again"
             ) from error
-        kept = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        inputs, outputs = (
-            [_tensor(one, name) for one in some]
-            for some in (self._session.get_inputs(), self._session.get_outputs())
+        kept = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
+        super().__init__(
+            name,
+            [_onnx_tensor(one, name) for one in self._session.get_inputs()],
+            [_onnx_tensor(one, name) for one in self._session.get_outputs()],
+            json.loads(kept) if kept else None,
         )
-        super().__init__(name, inputs, outputs, json.loads(kept) if kept else None)
 
     def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        names = [tensor.name for tensor in self.inputs]
-        return self._session.run(None, dict(zip(names, arrays, strict=True)))
+        given = zip((tensor.name for tensor in self.inputs), arrays, strict=True)
+        return self._session.run(None, dict(given))
 
 
-def _tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
+class TensorFlowEngine(Engine):
+    """A frozen GraphDef, or a SavedModel's folder, in TensorFlow, which chooses the threads."""
+
+    def __init__(self, path: str | Path, threads: int = 1) -> None:
+        """Open a file with the nodes `image` and `mask`, or a folder with `serving_default`."""
+        import tensorflow as tf
+
+        path = Path(path)
+        if not path.is_file() and not (path / "saved_model.pb").is_file():
+            raise SeglibError(f"there is no frozen graph {path}, nor is it a SavedModel's folder")
+        try:
+            with quiet():
+                if path.is_file():
+                    definition = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+                    whole = tf.compat.v1.wrap_function(
+                        lambda: tf.import_graph_def(definition, name=""), signature=[]
+                    )
+                    ends = [whole.graph.as_graph_element(f"{name}:0") for name in ("image", "mask")]
+                    self._call = whole.prune(*ends)
+                else:
+                    self._module = tf.saved_model.load(str(path))  # holds the variables
+                    self._call = self._module.signatures["serving_default"]
+        except Exception as error:  # protobuf and TensorFlow raise many kinds
+            raise SeglibError(
+                f"{path} is no frozen graph from image to mask and no SavedModel with such a "
+                f"signature ({first_line(error)}); export it again"
+            ) from error
+        mask = tf.nest.flatten(self._call.structured_outputs)[0]
+        tensors = (
+            [Tensor(name, tuple(side or -1 for side in spec.shape), np.dtype(np.float32))]
+            for name, spec in (("image", self._call.inputs[0]), ("mask", mask))
+        )
+        beside = _beside(path)
+        metadata = json.loads(read_text(beside)) if beside.is_file() else None
+        super().__init__(str(path), *tensors, metadata)
+
+    def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        import tensorflow as tf
+
+        found = self._call(tf.constant(arrays[0]))
+        return [np.asarray(one) for one in tf.nest.flatten(found)]
+
+
+def _onnx_tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
     kind = value.type.removeprefix("tensor(").removesuffix(")")
     try:
         dtype = np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
@@ -159,18 +237,51 @@ def _tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
     return Tensor(value.name, tuple(n if isinstance(n, int) else -1 for n in value.shape), dtype)
 
 
-def _rename(made: "onnx.ModelProto", names: dict[str, str]) -> None:
-    """Give values of a graph new names, wherever they are read or written."""
-    for node in made.graph.node:
-        for values in (node.input, node.output):
-            for index, value in enumerate(values):
-                values[index] = names.get(value, value)
-    for value in (*made.graph.input, *made.graph.output, *made.graph.value_info):
-        value.name = names.get(value.name, value.name)
+def runner(
+    open_it: Callable[[], Engine], graph: Graph, path: Path
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what `verify` calls; errors name the path that the file is to get."""
+
+    def run(images: np.ndarray) -> np.ndarray:
+        engine = open_it()
+        engine.name = str(path)
+        return run_images(engine, model_input(images, graph.metadata))
+
+    return run
 
 
-def _missing(error: ImportError) -> MissingPackage:
-    return MissingPackage(
-        f"ONNX needs onnx, tf2onnx and onnxruntime ({error}); install them with: "
-        "pip install onnx tf2onnx onnxruntime"
-    )
+def _gelu(context: Any, node: Any, name: str, _: Any) -> None:
+    """Write the `.tflite` operation GELU, which tf2onnx does not know, in ONNX's own."""
+    source, shape, kind = node.input[0], context.get_shape(node.output[0]), np.float32
+    tanh, outputs = node.get_attr_value("approximate"), node.output
+    dtype = context.get_dtype(outputs[0])
+
+    def add(op: str, *inputs: Any, **given: Any) -> str:
+        names = [
+            one if isinstance(one, str)
+            else context.make_const(f"{name}_{len(context.get_nodes())}", kind(one)).output[0]
+            for one in inputs
+        ]  # fmt: skip
+        return context.make_node(op, names, shapes=[shape], dtypes=[dtype], **given).output[0]
+
+    context.remove_node(node.name)
+    if tanh:
+        cubic = add("Mul", add("Mul", add("Mul", source, source), source), 0.044715)
+        bent = add("Tanh", add("Mul", add("Add", source, cubic), np.sqrt(2 / np.pi)))
+    else:
+        bent = add("Erf", add("Mul", source, np.sqrt(0.5)))
+    add("Mul", add("Mul", source, add("Add", bent, 1.0)), 0.5, outputs=outputs)
+
+
+def _named(path: str | Path, suffix: str) -> Path:
+    path = Path(path)
+    if path.suffix != suffix:
+        raise SeglibError(f"{path} does not end in {suffix}; give the file such a name")
+    return path
+
+
+def _beside(path: Path) -> Path:
+    """Return where the metadata of a frozen graph or a SavedModel lie."""
+    if path.suffix == ".pb":
+        return path.with_name(f"{path.name}.json")
+    return path / "assets.extra" / "seglib.json"

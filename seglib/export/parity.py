@@ -25,8 +25,6 @@ from seglib.export.convert import TARGETS, convert, target_named
 from seglib.export.converters import Unavailable
 from seglib.export.coreml_run import Program
 from seglib.export.graph import Reading, exportable
-from seglib.export.ncnn import run_ncnn
-from seglib.export.saved import run_graphdef, run_savedmodel
 from seglib.export.verify import difference, keras_masks, operations
 from seglib.metrics import iou
 from seglib.runtime.engines import TFLiteEngine, open_engine, run_images
@@ -177,7 +175,7 @@ def parity(
             film.
         files: `.tflite`, `.mlpackage`, `.mlmodel`, `.onnx`, `.ncnn.param`, `.pb` and SavedModels,
             from any converter. Each is run by one backend, see `matrix` for all of them; Core ML
-            files are executed again by `run_coreml`, on any system.
+            files are executed again, on any system.
         images: uint8 RGB (N, H, W, 3) of the model's size; 8 to 32 real pictures are a good choice.
         reading: what was given to the exporter, where the files do not record it.
 
@@ -289,18 +287,10 @@ def backends(path: str | Path, gpu: bool = False) -> tuple[Backend, ...]:
     if path.suffix == ".param":
         # On a busy machine ncnn's second thread is waited for and not ncnn: its time says nothing.
         return tuple(
-            Backend(
-                f"ncnn, {n} thread{'s' * (n > 1)}",
-                n,
-                lambda n=n: lambda images, _: run_ncnn(path, images, n),
-                False,
-            )
-            for n in (1, 2)
+            backend("ncnn", lambda n=n: open_engine(path, n), n, n == 1) for n in (1, 2)
         )
-    if path.suffix == ".pb":
-        return (Backend("TensorFlow", 0, lambda: lambda x, _: run_graphdef(path, x), False),)
-    if (path / "saved_model.pb").is_file():
-        return (Backend("TensorFlow", 0, lambda: lambda x, _: run_savedmodel(path, x), False),)
+    if path.suffix == ".pb" or (path / "saved_model.pb").is_file():
+        return (backend("TensorFlow", lambda: open_engine(path), timed=False),)
     raise SeglibError(
         f"{path} is no file that seglib can run; give a .tflite, .mlpackage, .mlmodel, .onnx, "
         ".ncnn.param or .pb file or a SavedModel folder"
@@ -365,9 +355,8 @@ class _Expected:
         """How a file reads a picture, as stated or as it records, and the masks it should give."""
         kept: dict[str, Any] = {}
         if path is not None:
-            core_ml = path.suffix in (".mlpackage", ".mlmodel")
-            if core_ml or path.suffix in (".tflite", ".onnx"):
-                kept = (Program(path) if core_ml else open_engine(path)).metadata or {}
+            engine = open_engine(path)
+            kept = (engine.recorded if isinstance(engine, Program) else engine.metadata) or {}
         said = {**kept, **self.stated}
         reading = checked_reading(said, f"the model {self.model.name}")
         key = json.dumps([reading, said.get("activation")])

@@ -203,11 +203,8 @@ class KerasEngine(Engine):
         if not getattr(model, "inputs", None):
             raise SeglibError(f"{name} has no fixed inputs; build it from keras.Input")
         self.model = model
-        tensors = (
-            [Tensor(t.name, tuple(n or -1 for n in t.shape), np.dtype(t.dtype)) for t in some]
-            for some in (model.inputs, model.outputs)
-        )
-        super().__init__(name, *tensors, metadata)
+        inputs, outputs = (map(_keras_tensor, some) for some in (model.inputs, model.outputs))
+        super().__init__(name, inputs, outputs, metadata)
 
     def _run(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         import keras
@@ -261,6 +258,12 @@ def _tflite_tensor(details: dict[str, Any], shape: str = "shape") -> Tensor:
     sides = tuple(int(side) for side in details[shape])
     scale, zero = details["quantization"]
     return Tensor(details["name"], sides, np.dtype(details["dtype"]), float(scale), int(zero))
+
+
+def _keras_tensor(tensor: "keras.KerasTensor") -> Tensor:
+    # NumPy has no bfloat16.
+    dtype = np.dtype(tensor.dtype.replace("bfloat16", "float32"))
+    return Tensor(tensor.name, tuple(side or -1 for side in tensor.shape), dtype)
 
 
 register_engine(".tflite", TFLiteEngine)

@@ -145,11 +145,11 @@ def _resize_rules(folder: Path) -> dict[str, str | None]:
         [keras.Input((4, 4, 3)), keras.layers.UpSampling2D(2, interpolation="bilinear"), red]
     )
     red.set_weights([np.array([1 / 255, 0, 0], np.float32).reshape(1, 1, 3, 1)])
-    package = export.to_coreml(grow, folder / "grow.mlpackage", "float32")
+    program = export.Program(export.to_coreml(grow, folder / "grow.mlpackage", "float32"))
 
     def on_core_ml(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         image = np.repeat(picture[..., None].astype(np.uint8), 3, axis=-1)
-        (mask,) = export.run_coreml(package, image).values()
+        mask = program.masks(image[None])
         return 255 * mask.reshape(size)
 
     rules = {

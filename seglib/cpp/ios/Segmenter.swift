@@ -27,7 +27,7 @@ final class LiteRTSegmenter: Segmenter {
     }
 }
 
-/// The book's .mlpackage, exported with `takes="array"`, on what Core ML chooses.
+/// The book's .mlpackage, exported with `input_type="array"`, on what Core ML chooses.
 final class CoreMLSegmenter: Segmenter {
     private let model: MLModel
     private let size = 128

@@ -91,7 +91,6 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib.data.sources.pairs",
         "seglib.export.converters",
         "seglib.export.mil_kernels",
-        "seglib.export.proof",
         "seglib.models.zoo.parts",
         "seglib.video.queues",
     }

@@ -1,15 +1,19 @@
-"""Memory layouts: what goes in comes out, and the order is the one that is documented."""
+"""Memory layouts and resize rules: what goes in comes out, in the order that is documented."""
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
+from seglib import images
 from seglib.errors import SeglibError
 from seglib.export import (
+    Program,
     byte_table,
     deinterleave,
     flatten,
@@ -17,14 +21,18 @@ from seglib.export import (
     from_phwc4,
     interleave,
     letter_f,
-    ops,
     pack,
+    recorded_verdicts,
+    run_gpu,
     stored_bytes,
     stripes,
+    to_coreml,
     to_phwc4,
     to_tflite,
     unflatten,
+    which_convention,
 )
+from seglib.export.layout import CONVENTIONS, bilinear, four_by_four, nearest, positions
 from seglib.runtime import Segmenter, run_images
 
 SIDES = st.integers(1, 9)
@@ -33,9 +41,9 @@ ARRAYS = st.tuples(SIDES, SIDES, st.integers(1, 13)).flatmap(
 )
 
 
-@given(ARRAYS)
-def test_flat_and_back(array):
-    flat = flatten(array)
+@given(ARRAYS, st.booleans())
+def test_flat_and_back(array, turned):
+    flat = flatten(np.asfortranarray(array) if turned else array)
     assert flat.shape == (array.size,)
     np.testing.assert_array_equal(unflatten(flat, array.shape), array)
     np.testing.assert_array_equal(unflatten(flat[None], array.shape), array)
@@ -46,12 +54,6 @@ def test_flat_index_is_row_then_column_then_channel(array, data):
     _, width, channels = array.shape
     y, x, c = (data.draw(st.integers(0, n - 1)) for n in array.shape)
     assert flatten(array)[(y * width + x) * channels + c] == array[y, x, c]
-
-
-@given(ARRAYS)
-def test_flat_order_does_not_depend_on_the_arrays_own_memory(array):
-    turned = np.asfortranarray(array)
-    np.testing.assert_array_equal(flatten(turned), flatten(array))
 
 
 @given(ARRAYS)
@@ -71,11 +73,6 @@ def test_a_channel_lies_in_its_slice_and_the_rest_is_zero(array, data):
 def test_bytes_are_those_of_the_stored_array(array, dtype):
     array = array.astype(dtype)
     assert stored_bytes(*array.shape, itemsize=array.itemsize) == to_phwc4(array).nbytes
-
-
-def test_one_channel_costs_four():
-    assert stored_bytes(128, 128, 1) == stored_bytes(128, 128, 4) == 4 * 128 * 128 * 2
-    assert stored_bytes(128, 128, 5) == 2 * stored_bytes(128, 128, 4)
 
 
 @given(ARRAYS)
@@ -169,24 +166,121 @@ def test_an_export_hands_the_letter_over_as_it_is(tmp_path, flat):
     assert stripes(mask.reshape(24, 36)) < 0.5
 
 
-def test_wrong_sizes_are_refused():
-    with pytest.raises(SeglibError, match="12 values"):
-        unflatten(np.zeros(12), (3, 5, 1))
-    with pytest.raises(SeglibError, match="5 channels"):
-        from_phwc4(np.zeros((1, 2, 2, 4)), 5)
-    for call in (flatten, to_phwc4, pack):
-        with pytest.raises(SeglibError, match="height, width, channels"):
-            call(np.zeros((4, 4)))
-    with pytest.raises(SeglibError, match="channels, height, width"):
-        interleave(np.zeros((4, 4)))
-    with pytest.raises(SeglibError, match="at least 8"):
-        letter_f(4, 20)
+def test_what_makes_no_sense_is_refused():
+    square, row = np.zeros((4, 4)), np.zeros((1, 2, 2, 4))
+    for call, message in (
+        (lambda: unflatten(np.zeros(12), (3, 5, 1)), "12 values"),
+        (lambda: from_phwc4(row, 5), "5 channels"),
+        (lambda: flatten(square), "height, width, channels"),
+        (lambda: to_phwc4(square), "height, width, channels"),
+        (lambda: pack(square), "height, width, channels"),
+        (lambda: interleave(square), "channels, height, width"),
+        (lambda: letter_f(4, 20), "at least 8"),
+        (lambda: positions("corner", 4, 8), "half-pixel"),
+        (lambda: which_convention(images.resize, "cubic"), "bilinear or nearest"),
+        (lambda: which_convention(lambda picture, size: picture), "gave shape"),
+    ):
+        with pytest.raises(SeglibError, match=message):
+            call()
 
 
-def test_ops_of_what_is_no_model(tmp_path):
-    with pytest.raises(SeglibError, match="absent"):
-        ops(tmp_path / "absent.tflite")
-    path = tmp_path / "cut.tflite"
-    path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(100))
-    with pytest.raises(SeglibError, match=r"cut\.tflite"):
-        ops(path)
+FLAGS = {
+    "half-pixel": {"half_pixel_centers": True},
+    "aligned corners": {"align_corners": True},
+    "legacy": {},
+}
+
+
+def tensorflow(method: str, convention: str):
+    import tensorflow as tf
+
+    op = {"bilinear": tf.raw_ops.ResizeBilinear, "nearest": tf.raw_ops.ResizeNearestNeighbor}
+    return lambda picture, size: op[method](
+        images=picture[None, ..., None], size=size, **FLAGS[convention]
+    )[0, ..., 0].numpy()
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("method", ["bilinear", "nearest"])
+def test_tensorflow_follows_the_rule_that_its_flags_name(method, convention):
+    assert which_convention(tensorflow(method, convention), method) == convention
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@given(size=st.tuples(st.integers(1, 9), st.integers(1, 9)))
+def test_the_definition_is_tensorflows(convention, size):
+    found = tensorflow("bilinear", convention)(four_by_four(), size)
+    np.testing.assert_allclose(found, bilinear(four_by_four(), size, convention), atol=1e-4)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("size", [(8, 8), (4, 4), (11, 5), (2, 2)])
+def test_nearest_takes_pixels_of_the_picture(convention, size):
+    taken = nearest(four_by_four(), size, convention)
+    assert taken.shape == size
+    assert which_convention(lambda picture, size: nearest(picture, size, convention), "nearest")
+    if size == (4, 4):
+        np.testing.assert_array_equal(taken, four_by_four())
+
+
+def test_the_runtimes_of_an_app():
+    area = cv2.INTER_AREA
+    for resize, expected in {
+        "opencv": (lambda a, size: cv2.resize(a, size[::-1]), "half-pixel"),
+        "area": (lambda a, size: cv2.resize(a, size[::-1], interpolation=area), None),
+        "pillow": (
+            lambda a, size: np.asarray(Image.fromarray(a).resize(size[::-1], Image.BILINEAR)),
+            "half-pixel",
+        ),
+        "ours": (images.resize, "half-pixel"),
+    }.values():  # fmt: skip
+        assert which_convention(resize) == expected
+    mode = cv2.INTER_NEAREST
+    assert (
+        which_convention(lambda a, s: cv2.resize(a, s[::-1], interpolation=mode), "nearest")
+        == "legacy"
+    )
+
+
+def test_core_ml_re_executed_follows_the_rule_that_is_recorded(tmp_path):
+    pytest.importorskip("coremltools")
+    import keras
+
+    red = keras.layers.Conv2D(1, 1, use_bias=False)
+    layers = [keras.Input((4, 4, 3)), keras.layers.UpSampling2D(2, interpolation="bilinear"), red]
+    grow = keras.Sequential(layers)
+    red.set_weights([np.array([1 / 255, 0, 0], np.float32).reshape(1, 1, 3, 1)])
+    package = to_coreml(grow, tmp_path / "grow.mlpackage", "float32")
+
+    def resize(picture, size):
+        image = np.repeat(picture[..., None].astype(np.uint8), 3, axis=-1)
+        return 255 * Program(package).masks(image[None]).reshape(size)
+
+    recorded = recorded_verdicts()["resize"]
+    rule = which_convention(resize, size=(8, 8), atol=0.01)
+    assert {rule} == {rule for name, rule in recorded.items() if name.startswith("Core ML")}
+    assert rule == "half-pixel"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_the_gpu_follows_the_files_flags(convention, tmp_path):
+    import tensorflow as tf
+
+    from seglib.export.converters import quiet
+
+    path = tmp_path / "resize.tflite"
+
+    def resize(picture, size):
+        function = tf.function(
+            lambda x: tf.raw_ops.ResizeBilinear(images=x, size=size, **FLAGS[convention]),
+            input_signature=[tf.TensorSpec((1, 4, 4, 1), tf.float32)],
+        )
+        with quiet():
+            converter = tf.lite.TFLiteConverter.from_concrete_functions(
+                [function.get_concrete_function()]
+            )
+            path.write_bytes(converter.convert())
+        return run_gpu(path, picture[None, ..., None]).masks.reshape(size)
+
+    assert which_convention(resize) == convention

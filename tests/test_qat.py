@@ -7,7 +7,7 @@ import pytest
 from export_net import SIZE, other_net
 from export_net import net as trained
 from export_net import pictures as small_pictures
-from seglib import SeglibError
+from seglib import SeglibError, Segmenter
 from seglib.export import ops, qat, to_tflite
 from seglib.export.qat import fold_batchnorm
 from seglib.runtime import run_images
@@ -93,6 +93,21 @@ def test_the_file_is_int8_throughout_without_representative_images(aware, pictur
     gaps = np.abs(run_images(path, pictures).reshape(expected.shape) - expected)
     # A step of the mask is 1/256; an integer kernel may round the other way now and then.
     assert gaps.mean() < 0.5 / 256 and gaps.max() < 16 / 256
+
+
+def test_a_model_without_rescaling_is_int8_from_its_first_layer(tmp_path):
+    inputs = keras.Input((SIZE, SIZE, 3))
+    reading = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.3)}
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    model = keras.Model(inputs, keras.layers.Activation("sigmoid")(keras.layers.Conv2D(1, 1)(x)))
+    images = small_pictures()[0][:8]
+    path = to_tflite(
+        qat.quantisation_aware(model, images, **reading), tmp_path / "x.tflite", "int8", **reading
+    )
+    assert {op.dtype for op in ops(path)[1:-1]} == {"int8"}
+    fed = (images[0] / 255 - reading["mean"]) / reading["std"]
+    expected = np.asarray(model(fed[None].astype(np.float32)))[0, ..., 0]
+    assert np.abs(Segmenter(path).raw(images[0]) - expected).max() < 0.02 < np.ptp(expected)
 
 
 def test_it_learns_and_reloads(net, aware, pictures, tmp_path):

@@ -73,25 +73,18 @@ _REFUSED = "Following operations are not supported by GPU delegate:"
 
 
 class Op(NamedTuple):
-    """One operation of a `.tflite` file; custom operations have their own name.
+    """One operation of a `.tflite` file."""
 
-    `shape` and `dtype` are those of its first output, `inputs` the types of its inputs, weights
-    included.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    inputs: tuple[str, ...]
+    name: str  # custom operations have their own
+    shape: tuple[int, ...]  # of its first output
+    dtype: str  # likewise
+    inputs: tuple[str, ...]  # types, of weights too
 
 
 class Refusal(NamedTuple):
-    """One reason why a GPU will not run the whole file, and what to change.
+    """One reason why a GPU will not run the whole file, and what to change."""
 
-    `op` is the operation, or "" where the whole file is meant.
-    """
-
-    op: str
+    op: str  # the operation, "" where the whole file is meant
     tensor: str
     reason: str
     advice: str
@@ -120,15 +113,11 @@ class Audit:
 
 
 class GpuRun(NamedTuple):
-    """What the accelerator made of a file.
+    """What the accelerator made of a file."""
 
-    `accelerated` says whether the whole graph runs on the GPU, `refusals` are the accelerator's own
-    words, `masks` float32, one row of outputs per image, None where it did not run.
-    """
-
-    accelerated: bool
-    refusals: tuple[str, ...]
-    masks: np.ndarray | None
+    accelerated: bool  # the whole graph runs on the GPU
+    refusals: tuple[str, ...]  # its own words
+    masks: np.ndarray | None  # float32, one row of outputs per image; None where it did not run
 
 
 def ops(path: str | Path) -> list[Op]:
@@ -167,10 +156,9 @@ def recorded_verdicts(path: str | Path = RECORDED) -> dict[str, Any]:
     Vulkan device is at hand.
 
     Returns:
-        "litert" and "device" say what was asked; "networks" is a list with, for each: "group"
-        ("trial", "shipped" or "zoo"), "name", "audit" (our refusals), "accelerated", "words" (the
-        accelerator's own) and "difference" to the CPU, relative to the largest output; "resize"
-        maps runtimes to the resize rule that they turned out to follow.
+        "litert" and "device", "networks" ("group", "name", "audit", "accelerated", "words" of the
+        accelerator, "difference" to the CPU relative to the largest output, for each), and "resize"
+        from runtimes to the resize rule that they turned out to follow.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -29,15 +29,13 @@ _WEIGHTS = ".weights.h5"
 
 
 class Target(NamedTuple):
-    """One way to write a model: the function, the file's ending ("" for a folder), one line about
-    it, the arguments that make this target of the function, and what else may be given.
-    """
+    """One way to write a model."""
 
     write: Callable[..., Path]
-    suffix: str
+    suffix: str  # of the file, "" for a folder
     about: str
-    fixed: dict[str, Any]
-    options: tuple[str, ...]
+    fixed: dict[str, Any]  # arguments of `write` that make it this target
+    options: tuple[str, ...]  # what else may be given
 
 
 def _target(write: Callable[..., Path], suffix: str, about: str, *own: str, **fixed: Any) -> Target:

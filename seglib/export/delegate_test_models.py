@@ -19,9 +19,12 @@ from seglib.export.verify import operations
 SHAPE = (1, 16, 16, 8)
 
 
+def _kernel(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
 def _conv(x: tf.Tensor) -> tf.Tensor:
-    kernel = np.random.default_rng(0).normal(size=(3, 3, x.shape[-1], 8)).astype(np.float32)
-    return tf.nn.conv2d(x, kernel, 1, "SAME")
+    return tf.nn.conv2d(x, _kernel(0, 3, 3, x.shape[-1], 8), 1, "SAME")
 
 
 def _resize(**flags: bool) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -34,13 +37,13 @@ def _written_out(x: tf.Tensor) -> tf.Tensor:
     return e / tf.reduce_sum(e, -1, keepdims=True)
 
 
-def _transposed(x: tf.Tensor) -> tf.Tensor:
-    kernel = np.random.default_rng(2).normal(size=(2, 2, 1, x.shape[-1])).astype(np.float32)
-    return tf.nn.conv2d_transpose(x, kernel, (1, 32, 32, 1), 2)
+def _transposed(x: tf.Tensor, bias: float = 0.5) -> tf.Tensor:
+    return tf.nn.conv2d_transpose(x, _kernel(2, 2, 2, 1, x.shape[-1]), (1, 32, 32, 1), 2) + bias
 
 
-def _prelu(x: tf.Tensor) -> tf.Tensor:
-    return tf.maximum(x, 0.0) - 0.2 * tf.maximum(-x, 0.0)
+def _shuffled(x: tf.Tensor) -> tf.Tensor:
+    x = tf.transpose(tf.reshape(x, (1, 16, 16, 2, 4)), (0, 1, 2, 4, 3))
+    return tf.reshape(x, SHAPE)
 
 
 # name: (what follows a convolution, whether the whole network is taken)
@@ -51,24 +54,17 @@ TAILS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], bool]] = {
     "bilinear upsampling": (lambda x: tf.image.resize(x, (32, 32)), True),
     "bilinear upsampling, aligned corners": (_resize(align_corners=True), True),
     "bilinear upsampling, legacy": (_resize(), True),
-    "transposed convolution": (_transposed, True),
-    "transposed convolution, bias, relu": (
-        lambda x: tf.nn.relu(_transposed(x) + 0.5), False,
-    ),
+    "transposed convolution": (lambda x: _transposed(x, 0), True),
+    "transposed convolution, bias, relu": (lambda x: tf.nn.relu(_transposed(x)), False),
     "transposed convolution, bias, hard swish": (
-        lambda x: (_transposed(x) + 0.5) * tf.nn.relu6(_transposed(x) + 3.5) / 6, True,
-    ),
+        lambda x: _transposed(x) * tf.nn.relu6(_transposed(x, 3.5)) / 6, True),
     "transposed convolution, bias, concatenation, relu": (
-        lambda x: tf.nn.relu(tf.concat([_transposed(x) + 0.5, tf.image.resize(x, (32, 32))], -1)),
-        True,
-    ),
+        lambda x: tf.nn.relu(tf.concat([_transposed(x), tf.image.resize(x, (32, 32))], -1)), True),
     "softmax in single steps": (_written_out, True),
     "nearest upsampling by resize": (lambda x: tf.image.resize(x, (32, 32), "nearest"), True),
-    "parametric relu": (_prelu, True),
+    "parametric relu": (lambda x: tf.maximum(x, 0.0) - 0.2 * tf.maximum(-x, 0.0), True),
     "hard swish": (lambda x: x * tf.nn.relu6(x + 3) / 6, True),
-    "squeeze and excite": (
-        lambda x: x * tf.sigmoid(tf.reduce_mean(x, (1, 2), keepdims=True)), True,
-    ),
+    "squeeze and excite": (lambda x: x * tf.sigmoid(tf.reduce_mean(x, (1, 2), True)), True),
     "class numbers, int32": (lambda x: tf.argmax(x, -1, output_type=tf.int32), True),
     "rounded": (lambda x: tf.math.ceil(tf.abs(x)), True),
     "channels kept in a slice": (lambda x: x[..., 0:1], True),
@@ -78,12 +74,7 @@ TAILS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], bool]] = {
     "a row picked by number": (lambda x: x[:, 0], False),
     "pixels gathered": (lambda x: tf.gather_nd(x, [[0, 1], [0, 2]]), False),
     "broadcast": (lambda x: tf.broadcast_to(x[:, :1, :1], SHAPE), False),
-    "channel shuffle in rank 5": (
-        lambda x: tf.reshape(
-            tf.transpose(tf.reshape(x, (1, 16, 16, 2, 4)), (0, 1, 2, 4, 3)), SHAPE
-        ),
-        False,
-    ),
+    "channel shuffle in rank 5": (_shuffled, False),
 }  # fmt: skip
 
 

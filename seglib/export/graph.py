@@ -11,7 +11,7 @@ Chapter: TFLite conversion.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -144,14 +144,8 @@ def exportable(
     """Return a model as exports take it: float32, fixed size, (H, W, 3) to (H, W, C).
 
     The model itself where it is that already, else one around it with the same weights. Planar
-    inputs and outputs, (3, H, W) and (C, H, W), are turned.
-
-    Args:
-        model: a built Keras model of one image and one mask; with `previous` it may have a second
-            input "previous", the mask of the frame before, of the output's shape.
-        previous: see there.
-        activation: see `Reading`.
-        size: see `Reading`.
+    inputs and outputs, (3, H, W) and (C, H, W), are turned. With `previous` the model may have a
+    second input "previous", the mask of the frame before; the rest is that of `Reading`.
     """
     import keras
 
@@ -167,29 +161,17 @@ def exportable(
     free = None in source
     sides = source[1:] if planar else source[:2]
     if size is not None:
-        size = (size, size) if isinstance(size, int) else tuple(size)
+        size = tuple(size) if isinstance(size, Iterable) else (size, size)
     problem = ""
     if film and not previous:
         problem = (
-            "reads the mask of the frame before, which only .tflite files take here; export it "
-            "with seglib.export.to_tflite, or make it a network for single pictures with "
-            "seglib.models.drop_previous"
+            "reads the mask of the frame before, which only .tflite files take here; make it a "
+            "network for single pictures with seglib.models.drop_previous"
         )
-    elif film and inputs[1].shape[1:] != mask:
-        problem = (
-            f"reads a mask of shape {tuple(inputs[1].shape[1:])} and gives one of {mask}; the mask "
-            "of the frame before has to be of the same shape"
-        )
-    elif not film and (len(inputs) != 1 or len(outputs) != 1):
-        problem = (
-            f"has {len(inputs)} inputs and {len(outputs)} outputs; export a model with one image "
-            "and one mask"
-        )
+    elif len(inputs) != 1 + film or len(outputs) != 1:
+        problem = f"has {len(inputs)} inputs and {len(outputs)} outputs; export one image, one mask"
     elif inputs[0].shape[0] not in (None, 1):
-        problem = (
-            f"takes {inputs[0].shape[0]} pictures at once and a phone gives one; build it with "
-            "batch size None or 1 and load its weights"
-        )
+        problem = f"takes {inputs[0].shape[0]} pictures at once; build it with batch size None or 1"
     elif len(source) != 3 or len(mask) != 3 or not (planar or source[2] == 3):
         problem = f"maps {source} to {mask}; export needs (height, width, 3) to (height, width, C)"
     elif free and (size is None or film):
@@ -205,6 +187,7 @@ def exportable(
     if planar or free:
         image = keras.Input((*(size or sides), 3), name="image")
         result = model(keras.layers.Permute((3, 1, 2))(image) if planar else image)
+        result = keras.tree.flatten(result)[0]
     if _channels_first(tuple(result.shape[1:]), size or sides, model.name):
         result = keras.layers.Permute((2, 3, 1))(result)
     if activation == "softmax" and result.shape[-1] == 1:
@@ -216,13 +199,7 @@ def exportable(
     return keras.Model(image if film else keras.tree.flatten(image)[0], result, name=model.name)
 
 
-def check_model(model: "keras.Model", previous: bool = False) -> tuple[Shape, Shape]:
-    """Return the input and output shapes of a model that can be exported."""
-    model = exportable(model, previous)
-    return tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])
-
-
-def facts(graph: Graph, precision: str, flat: bool = False, **more: Any) -> dict[str, Any]:
+def facts(graph: Graph, precision: str, flat: bool = False) -> dict[str, Any]:
     """Return what a file says about its model: the caller's metadata, and what an export knows."""
     height, width, _ = graph.input_shape
     film = graph.previous_shape is not None
@@ -235,7 +212,6 @@ def facts(graph: Graph, precision: str, flat: bool = False, **more: Any) -> dict
         "precision": precision,
         "weights_sha256": weights_sha256(graph.model),
         "seglib": version("seglib"),
-        **more,
     }
 
 
@@ -272,7 +248,9 @@ def layers_of(model: "keras.Model") -> Iterator["keras.Layer"]:
 
 def _fits(size: tuple[int, ...], sides: tuple[int | None, ...]) -> bool:
     pairs = zip(size, sides, strict=False)
-    return len(size) == 2 and all(n > 0 and side in (None, n) for n, side in pairs)
+    return len(size) == 2 and all(
+        isinstance(n, int) and n > 0 and side in (None, n) for n, side in pairs
+    )
 
 
 def _channels_first(mask: Shape, sides: tuple[int, int], name: str) -> bool:

@@ -12,8 +12,7 @@ The output pixel i of m, when a picture is resized, reads an input of n pixels a
 - aligned corners: i * (n-1)/(m-1); the centres of the corner pixels coincide;
 - legacy: i * n/m; the upper left corners coincide, so everything moves up and to the left.
 
-A network that was trained with one and runs with another gives masks that are off by a fraction of
-a coarse pixel, which nothing reports.
+A network that was trained with one and runs with another gives masks that are a little off.
 
 Sources: TensorFlow Lite GPU delegate (delegates/gpu/common/convert.h, `ConvertToPHWC4`); the flags
 `half_pixel_centers` and `align_corners` of TensorFlow's `ResizeBilinear`; Hale, "How TensorFlow's
@@ -65,28 +64,21 @@ def from_phwc4(stored: np.ndarray, channels: int) -> np.ndarray:
 
 
 def stored_bytes(height: int, width: int, channels: int, itemsize: int = 2) -> int:
-    """Return the bytes that a GPU keeps for a tensor (H, W, C), its filling included.
+    """Return the bytes that a GPU keeps for a tensor, its filling included.
 
-    Args:
-        height: rows.
-        width: columns.
-        channels: channels, rounded up to slices of four.
-        itemsize: bytes of one value: 2 for float16 (what GPU delegates prefer), 4 for float32.
+    `itemsize` is 2 for float16 (what GPU delegates prefer), 4 for float32.
     """
     return -(-channels // SLICE) * SLICE * height * width * itemsize
 
 
 class Footprint(NamedTuple):
-    """What a tensor (H, W, C) costs on its way between a GPU and the CPU.
-
-    `useful_bytes` are those of the values alone, `stored_bytes` those of the slices with their
-    filling. `pieces` are unbroken runs of values that lie apart in one order and together in the
-    other: one piece is a block copy, a piece for each pixel is a loop over all pixels.
-    """
+    """What a tensor (H, W, C) costs on its way between a GPU and the CPU."""
 
     shape: tuple[int, int, int]
-    useful_bytes: int
-    stored_bytes: int
+    useful_bytes: int  # of the values alone
+    stored_bytes: int  # of the slices, filling included
+    # Unbroken runs of values that lie apart in one order and together in the other: one piece is a
+    # block copy, a piece for each pixel is a loop over all pixels.
     pieces: int
 
 

@@ -1,14 +1,14 @@
 """Does the exported file still give the model's masks? One table for every format and backend.
 
-A conversion may fail without an error: weights lost, layers fused wrongly, values clipped. So every
-file is run beside the Keras model on the same pictures, and three numbers say how far apart the
-masks are. The largest difference catches a single wrong pixel; the mean tells rounding from damage;
-the agreement of the thresholded masks tells what a user would see. What cannot be run here is
-listed with the reason; what is broken fails.
+Every file is run beside the Keras model on the same pictures, and three numbers say how far apart
+the masks are. The largest difference catches a single wrong pixel; the mean tells rounding from
+damage; the agreement of the thresholded masks tells what a user would see. What cannot be run here
+is listed with the reason; what is broken fails.
 
 Chapters: TFLite conversion; Core ML conversion.
 """
 
+import functools
 import json
 import tempfile
 import time
@@ -37,20 +37,27 @@ NAN = float("nan")
 # With this number ncnn marks weights that it keeps as float16.
 _NCNN_FLOAT16 = (0x01306B47).to_bytes(4, "little")
 
-# What times are compared with: the backend and the precision.
-_BASE = ("XNNPACK, 1 thread", "float32")
+# What runs a file, by what its name ends in, and with how many threads.
+_BACKENDS = {
+    ".tflite": [("XNNPACK", 1), ("XNNPACK", 2), ("no delegate", 1)],
+    ".mlpackage": [("re-executed", 0)],
+    ".mlmodel": [("re-executed", 0)],
+    ".onnx": [("ONNX Runtime", 1), ("ONNX Runtime", 2)],
+    ".param": [("ncnn", 1), ("ncnn", 2)],
+    ".pb": [("TensorFlow", 0)],
+    "saved_model.pb": [("TensorFlow", 0)],
+}
+_BASE = ("XNNPACK, 1 thread", "float32")  # what times are compared with
 
 Run = Callable[[np.ndarray, dict[str, Any]], np.ndarray]
 
 
 class Threshold(NamedTuple):
-    """What a precision may cost: the largest and the mean difference of a probability, and the
-    least IoU between the masks of both, each cut at 0.5.
-    """
+    """What a precision may cost."""
 
-    max_diff: float
+    max_diff: float  # of a probability
     mean_diff: float
-    iou_agreement: float
+    iou_agreement: float  # between the masks of both, each cut at 0.5
 
 
 # Quantised masks may differ fully in single pixels at an edge, so their maximum is not bounded.
@@ -68,31 +75,20 @@ THRESHOLDS = {
 class ParityRow:
     """One file in one backend, beside the Keras model.
 
-    Attributes:
-        target: key of `TARGETS`, or the name of a file that was given.
-        backend: what ran it, for example "XNNPACK, 1 thread".
-        precision: as found in the file itself, a key of `THRESHOLDS`.
-        kib: size of what an app carries.
-        max_diff, mean_diff: absolute differences of probabilities to Keras.
-        iou_agreement: IoU of both masks cut at 0.5, over all pictures together.
-        task_iou: mean IoU with the true masks, NaN where there are none.
-        ratio: time of one picture / time of the float32 `.tflite` on one thread, NaN where it says
-            nothing.
-        problem: what is wrong with the file, "" where nothing is.
-        skipped: why it was not run, "" where it was.
+    Numbers that do not exist are NaN.
     """
 
-    target: str
-    backend: str
-    precision: str = ""
-    kib: float = NAN
-    max_diff: float = NAN
+    target: str  # key of `TARGETS`, or the name of a file that was given
+    backend: str  # what ran it, for example "XNNPACK, 1 thread"
+    precision: str = ""  # as found in the file itself, a key of `THRESHOLDS`
+    kib: float = NAN  # size of what an app carries
+    max_diff: float = NAN  # absolute differences of probabilities to Keras
     mean_diff: float = NAN
-    iou_agreement: float = NAN
-    task_iou: float = NAN
-    ratio: float = NAN
-    problem: str = ""
-    skipped: str = ""
+    iou_agreement: float = NAN  # of both masks cut at 0.5, over all pictures together
+    task_iou: float = NAN  # mean IoU with the true masks
+    ratio: float = NAN  # time of one picture / that of the float32 `.tflite` on one thread
+    problem: str = ""  # what is wrong with the file
+    skipped: str = ""  # why it was not run
 
     @property
     def ok(self) -> bool:
@@ -120,10 +116,8 @@ class Parity:
 
     def records(self) -> list[dict[str, Any]]:
         """Return the rows as dicts that JSON can hold: numbers that do not exist are None."""
-        return [
-            {key: None if value != value else value for key, value in asdict(row).items()}
-            for row in self.rows
-        ]
+        rows = map(asdict, self.rows)
+        return [{key: v if v == v else None for key, v in row.items()} for row in rows]
 
     def table(self) -> str:
         """Return a Markdown table, skipped rows with their reason at its end."""
@@ -149,17 +143,13 @@ class Parity:
 
 
 class Backend(NamedTuple):
-    """One way to run one file: what runs it and how, with how many CPU threads (0: its own choice).
+    """One way to run one file."""
 
-    `open` loads the file and returns a function from uint8 RGB images (N, H, W, 3), and how the
-    model reads them (`seglib.runtime.reading`), to masks (N, ...). `timed` says whether its time
-    tells something about the file: that of a software GPU or of re-executed Core ML does not.
-    """
-
-    name: str
-    threads: int
+    name: str  # what runs it and how
+    threads: int  # of the CPU, 0 where the backend chooses
+    # Loads the file and returns a function from uint8 RGB images (N, H, W, 3), and how the model
+    # reads them (`seglib.runtime.reading`), to masks (N, ...).
     open: Callable[[], Run]
-    timed: bool = True
 
 
 def parity(
@@ -173,9 +163,8 @@ def parity(
     Args:
         model: the Keras model. To one that reads the mask of the frame before, the pictures are a
             film.
-        files: `.tflite`, `.mlpackage`, `.mlmodel`, `.onnx`, `.ncnn.param`, `.pb` and SavedModels,
-            from any converter. Each is run by one backend, see `matrix` for all of them; Core ML
-            files are executed again, on any system.
+        files: of any format, from any converter. Each is run by one backend, see `matrix` for all
+            of them; Core ML files are executed again, on any system.
         images: uint8 RGB (N, H, W, 3) of the model's size; 8 to 32 real pictures are a good choice.
         reading: what was given to the exporter, where the files do not record it.
 
@@ -204,11 +193,10 @@ def matrix(
 
     Args:
         model: the Keras model.
-        images: uint8 RGB (N, H, W, 3) of the model's size; 8 to 32 real pictures are a good choice.
-        masks: their true masks, uint8 or float (N, h, w) of the mask's size, for models with one
-            output channel.
-        representative: other pictures for the int8 targets; by default `images`, whose masks int8
-            then knows better than those of new pictures.
+        images: uint8 RGB (N, H, W, 3) of the model's size.
+        masks: their true masks, uint8 or float (N, h, w) of the mask's size, for one channel.
+        representative: pictures for the int8 targets; by default `images`, whose masks int8 then
+            knows better than those of new pictures.
         targets: keys of `TARGETS` to make; all by default.
         files: further files, which exist already.
         folder: where to keep what is made; by default it is deleted.
@@ -239,70 +227,41 @@ def matrix(
                     row = _row(name, path, backend, known)
                 except SeglibError as error:
                     row = _failed(name, backend.name, error)
-                if backend.timed and row.ok and not row.skipped:
+                # On a busy machine ncnn's second thread is waited for, and not ncnn.
+                says = backend.threads and backend.name != "ncnn, 2 threads"
+                if says and row.ok and not row.skipped:
                     timed.append((len(rows), backend))
                 rows.append(row)
-        # Stable: the first float32 file that XNNPACK runs on one thread comes to the front.
-        timed.sort(key=lambda entry: (entry[1].name, rows[entry[0]].precision) != _BASE)
-        if turns and timed and (timed[0][1].name, rows[timed[0][0]].precision) == _BASE:
+        base = [n for n, (i, b) in enumerate(timed) if (b.name, rows[i].precision) == _BASE]
+        if turns and base:
+            timed.insert(0, timed.pop(base[0]))
             ratios = _time_ratios([backend for _, backend in timed], known, turns)
             for (index, _), ratio in zip(timed, ratios, strict=True):
                 rows[index] = replace(rows[index], ratio=ratio)
-    return Parity(tuple(rows), known.task_iou(known.of(None)[1]))
+    return Parity(tuple(rows), known.task_iou(known.of({})[1]))
 
 
-def backends(path: str | Path, gpu: bool = False) -> tuple[Backend, ...]:
+def backends(path: str | Path, gpu: bool = False) -> list[Backend]:
     """Return every backend for a file, whether or not it is on this machine.
 
-    Args:
-        path: a file from any of the exports.
-        gpu: ask LiteRT's GPU accelerator too.
+    With `gpu`, LiteRT's GPU accelerator is one of them.
     """
     path = Path(path)
-
-    def backend(name: str, open_it: Callable[[], Any], threads: int = 0, timed: bool = True):
-        def opened() -> Run:
-            engine = open_it()
-            return lambda images, reading: run_images(engine, model_input(images, reading))
-
-        count = f", {threads} thread{'s' if threads > 1 else ''}" if threads else ""
-        return Backend(f"{name}{count}", threads, opened, timed)
-
-    if path.suffix == ".tflite":
-        found = [
-            backend("XNNPACK", lambda: TFLiteEngine(path, 1), 1),
-            backend("XNNPACK", lambda: TFLiteEngine(path, 2), 2),
-            backend("no delegate", lambda: TFLiteEngine(path, 1, delegate=False), 1),
-        ]
-        return (*found, Backend("GPU", 0, lambda: _gpu(path), False)) if gpu else tuple(found)
-    if path.suffix in (".mlpackage", ".mlmodel"):
-
-        def opened() -> Run:
-            program = Program(path)
-            return lambda images, _: program.masks(images)
-
-        return (Backend("re-executed", 0, opened, False),)
-    if path.suffix == ".onnx":
-        return tuple(backend("ONNX Runtime", lambda n=n: open_engine(path, n), n) for n in (1, 2))
-    if path.suffix == ".param":
-        # On a busy machine ncnn's second thread is waited for and not ncnn: its time says nothing.
-        return tuple(
-            backend("ncnn", lambda n=n: open_engine(path, n), n, n == 1) for n in (1, 2)
+    kind = "saved_model.pb" if (path / "saved_model.pb").is_file() else path.suffix
+    if kind not in _BACKENDS:
+        raise SeglibError(
+            f"{path} is no file that seglib can run; give a .tflite, .mlpackage, .mlmodel, .onnx, "
+            ".ncnn.param or .pb file or a SavedModel folder"
         )
-    if path.suffix == ".pb" or (path / "saved_model.pb").is_file():
-        return (backend("TensorFlow", lambda: open_engine(path), timed=False),)
-    raise SeglibError(
-        f"{path} is no file that seglib can run; give a .tflite, .mlpackage, .mlmodel, .onnx, "
-        ".ncnn.param or .pb file or a SavedModel folder"
-    )
+    found = []
+    for name, threads in [*_BACKENDS[kind], *[("GPU", 0)] * (gpu and kind == ".tflite")]:
+        full = f"{name}, {threads} thread{'s' if threads > 1 else ''}" if threads else name
+        found.append(Backend(full, threads, functools.partial(_open, path, name, threads)))
+    return found
 
 
 def precision_of(path: str | Path) -> str:
-    """Return the precision of a file as its content shows it, whatever its name says.
-
-    A `.tflite` is asked for its operations, a Core ML file and ncnn's weights for their types. What
-    the other formats hold is taken for float32.
-    """
+    """Return the precision of a file as its content shows it: float32 in the simpler formats."""
     path = Path(path)
     if path.suffix in (".mlpackage", ".mlmodel"):
         return Program(path).precision
@@ -337,27 +296,17 @@ class _Expected:
                 f"parity needs uint8 pictures (N, {', '.join(map(str, wanted))}), "
                 f"not {self.images.dtype} of shape {self.images.shape}"
             )
+        shape = (len(images), *self.model.outputs[0].shape[1:])
         self.truths = None if masks is None else np.asarray(masks)
-        if self.truths is None:
-            return
-        shape = (len(images), *self.model.outputs[0].shape[1:3])
-        one = self.model.outputs[0].shape[3] == 1
-        if not one or self.truths.shape[:3] != shape or self.truths.size != np.prod(shape):
+        if masks is not None and (shape[3] != 1 or self.truths.shape not in (shape, shape[:3])):
             raise SeglibError(
                 f"the true masks have the shape {self.truths.shape}, the model's {shape}; give one "
                 "mask of that size for each picture, for a model with one output channel"
             )
-        self.truths = self.truths.reshape(shape)
-        if self.truths.dtype == np.uint8:
-            self.truths = self.truths / np.float32(255)
 
-    def of(self, path: Path | None) -> tuple[dict[str, Any], np.ndarray]:
+    def of(self, metadata: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
         """How a file reads a picture, as stated or as it records, and the masks it should give."""
-        kept: dict[str, Any] = {}
-        if path is not None:
-            engine = open_engine(path)
-            kept = (engine.recorded if isinstance(engine, Program) else engine.metadata) or {}
-        said = {**kept, **self.stated}
+        said = {**metadata, **self.stated}
         reading = checked_reading(said, f"the model {self.model.name}")
         key = json.dumps([reading, said.get("activation")])
         if key not in self._known:
@@ -372,36 +321,37 @@ class _Expected:
         """The mean IoU of masks (N, H, W, 1) with the true ones."""
         if self.truths is None:
             return NAN
-        pairs = zip(found[..., 0].clip(0, 1), self.truths, strict=True)
+        truths = self.truths.reshape(found.shape[:3])
+        truths = truths / np.float32(255) if truths.dtype == np.uint8 else truths
+        pairs = zip(found[..., 0].clip(0, 1), truths, strict=True)
         return float(np.mean([iou(mask, truth) for mask, truth in pairs]))
 
 
 def _row(name: str, path: Path, backend: Backend, known: _Expected) -> ParityRow:
     """Run a file in one backend and say how far its masks are from the model's."""
-    precision, (reading, expected) = precision_of(path), known.of(path)
+    engine = open_engine(path)
+    # A Core ML file may do the reading itself; what it records is how the model reads.
+    reading, expected = known.of(getattr(engine, "recorded", engine.metadata) or {})
     inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     if path.suffix == ".param":
         inside.append(path.with_suffix(".bin"))
     kib = sum(file.stat().st_size for file in inside) / 1024
-    row = ParityRow(name, backend.name, precision, kib)
+    row = ParityRow(name, backend.name, precision_of(path), kib)
     if path.suffix == ".tflite" and "VAR_HANDLE" in operations(path.read_bytes()):
         return replace(row, problem="its weights are missing: it reads variables it does not hold")
     masks = backend.open()(known.images, reading)
-    problem = difference(masks, expected)
-    if problem:
+    if problem := difference(masks, expected):
         return replace(row, problem=problem)
     masks = masks.reshape(expected.shape)
     gaps = np.abs(masks - expected)
-    worst, mean, limit = float(gaps.max()), float(gaps.mean()), THRESHOLDS[precision]
+    worst, mean, limit = float(gaps.max()), float(gaps.mean()), THRESHOLDS[row.precision]
     ours, theirs = masks >= 0.5, expected >= 0.5
     union = np.count_nonzero(ours | theirs)
     agreement = np.count_nonzero(ours & theirs) / union if union else 1.0
-    if worst > limit.max_diff:
-        problem = f"max. difference {worst:.2g} above {limit.max_diff:g}"
-    elif mean > limit.mean_diff:
-        problem = f"mean difference {mean:.2g} above {limit.mean_diff:g}"
-    elif agreement < limit.iou_agreement:
+    if agreement < limit.iou_agreement:
         problem = f"agreement {agreement:.4f} below {limit.iou_agreement:g}"
+    for what, gap, most in (("mean", mean, limit.mean_diff), ("max.", worst, limit.max_diff)):
+        problem = f"{what} difference {gap:.2g} above {most:g}" if gap > most else problem
     return replace(
         row, max_diff=worst, mean_diff=mean, iou_agreement=agreement, problem=problem,
         task_iou=known.task_iou(masks),
@@ -409,29 +359,33 @@ def _row(name: str, path: Path, backend: Backend, known: _Expected) -> ParityRow
 
 
 def _failed(target: str, backend: str, error: SeglibError) -> ParityRow:
-    kind = "skipped" if isinstance(error, Unavailable) else "problem"
-    return ParityRow(target, backend, **{kind: str(error)})
+    here = not isinstance(error, Unavailable)
+    return ParityRow(target, backend, **{"problem" if here else "skipped": str(error)})
 
 
-def _gpu(path: Path) -> Run:
-    def run(images: np.ndarray, reading: dict[str, Any]) -> np.ndarray:
-        if ops(path)[0].inputs[0] == "int8":
-            raise Unavailable("its input is int8, and the accelerator is fed floats here")
-        found = run_gpu(path, model_input(images, reading))
-        if found.masks is None:
-            raise Unavailable(f"the GPU accelerator refuses it: {'; '.join(found.refusals)}")
-        return found.masks
+def _open(path: Path, name: str, threads: int) -> Run:
+    if name == "GPU":
+        return functools.partial(_run_gpu, path)
+    if name == "re-executed":
+        program = Program(path)
+        return lambda images, reading: program.masks(images)
+    plain = name == "no delegate"
+    engine = TFLiteEngine(path, delegate=False) if plain else open_engine(path, max(threads, 1))
+    return lambda images, reading: run_images(engine, model_input(images, reading))
 
-    return run
+
+def _run_gpu(path: Path, images: np.ndarray, reading: dict[str, Any]) -> np.ndarray:
+    if ops(path)[0].inputs[0] == "int8":
+        raise Unavailable("its input is int8, and the accelerator is fed floats here")
+    found = run_gpu(path, model_input(images, reading))
+    if found.masks is None:
+        raise Unavailable(f"the GPU accelerator refuses it: {'; '.join(found.refusals)}")
+    return found.masks
 
 
 def _time_ratios(chosen: Sequence[Backend], known: _Expected, turns: int) -> list[float]:
-    """Return each backend's time divided by the first one's, from turns that all take part in.
-
-    With one thread processor time is compared, which other programs do not disturb, else the time
-    on the wall.
-    """
-    reading = known.of(None)[0]
+    """Return each one's time / the first one's: of the processor with one thread, else the wall."""
+    reading = known.of({})[0]
     runs = [backend.open() for backend in chosen]
     took = np.empty((turns, len(runs), 2))
     for turn in range(-1, turns):  # the first one warms up

@@ -10,9 +10,7 @@ model like any other: `fit` it for an epoch or two at a small learning rate, sav
 weights, and hand it to `to_tflite` with precision "int8". It runs on the TensorFlow backend only,
 since the converter reads TensorFlow's fake-quantisation operations.
 
-In inference a BatchNorm is one factor and one shift per channel, and so is a convolution's last
-step: multiplying the kernel by the factor and putting the shift into the bias saves the operation.
-Converters fold by themselves; here it is done in Keras, where it can be looked at, and because the
+Converters fold BatchNorms into convolutions by themselves; here it is done in Keras, because the
 training must see the weights that will be quantised.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
@@ -23,7 +21,7 @@ Chapter: TFLite conversion.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
@@ -31,10 +29,11 @@ import tensorflow as tf
 from keras import layers
 
 from seglib.errors import SeglibError
-from seglib.export.graph import exportable
+from seglib.export.graph import Reading, exportable
+from seglib.runtime.reading import checked_reading, model_input
 
+# What moves values about without making new ones, or is not there in inference.
 _UNSTORED = (layers.InputLayer, layers.ZeroPadding2D, layers.Reshape, layers.Dropout)
-"""What moves values about without making new ones, or is not there in inference."""
 _UNTOUCHED = (
     layers.BatchNormalization, layers.ReLU, layers.UpSampling2D, layers.Add, layers.Concatenate,
     layers.GlobalAveragePooling2D, layers.AveragePooling2D, layers.MaxPooling2D,
@@ -46,12 +45,9 @@ _FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose)
 class FakeQuant(layers.Layer):
     """Round to 256 steps between a lowest and a highest value; shape and type stay.
 
-    While training, the range follows the batches' lowest and highest values as a moving average;
-    in inference it is fixed. Gradients pass where a value lies within the range.
-
-    Args:
-        limits: the range, where it is known beforehand: it then stays.
-        momentum: share of the old range kept at each step.
+    While training, the range follows the batches' lowest and highest values as a moving average
+    that keeps `momentum` of the old one; in inference, or with `limits`, it is fixed. Gradients
+    pass where a value lies within the range.
     """
 
     holds_range = True  # by which the TFLite export knows that it needs no representative images
@@ -150,21 +146,22 @@ _ROUNDED = {
 }
 
 
-def quantisation_aware(model: keras.Model, images: np.ndarray | None = None) -> keras.Model:
+def quantisation_aware(
+    model: keras.Model, images: np.ndarray | None = None, **reading: Unpack[Reading]
+) -> keras.Model:
     """Return a copy of a trained model that rounds as its int8 file will.
 
     Args:
-        model: input (None, H, W, 3) of raw values 0..255, output (None, H, W, C) probabilities,
-            made of convolutions (transposed ones aside), BatchNorm, ReLU, bilinear resizing, Add,
-            Concatenate and the like.
+        model: input (None, H, W, 3), output (None, H, W, C) probabilities, made of convolutions
+            (transposed ones aside), BatchNorm, ReLU, bilinear resizing, Add, Concatenate and the
+            like.
         images: uint8 (N, H, W, 3) from which the ranges start. Without them the first batches of
             training set the ranges, and until then the copy's masks mean nothing.
+        reading: how the model wants its picture, see `seglib.export.graph.Reading`.
     """
     if keras.backend.backend() != "tensorflow":
-        raise SeglibError(
-            f"Keras runs on {keras.backend.backend()}, but quantisation-aware training needs "
-            "TensorFlow; set KERAS_BACKEND=tensorflow before Keras is imported"
-        )
+        raise SeglibError("quantisation-aware training needs KERAS_BACKEND=tensorflow")
+    reading = checked_reading(reading, model.name)
     model = exportable(model)
     for layer in model.layers:
         known = isinstance(layer, (*_UNSTORED, *_UNTOUCHED)) or type(layer) in _ROUNDED
@@ -177,6 +174,12 @@ def quantisation_aware(model: keras.Model, images: np.ndarray | None = None) -> 
                 "as seglib.models.mobile_unet does with decoder='bilinear'"
             )
     read_by = readers(model)
+    ends = model_input(np.array([[0] * 3, [255] * 3]), reading)
+    picture = FakeQuant((float(ends.min()), float(ends.max())), name="picture_quant")
+
+    def before(tensor: keras.KerasTensor) -> keras.KerasTensor:
+        is_input = isinstance(tensor._keras_history.operation, layers.InputLayer)
+        return picture(tensor) if is_input else tensor
 
     def after(layer: layers.Layer, result: keras.KerasTensor) -> keras.KerasTensor:
         behind = read_by.get(layer.name, [])
@@ -186,26 +189,29 @@ def quantisation_aware(model: keras.Model, images: np.ndarray | None = None) -> 
             return result
         return FakeQuant(_limits(layer), name=f"{layer.name}_quant")(result)
 
-    aware = _rebuild(model, lambda layer: _ROUNDED.get(type(layer), type(layer)), after)
+    aware = _rebuild(model, lambda layer: _ROUNDED.get(type(layer), type(layer)), after, before)
     if images is not None:
         with _rounding(aware, []):
             for start in range(0, len(images), 8):
-                aware(images[start : start + 8].astype(np.float32), training=True)
+                aware(model_input(images[start : start + 8], reading), training=True)
     return aware
 
 
-def sensitivity(aware: keras.Model, images: np.ndarray) -> list[tuple[str, float]]:
-    """Say what rounding each part of the network costs when nothing else is rounded.
+def sensitivity(
+    aware: keras.Model, images: np.ndarray, **reading: Unpack[Reading]
+) -> list[tuple[str, float]]:
+    """Say what rounding each part of a network costs when nothing else is rounded.
 
     Args:
         aware: what `quantisation_aware` returned, its ranges set.
         images: uint8 (N, H, W, 3).
+        reading: as for `quantisation_aware`.
 
     Returns:
         (layer, mean absolute difference of the mask) for every kernel and every stored result,
         the most sensitive first.
     """
-    pictures = images.astype(np.float32)
+    pictures = model_input(images, checked_reading(reading, aware.name))
     with _rounding(aware, []):
         exact = aware(pictures, training=False).numpy()
     costs = []
@@ -251,8 +257,12 @@ def _rebuild(
     model: keras.Model,
     kind: Callable[[layers.Layer], type],
     after: Callable[[layers.Layer, Any], Any],
+    before: Callable[[Any], Any] = lambda tensor: tensor,
 ) -> keras.Model:
-    """Return a folded copy: `kind` says of which class a layer is, `after` what follows it."""
+    """Return a folded copy: `kind` says of which class a layer is, `after` what follows it.
+
+    `before` is what a tensor becomes on its way into a layer, but for a Rescaling.
+    """
     read_by = readers(model)
     folded = {
         layer.name: read_by[layer.name][0]
@@ -274,6 +284,8 @@ def _rebuild(
     def call(layer: layers.Layer, *inputs: Any, **options: Any) -> Any:
         if layer.name in norms:
             return after(originals[layer.name], inputs[0])
+        if not isinstance(layer, layers.Rescaling):
+            inputs = keras.tree.map_structure(before, inputs)
         result = layer(*inputs, **options)
         # What a fold swallowed ends with the BatchNorm, which comes next and only here.
         return result if layer.name in folded else after(originals[layer.name], result)

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import MissingPackage, conversion_error, first_line, quiet
-from seglib.export.graph import Graph, Reading, facts, layers_of, trace
+from seglib.export.converters import converting, first_line, import_package, quiet
+from seglib.export.graph import Graph, Reading, facts, layers_of, metadata_text, trace
 from seglib.export.verify import operations, verify
 from seglib.files import atomic_path
 from seglib.images import as_image, resize
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8-weights")
 MOST_IMAGES = 100
+_NAME = "representative image"
 
 
 def to_tflite(
@@ -97,9 +98,11 @@ def to_tflite(
         return run_images(engine, model_input(images, graph.metadata))
 
     verify(graph, run, path, precision, None if images is None else images[:2])
+    known = facts(graph, precision, flat)
+    metadata_text(known, path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
-        write_metadata(temporary, facts(graph, precision, flat))
+        write_metadata(temporary, known)
     return path
 
 
@@ -119,42 +122,28 @@ def convert(
     """
     import tensorflow as tf
 
-    log: list[str] = []
-    try:
-        with quiet() as log:
-            converter = tf.lite.TFLiteConverter.from_concrete_functions(
-                [graph.function], graph.module
-            )
-            if precision not in ("float32", "int8-weights"):
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if precision == "float16":
-                converter.target_spec.supported_types = [tf.float16]
-            # With ranges of its own the converter asks for no images, unless told the op set.
-            if representative is not None:
-                converter.representative_dataset = lambda: _samples(graph, representative)
-                converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            if integer_io:
-                converter.inference_input_type = tf.int8
-                converter.inference_output_type = tf.int8
-            content = bytes(converter.convert())
-            return _int8_weights(content) if precision == "int8-weights" else content
-    except SeglibError:
-        raise
-    except Exception as error:  # the compiler raises many kinds; every one means "not convertible"
-        raise conversion_error("TFLite", graph.model, error, log) from error
-
-
-def _int8_weights(content: bytes) -> bytes:
-    """Return a float32 file with its kernels kept as int8, one scale for each output channel."""
-    try:
+    with converting("TFLite", graph.model):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.function], graph.module)
+        if precision not in ("float32", "int8-weights"):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        # With ranges of its own the converter asks for no images, unless told the op set.
+        if representative is not None:
+            converter.representative_dataset = lambda: _samples(graph, representative)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        if integer_io:
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+        content = bytes(converter.convert())
+        if precision != "int8-weights":
+            return content
+        # Kernels kept as int8, one scale for each output channel.
+        import_package("ai_edge_quantizer", "ai-edge-quantizer")
         from ai_edge_quantizer import quantizer, recipe
-    except ImportError as error:
-        raise MissingPackage(
-            f"precision 'int8-weights' needs AI Edge Quantizer ({error}); install it with: "
-            "pip install ai-edge-quantizer"
-        ) from error
-    chosen = recipe.weight_only_wi8_afp32()
-    return bytes(quantizer.Quantizer(content, chosen).quantize().quantized_model)
+
+        made = quantizer.Quantizer(content, recipe.weight_only_wi8_afp32()).quantize()
+        return bytes(made.quantized_model)
 
 
 def _samples(graph: Graph, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
@@ -195,36 +184,26 @@ def _representative(graph: Graph, source: Any) -> np.ndarray | None:
     if not images:
         raise SeglibError(f"precision 'int8' needs representative images; {wanted}")
     # Floats are 0..1 or 0..255, which only all of them together tell.
-    floats = [image for image in images if image.dtype.kind == "f"]
-    if floats and not (min(map(np.min, floats)) >= 0 and max(map(np.max, floats)) <= 255):
-        raise SeglibError(
-            "the representative images have values outside 0..255; give them as they are before "
-            f"any mean, std or value_range is applied: {wanted}"
-        )
-    factor = 255 if floats and max(map(np.max, floats)) <= 1 else 1
-    return np.stack([
-        resize(as_image(np.rint(i * factor).astype(np.uint8) if i.dtype.kind == "f" else i,
-                        "representative image"), (height, width))
-        for i in images
-    ])  # fmt: skip
+    bright = any(image.dtype.kind == "f" and image.max() > 1 for image in images)
+    images = [np.rint(i).astype(int) if bright and i.dtype.kind == "f" else i for i in images]
+    return np.stack([resize(as_image(image, _NAME), (height, width)) for image in images])
 
 
 def _drawn(source: Any) -> Iterator[np.ndarray]:
     """Yield images (H, W, 3), whatever they come in: batches, pairs with masks, dicts, files."""
-    if source is None:
-        return
     if callable(source) and not hasattr(source, "__getitem__"):
         source = source()
+    if isinstance(source, str | Path | dict) or getattr(source, "ndim", 4) == 3:
+        source = [source]
+    items: Iterable[Any] = () if source is None else source
     if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
         count = len(source)
         chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int))
-        items: Iterable[Any] = (source[int(index)] for index in chosen)
-    else:
-        items = source
+        items = (source[int(index)] for index in chosen)
     for item in items:
         while isinstance(item, (tuple, list)):
             item = item[0]
         if isinstance(item, dict):
             item = item["image"] if "image" in item else next(iter(item.values()))
-        item = np.asarray(item) if hasattr(item, "shape") else as_image(item)
+        item = np.asarray(item) if hasattr(item, "shape") else as_image(item, _NAME)
         yield from item if item.ndim == 4 else [item]

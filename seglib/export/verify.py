@@ -9,7 +9,7 @@ Chapter: TFLite conversion.
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -61,8 +61,8 @@ def verify(
     else:
         try:
             masks = run(images)
-        except SeglibError as error:
-            if not isinstance(error, Unavailable) and not isinstance(error.__cause__, ImportError):
+        except (SeglibError, ImportError) as error:
+            if not any(isinstance(e, Unavailable | ImportError) for e in (error, error.__cause__)):
                 raise
             warnings.warn(f"{path} is written, but was not checked: {error}", stacklevel=3)
             return
@@ -96,11 +96,13 @@ def keras_masks(model: "keras.Model", images: np.ndarray) -> np.ndarray:
     To a model that reads the mask of the frame before, the images are a film: the first one comes
     with an empty mask, each of the others with the model's own mask of the one before.
     """
-    masks: list[Any] = []
+    import keras
+
+    masks = []
     before = np.zeros((1, *model.outputs[0].shape[1:]), np.float32)
     for image in images[:, None]:
         given = image if len(model.inputs) == 1 else {"image": image, "previous": before}
-        before = np.asarray(model(given, training=False))
+        before = np.asarray(keras.tree.flatten(model(given, training=False))[0])
         masks.append(before[0])
     return np.stack(masks)
 

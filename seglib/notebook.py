@@ -110,3 +110,44 @@ def in_notebook() -> bool:
         return False
     shell = get_ipython()
     return shell is not None and hasattr(shell, "kernel")
+
+
+def conclude(dataset: "Dataset", record: dict[str, Any] | None, text: str) -> None:
+    """Say what was found on photos; where drawings stand in for them, show the record instead.
+
+    A network that never saw a drawing, or learned from this generator, shows nothing about photos
+    on drawings. So no conclusion is drawn there.
+
+    Args:
+        dataset: what `text` was computed on, as of `load`.
+        record: values by column of `seglib/assets/photo_records.csv`, a tuple for any of several,
+            that choose the rows to be shown; None where nothing is recorded.
+        text: the conclusion.
+    """
+    if dataset.name != "synthetic":
+        return say(text)
+    note = "Drawn portraits stand in for photos here, and nothing about photos follows from them."
+    if record is None:
+        return say(f"{note} This is not recorded on photos.")
+    lines = [f"{note} **Recorded on photos**, test parts, with 95 % intervals:", ""]
+    lines += ["| set | network | | score | value | |", "|---|---|---|---|---:|---|"]
+    for row in photo_records(record):
+        setting = row["setting"] + (f" minus {row['against']}" if row["against"] else "")
+        ends = f"[{row['low']}, {row['high']}]" if row["low"] else ""
+        cells = (row["set"], row["network"], setting, row["score"], row["value"], ends)
+        lines.append(f"| {' | '.join(cells)} |")
+    return say("\n".join(lines))
+
+
+def photo_records(record: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of the recorded scores on photos that have these values, one at least."""
+    import csv
+    from pathlib import Path
+
+    path = Path(__file__).parent / "assets" / "photo_records.csv"
+    wanted = {key: one if isinstance(one, tuple) else (one,) for key, one in record.items()}
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if all(row[k] in v for k, v in wanted.items())]
+    if not rows:
+        raise SeglibError(f"no row of {path.name} has {record}; look at its columns")
+    return rows

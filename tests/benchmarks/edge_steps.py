@@ -85,7 +85,7 @@ def pipelines() -> dict[str, Pipeline]:
     if any(getattr(config, step) != getattr(default, step) for step in steps):
         raise SeglibError("the default pipeline has other steps than these; change BUILT_UP")
     configs |= {f"preset {name}": preset(name) for name in OLDER}
-    return {name: Pipeline(config, threads=1) for name, config in configs.items()}
+    return {name: Pipeline(config) for name, config in configs.items()}
 
 
 def measure(name: str, kind: str, model: str, count: int | None) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ def test_drawings_conclude_nothing(capsys):
 
 
 def test_photos_conclude_what_was_computed(capsys):
-    photos = data.Dataset("eg1800", "person", (), lambda stem: None)
+    photos = data.Dataset("eg1800", "person", "test", (), lambda stem: None)
     notebook.conclude(photos, None, "portrait is better")
     assert capsys.readouterr().out == "portrait is better\n"
 

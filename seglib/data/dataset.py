@@ -1,11 +1,11 @@
-"""A data set, photos with one kind of mask, and the one folder format for all of them.
+"""A data set, photos with one kind of mask, and the one folder format for all of them::
 
     images/<stem>.jpg|png|webp  photos, any size
     masks/<stem>.png            one kind of mask, grey 0..255, the photo's size
     masks/<kind>/<stem>.png     or several kinds, each in its folder
     labels/<stem>.png           or one class number per pixel, named in label_list.txt
-    splits.csv                  stem,split: train, val (chooses) or test (is scored once, at the
-                                end); without it every photo is in each of the three
+    splits.csv                  stem,split: train, val (chooses) or test (scored once); without it
+                                every photo is in each of the three
     dataset.json                name, kind, source, licence, citation ... (optional)
 
 Chapter: data preparation.

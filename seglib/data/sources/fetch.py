@@ -136,7 +136,7 @@ def unpack(archive: Path, folder: Path, keep: Sequence[str] = (), strip: int = 0
     Args:
         archive: the file; its kind is told by its content.
         folder: where to, a new folder. On an error it may hold part of the files.
-        keep: patterns such as "photos/*" of the files to unpack; all by default.
+        keep: patterns such as `photos/*` of the files to unpack; all by default.
         strip: how many leading folders of each name to leave away.
 
     Returns:

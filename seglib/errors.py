@@ -5,7 +5,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 
@@ -57,7 +57,8 @@ def typed(owner: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) ->
 
 def check_types(config: Any) -> None:
     """Bring a frozen dataclass' fields to their defaults' types, from its `__post_init__`."""
-    defaults = {entry.name: entry.default for entry in fields(config)}
+    # A field without a default is a text that must be given.
+    defaults = {e.name: "" if e.default is MISSING else e.default for e in fields(config)}
     for name, value in typed(type(config).__name__, vars(config), defaults).items():
         object.__setattr__(config, name, value)
 

@@ -278,7 +278,8 @@ RANGES = {
 }
 
 
-def made_up() -> dict[str, np.ndarray]:
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, np.ndarray]:
     """Random tensors in PyTorch's layout; half of what is inside each block goes nowhere."""
     rng = np.random.default_rng(0)
     tensors = {}
@@ -309,11 +310,6 @@ def made_up() -> dict[str, np.ndarray]:
             tensors[f"{block}._project_conv.weight"][:, silent] = 0
         channels = handed_on
     return tensors
-
-
-@pytest.fixture(scope="module")
-def tensors() -> dict[str, np.ndarray]:
-    return made_up()
 
 
 def written(path: Path, tensors: dict[str, np.ndarray]) -> Path:

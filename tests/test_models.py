@@ -118,6 +118,8 @@ def test_macs_of_a_network_counted_by_hand():
     outer = models.cost(keras.Model(z, layers.Conv2D(1, 1, use_bias=False)(inner(z))))
     assert (outer.macs, outer.params) == (total.macs + 64 * 2, total.params + 2)
     assert outer.layers[1].name == f"{inner.name}/{inner.layers[1].name}"
+    twice = models.cost(keras.Model(z, layers.Add()([inner(z), inner(z + 1)])))
+    assert (twice.macs, twice.params) == (2 * total.macs, total.params)
 
 
 def test_cost_of_layers_that_are_shared_grouped_dilated_or_separable():
@@ -217,8 +219,9 @@ def test_broken_weight_files_are_named(tmp_path):
     for change, message in (
         (json.dumps({**content, "width": 0.5}), "net.weights.h5 does not hold"),
         (json.dumps({**content, "widht": 0.5}), "describes no network.*do you mean width"),
-        ("{", "net.json is no network config"),
-        ("[1]", "net.json is no network config"),
+        ("{", "net.json describes no network"),
+        ("[1]", "net.json describes no network"),
+        ('{"network": "add_unet", "options": [1]}', "net.json describes no network"),
         (None, "net.json is missing"),
     ):
         described.unlink() if change is None else described.write_text(change, "utf-8")

@@ -125,6 +125,8 @@ def test_an_experiment_survives_its_file(experiment, tmp_path_factory):
         ("[0.9, 1.1]", "1.1", r"augment's zoom is 1.1; use values, such as \(0.75, 1.4\)"),
         ("  kind: person", "  kind: 3", "data's kind is 3; use text, or leave it out"),
         ("transfer", "wizardry", "there is no recipe 'wizardry'; use one of full, .*"),
+        ("add_unet", "[add_unet]", "there is no network .*; choose one of .*"),
+        ("  size: 96", "  size: 96\n  7: 1", "add_unet has no '7'; it has size, .*"),
         ("add_unet", "grand_net", "there is no network 'grand_net'; choose one of .*"),
         ("epochs: 7", "epochs: 0", "TrainConfig's epochs is 0; use 1 or more"),
         ("rotate: 5", "rotate: -5", r"rotate is -5.0; use 0 \(off\) or more"),

@@ -27,8 +27,6 @@ from seglib.runtime.engines import KerasEngine
 
 OURS = "mobile_unet"
 SUFFIX = ".weights.h5"
-
-
 NETWORKS: dict[str, tuple[Callable[..., keras.Model], str | None]] = {}
 """The networks besides our own: what builds them, and the encoder whose weights they can take.
 
@@ -121,12 +119,9 @@ def from_config(
 
 
 def weights_bytes(model: keras.Model) -> int:
-    """Return how many bytes a file of the model's weights takes at most.
-
-    Those of the numbers, and for each array what HDF5 writes about it: measured, 1 to 4 KB.
-    """
-    sizes = [math.prod(variable.shape) * 4 for variable in model.variables]
-    return sum(sizes) + 8192 * len(sizes)
+    """Return how many bytes a file of the model's weights takes at most."""
+    # HDF5 writes 1 to 4 KB about each array.
+    return sum(math.prod(variable.shape) * 4 + 8192 for variable in model.variables)
 
 
 def _config_path(weights: Path) -> Path:
@@ -156,18 +151,11 @@ def load_config(path: str | Path) -> UNetConfig | NetConfig:
     """Read the config beside `NAME.weights.h5`."""
     config = _config_path(Path(path))
     if not config.exists():
-        raise SeglibError(
-            f"{config} is missing; keep it beside {Path(path).name}: it says how to build the "
-            "network"
-        )
+        raise SeglibError(f"{config} is missing; keep it beside {path}, whose network it describes")
     try:
         content = json.loads(read_text(config))
         return NetConfig(**content) if "network" in content else configure(OURS, **content)
-    except (json.JSONDecodeError, TypeError) as error:
-        raise SeglibError(
-            f"{config} is no network config ({error}); save the model again"
-        ) from error
-    except SeglibError as error:
+    except (ValueError, TypeError, AttributeError) as error:  # of JSON, and our own
         raise SeglibError(
             f"{config} describes no network that this version builds: {error}"
         ) from error

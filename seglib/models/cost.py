@@ -66,19 +66,16 @@ def cost(model: keras.Model) -> Cost:
             name = layer.name if number == 1 else f"{layer.name}/{number}"
             source = tuple(node.input_tensors[0].shape[1:]) if node.input_tensors else ()
             shape = tuple(node.output_tensors[0].shape[1:])
+            first = number == 1
             if isinstance(layer, keras.Model):
-                inner = cost(layer).layers[1:]  # its input is no map of its own
-                found += [replace(row, name=f"{name}/{row.name}") for row in inner]
+                for row in cost(layer).layers:
+                    if row.type != "InputLayer":  # which is no map of its own
+                        params = row.params if first else 0
+                        found.append(replace(row, name=f"{name}/{row.name}", params=params))
                 continue
+            params, macs = layer.count_params() if first else 0, _macs(layer, source, shape)
             found.append(
-                LayerCost(
-                    name=name,
-                    type=type(layer).__name__,
-                    shape=shape,
-                    params=layer.count_params() if number == 1 else 0,
-                    macs=_macs(layer, source, shape),
-                    bytes=4 * prod(shape),
-                )
+                LayerCost(name, type(layer).__name__, shape, params, macs, 4 * prod(shape))
             )
     sums = (sum(getattr(row, name) for row in found) for name in ("params", "macs", "bytes"))
     return Cost(*sums, tuple(found))

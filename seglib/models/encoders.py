@@ -102,16 +102,9 @@ def mobilenet_v3(
     x = blocks.conv(x, 16, "stem", momentum, kernel=3, stride=2, act="hard_silu")
     maps = []
     for index, (expand, channels, kernel, stride, squeeze, hard) in enumerate(table):
+        channels, act = blocks.round_channels(channels * width), "hard_silu" if hard else "relu"
         x, expanded = blocks.inverted_residual(
-            x,
-            blocks.round_channels(channels * width),
-            f"block{index}",
-            momentum,
-            stride,
-            expand,
-            kernel,
-            act="hard_silu" if hard else "relu",
-            squeeze=squeeze,
+            x, channels, f"block{index}", momentum, stride, expand, kernel, 1.0, act, squeeze
         )
         if stride == 2:
             maps.append(expanded)

@@ -138,11 +138,10 @@ def reads_previous(model: keras.Model) -> bool:
 
 
 def add_previous(model: keras.Model, config: UNetConfig) -> tuple[keras.Model, UNetConfig]:
-    """Return a copy of a network, and its config, that reads the mask of the frame before.
+    """Return a copy of a network, built from `config`, that reads the mask of the frame before.
 
-    The first kernel's new channels are zero, so the copy gives the same masks as the network until
-    it is trained further, whatever the mask before. `config`, without `previous`, is what the
-    network was built from.
+    Its first kernel's new channels are zero: until it is trained further it gives the same masks as
+    the network, whatever the mask before. The second value is its config.
     """
     if not isinstance(config, UNetConfig):
         raise SeglibError(
@@ -157,10 +156,7 @@ def add_previous(model: keras.Model, config: UNetConfig) -> tuple[keras.Model, U
 
 
 def drop_previous(model: keras.Model, config: UNetConfig) -> tuple[keras.Model, UNetConfig]:
-    """Return the network for single images that this one is without a mask before, and its config.
-
-    Its weights are copies. `config`, with `previous`, is what the network was built from.
-    """
+    """Undo `add_previous`: return a network for single images, a copy, and its config."""
     if not reads_previous(model):
         raise SeglibError(f"{model.name} reads no mask of the frame before; use it as is")
     kernel, *rest = model.get_weights()

@@ -36,7 +36,7 @@ from seglib import data, models
 from seglib.data.augment import AugmentConfig
 from seglib.data.batches import Batches
 from seglib.data.previous import FIRST_FRAMES, VideoBatches
-from seglib.errors import SeglibError, typed
+from seglib.errors import SeglibError, check_types, typed
 from seglib.files import atomic_path, read_text
 from seglib.models.build import OURS, NetConfig
 from seglib.models.unet import UNetConfig
@@ -45,6 +45,7 @@ from seglib.training.devices import PRECISIONS, precision
 from seglib.training.fit import History, Watch, fit
 from seglib.training.teacher import distil
 
+_OLD = {"weight_decay": 0.0, "bn_batches": 0}
 RECIPES: dict[str, TrainConfig] = {
     "full": TrainConfig(),
     # The decoder learns; the encoder keeps what it brought along, BatchNorm's statistics included.
@@ -53,16 +54,12 @@ RECIPES: dict[str, TrainConfig] = {
     "fine_tune": TrainConfig(epochs=15, learning_rate=3e-4, freeze="half"),
     # How the older projects trained; facts in the chapter.
     "hair_2017": TrainConfig(
-        250, 0.1, 0.05, 0.0, "dice_batch", optimizer="sgd", schedule="drops", bn_batches=0
+        250, 0.1, loss="dice_batch", optimizer="sgd", schedule="drops", **_OLD
     ),
-    "portrait_2019": replace(
-        TrainConfig(300, 1e-3, 0.05, 0.0, "bce", optimizer="adam", bn_batches=0),
-        **{"schedule": "plateau", "plateau_patience": 15},
+    "portrait_2019": TrainConfig(
+        300, 1e-3, loss="bce", optimizer="adam", schedule="plateau", plateau_patience=15, **_OLD
     ),
-    "hair_2020": replace(
-        TrainConfig(50, 1e-3, 0.05, 0.0, optimizer="adam", bn_batches=0),
-        **{"schedule": "plateau", "patience": 5},
-    ),
+    "hair_2020": TrainConfig(50, 1e-3, patience=5, optimizer="adam", schedule="plateau", **_OLD),
 }
 """Ways to train by name: three of ours, and those of three older projects (their rates, schedules,
 optimizers and lengths; "hair_2020" mixes its two losses 0.4 to 0.6, we halve)."""
@@ -96,6 +93,7 @@ class DataConfig:
     teacher_weight: float = 0.5
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.batch_size < 1 or self.workers < 0 or not 0 <= self.teacher_weight <= 1:
             raise SeglibError(
                 "data needs batch_size >= 1, workers >= 0 and teacher_weight from 0 to 1; it has "
@@ -228,12 +226,13 @@ def _checked(given: Any) -> dict[str, Any]:
 def _built(sections: dict[str, Any]) -> Experiment:
     if "name" not in sections.get("data", {}):
         raise SeglibError("data.name is missing; give a set's name or folder")
-    train, network = sections.get("train", {}), dict(sections.get("network", {}))
+    train = sections.get("train", {})
+    network = {str(key): value for key, value in sections.get("network", {}).items()}
     base = recipe(train["recipe"]) if "recipe" in train else TrainConfig()
     augment = sections.get("augment", {})
     return Experiment(
         DataConfig(**sections["data"]),
-        models.configure(network.pop("name", OURS), **network),
+        models.configure(str(network.pop("name", OURS)), **network),
         None if augment is False else AugmentConfig(**augment),
         replace(base, **{k: v for k, v in train.items() if k != "recipe"}),
         **{name: value for name, value in sections.items() if name in FLAT},

@@ -150,11 +150,9 @@ def compiled(
     model: keras.Model, train: Batches, val: Batches | None, config: TrainConfig
 ) -> keras.Model:
     """Return what is trained, ready to be: the network, or one around it that gives more masks."""
-    for name, batches in {"train": train, **({} if val is None else {"val": val})}.items():
+    for batches in (train, train if val is None else val):
         if not isinstance(batches, Batches):
-            raise SeglibError(
-                f"{name} is of the type {type(batches).__name__}; make seglib.data.Batches of it"
-            )
+            raise SeglibError(f"fit takes seglib.data.Batches; make some of the {type(batches)}")
     coarse, second = bool(config.deep_supervision), bool(config.auxiliary)
     objective.check_fit(model, *train[0], second)
     channels, masks, trained = model.output_shape[-1], 1, model
@@ -180,10 +178,7 @@ def compiled(
 
 @contextmanager
 def _asked_to_end() -> Iterator[threading.Event]:
-    """Yield an event that is set when the system asks this process to end (SIGTERM).
-
-    Clusters and rented machines send it some time before they take the machine away.
-    """
+    """Yield an event that is set by SIGTERM, which clusters send before they take a machine."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
@@ -242,24 +237,21 @@ class CheckpointCallback(keras.callbacks.Callback):
             ) from error
         # What a file does not say was added since, and changes nothing by its default. "batch" is
         # a place within an epoch, where edition 0.1 saved as well.
-        config = {name: one for name, one in asdict(self.config).items() if name not in FREE}
-        mine = [config, {**self.identity, "batch": 0}]
-        old = [{**asdict(DEFAULT), **state["config"]}, {**mine[1], **(state.get("position") or {})}]
-        other = [
-            f"{name}={before[name]!r}"
-            for before, now in zip(old, mine, strict=True)
-            for name in now
-            if before[name] != now[name]
-        ]
+        other = []
+        for now, before in (
+            (asdict(self.config), {**asdict(DEFAULT), **state["config"]}),
+            ({**self.identity, "batch": 0}, state.get("position") or {}),
+        ):
+            for name, value in now.items():
+                if name not in FREE and before.get(name, value) != value:
+                    other.append(f"{name}={before[name]!r}")
         if other:
             raise SeglibError(
                 f"{path.parent} holds a run with another config or other batches; choose a new "
                 f"folder, or go on as it began, with {', '.join(other)}"
             )
         if [tuple(v.shape) for v in variables] != [value.shape for value in found]:
-            raise SeglibError(
-                f"{path} belongs to another network; choose a new folder for this one"
-            )
+            raise SeglibError(f"{path} is of another network; choose a new folder for this one")
         _assign(variables, found)
         return state["rows"]
 
@@ -278,11 +270,8 @@ class CheckpointCallback(keras.callbacks.Callback):
         self.watch(Progress(self.rows, self.done, self.steps, seconds))
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Draw dropout on PyTorch from the step's number.
-
-        Keras takes it there from PyTorch's own generator, which others draw from too. On the other
-        backends its state is one of the network's variables.
-        """
+        """Draw dropout on PyTorch from the step's number."""
+        # Elsewhere its state is one of the network's variables; PyTorch has one generator for all.
         if keras.backend.backend() == "torch":
             import torch
 

@@ -33,10 +33,9 @@ def check_fit(model: keras.Model, x: np.ndarray | dict, y: np.ndarray, second: b
             f"{y.shape[1:]}; fit needs networks with one output, and batches of their input's size"
         )
     if y.shape[-1] != shape[-1] + second:
-        hint = "the mask's and then the second one's" if second else "one for each of its masks"
         raise SeglibError(
-            f"{model.name} needs targets with {shape[-1] + second} channels, {hint}; these batches "
-            f"have {y.shape[-1]}"
+            f"{model.name} needs targets with {shape[-1] + second} channels, one for each of its "
+            f"masks{' and the second one' if second else ''}; these batches have {y.shape[-1]}"
         )
     found = ops.convert_to_numpy(ops.cast(model(x, training=False), "float32"))
     if not (found.min() >= 0 and found.max() <= 1):

@@ -16,6 +16,7 @@ GROUPS = 3
 SHUFFLE_STAGES = ((240, 3), (480, 7), (960, 3))
 # (channels, dense blocks) of each resolution of `esp_dense`, from half the side down.
 ESP_STAGES = ((12, 1), (24, 1), (48, 2), (96, 2))
+ESP_DENSE = (1, 2, 4, 6, 8)
 ESP_EPSILON = 1e-3
 BINS = (1, 2, 3, 6)
 
@@ -29,12 +30,10 @@ def shuffle_skipnet(
 ) -> keras.Model:
     """Portrait, 2018: ShuffleNet, and a decoder of one-channel score maps that are added up.
 
-    "shuffle_seg_skipnet" of Fast_Portrait_Segmentation (lizhengwei1992), from its facts alone,
-    after Zhang et al., 2018, "ShuffleNet", and Siam et al., 2018, "ShuffleSeg". The published file
-    imports a layer that was never published: the enlargement, used five times. Here it is a
-    transposed 4x4 convolution of stride 2 with a bias, started as bilinear weights; so defined the
-    network has 918,736 trainable weights (918,651 of them beyond doubt) and 718 million
-    multiplications at 512 pixels.
+    "shuffle_seg_skipnet" of Fast_Portrait_Segmentation (lizhengwei1992), after Zhang et al., 2018,
+    "ShuffleNet", and Siam et al., 2018, "ShuffleSeg". Its enlargement was never published: here a
+    transposed 4x4 convolution of stride 2 with a bias, started as bilinear weights. So it has
+    918,736 trainable weights (918,651 beyond doubt) and 718 million multiplications at 512 pixels.
 
     Kept although odd: one BatchNorm object that serves nine different maps (`separate_norms=True`
     gives each its own), a first convolution without BatchNorm and activation (`stem_norm=True` adds
@@ -145,7 +144,8 @@ def esp_dense(
         x = parts.conv(x, channels, f"{name}_down", stride=2)
         pyramid = x = _esp_pyramid(x, f"{name}_pyramid", bn_momentum)
         for repeat in range(repeats):
-            x = _esp_dense(x, f"{name}_dense{repeat}", bn_momentum, inner_norms)
+            thin, block = x.shape[-1] // 6, f"{name}_dense{repeat}"
+            x = parts.dense_block(x, thin, block, ESP_DENSE, bn_momentum, "relu", inner_norms)
         x = layers.Concatenate(name=f"{name}_join")([x, pyramid])
         x = parts.norm_act(x, name, bn_momentum, "prelu", ESP_EPSILON)
         maps.append(x)
@@ -174,21 +174,6 @@ def _esp_pyramid(x: KerasTensor, name: str, momentum: float) -> KerasTensor:
     x = layers.Concatenate(name=f"{name}_views")(views)
     x = layers.Add(name=f"{name}_add")([x, inputs])
     return parts.norm_act(x, name, momentum, "prelu", ESP_EPSILON)
-
-
-def _esp_dense(x: KerasTensor, name: str, momentum: float, inner_norms: bool) -> KerasTensor:
-    """Five dilated convolutions, each of which sees the outputs of all before it."""
-    inputs, thin = x, x.shape[-1] // 6
-    x = parts.conv(x, thin, f"{name}_reduce", kernel=1)
-    for step, dilation in enumerate((1, 2, 4, 6, 8)):
-        part = f"{name}_step{step}"
-        new = parts.conv(x, thin, f"{part}_conv", dilation_rate=dilation)
-        if inner_norms:
-            new = parts.norm_act(new, part, momentum)
-        new = parts.activate(new, part, "relu")
-        x = layers.Concatenate(name=f"{part}_join")([x, new])
-    x = layers.Add(name=f"{name}_add")([x, inputs])
-    return parts.norm_act(x, name, momentum, "relu")
 
 
 def pyramid_pooling(

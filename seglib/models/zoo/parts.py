@@ -125,6 +125,29 @@ def activate(x: KerasTensor, name: str, act: str | None) -> KerasTensor:
     return layers.ReLU(6.0 if act == "relu6" else None, name=f"{name}_relu")(x)
 
 
+def dense_block(
+    x: KerasTensor,
+    thin: int,
+    name: str,
+    dilations: Collection[int],
+    momentum: float,
+    act: str,
+    norms: bool = True,
+) -> KerasTensor:
+    """A 1x1 convolution to `thin` channels and 3x3 ones that see all before them, plus the input.
+
+    There must be so many `dilations` that their channels and the first `thin` make the input's.
+    """
+    inputs, x = x, conv(x, thin, f"{name}_reduce", kernel=1)
+    for step, dilation in enumerate(dilations):
+        part = f"{name}_step{step}"
+        new = conv(x, thin, f"{part}_conv", dilation_rate=dilation)
+        new = norm_act(new, part, momentum) if norms else new
+        x = layers.Concatenate(name=f"{part}_join")([x, activate(new, part, "relu")])
+    x = layers.Add(name=f"{name}_add")([x, inputs])
+    return norm_act(x, name, momentum, act)
+
+
 def prelu(name: str) -> layers.PReLU:
     """A PReLU layer with one slope per channel, from 0.25 on."""
     # Without shared_axes Keras learns a slope for every pixel.
@@ -188,24 +211,16 @@ class Resize(layers.Layer):
         # Two neighbours are gathered rather than a matrix multiplied: the work then grows with
         # the pixels and not with their number times the side.
         for axis in (1, 2):
-            low, high, fraction = taps(x.shape[axis], self.factor, self.convention)
-            shape = [1, 1, 1, 1]
-            shape[axis] = len(fraction)
-            f = ops.reshape(ops.cast(fraction, x.dtype), shape)
+            side = x.shape[axis]
+            pixels = np.arange(side * self.factor)
+            if self.convention == "corners":
+                position = pixels * (side - 1) / max(len(pixels) - 1, 1)
+            else:
+                position = np.minimum(pixels / self.factor, side - 1)
+            low = np.floor(position).astype("int32")
+            high = np.minimum(low + 1, side - 1)
+            # One number for each row, or for each column.
+            fraction = (position - low).astype("float32").reshape(-1, *[1] * (3 - axis))
+            f = ops.cast(fraction, x.dtype)
             x = ops.take(x, low, axis=axis) * (1 - f) + ops.take(x, high, axis=axis) * f
         return x
-
-
-def taps(side: int, factor: int, convention: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return, for every output pixel of one axis, its two input pixels and the second's fraction.
-
-    They are int32 (side * factor,) indices, twice, and float32 fractions in 0..1.
-    """
-    pixels = np.arange(side * factor)
-    if convention == "corners":
-        position = pixels * (side - 1) / max(side * factor - 1, 1)
-    else:
-        position = np.minimum(pixels / factor, side - 1)
-    low = np.floor(position).astype("int32")
-    high = np.minimum(low + 1, side - 1).astype("int32")
-    return low, high, (position - low).astype("float32")

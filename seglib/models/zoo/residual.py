@@ -132,7 +132,8 @@ def _matting_logits(picture: KerasTensor, momentum: float) -> KerasTensor:
         name = f"stage{stage}"
         down = x = _down(x, channels, name, momentum)
         for repeat in range(repeats):
-            x = _matting_block(x, share, f"{name}_block{repeat}", momentum)
+            thin, steps = x.shape[-1] // share, (1,) * (share - 1)
+            x = parts.dense_block(x, thin, f"{name}_block{repeat}", steps, momentum, "prelu")
         maps.append(x)
         if stage == len(MATTING_STAGES) - 1:
             break
@@ -152,18 +153,6 @@ def _matting_logits(picture: KerasTensor, momentum: float) -> KerasTensor:
         score = layers.Add(name=f"{name}_add")([score, skip])
         score = parts.conv(score, 2, f"{name}_conv")
     return layers.UpSampling2D(2, interpolation="bilinear", name="to_full_size")(score)
-
-
-def _matting_block(x: KerasTensor, share: int, name: str, momentum: float) -> KerasTensor:
-    """A 1x1 and share - 1 dense 3x3 convolutions of 1/share of the channels, plus the input."""
-    inputs, thin = x, x.shape[-1] // share
-    x = parts.conv(x, thin, f"{name}_reduce", kernel=1)
-    for step in range(share - 1):
-        part = f"{name}_step{step}"
-        new = parts.norm_act(parts.conv(x, thin, f"{part}_conv"), part, momentum, "relu")
-        x = layers.Concatenate(name=f"{part}_join")([x, new])
-    x = layers.Add(name=f"{name}_add")([x, inputs])
-    return parts.norm_act(x, name, momentum, "prelu")
 
 
 def feather(

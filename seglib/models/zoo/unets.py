@@ -25,16 +25,17 @@ def add_unet(
 ) -> keras.Model:
     """Hair, 2020: MobileNet V1 at half width, skips that are added, 32 channels throughout.
 
-    Architecture of realtime-hair-segmentation (Rajat Agarwal, MIT), from its facts. 867,266 weights
-    in all, 101.5 million multiplications at 160 pixels.
+    realtime-hair-segmentation (Rajat Agarwal, MIT): 867,266 weights in all, 101.5 million
+    multiplications at 160 pixels. `channels` are those of the whole decoder.
 
-    Kept although odd: the last 1x1 convolution and a softmax over [hair, rest] run at full size.
-    With nearest upsampling they give the same numbers at half the side, which `late_head=False`
-    does. Different here: only the hair channel of the softmax is handed out. `channels` are those
-    of the whole decoder. The project fed ImageNet weights the scaling "unit".
+    Kept although odd: the last 1x1 convolution and a softmax over [hair, rest] run at full size;
+    with nearest upsampling they give the same numbers at half the side (`late_head=False`).
+    Different here: only the hair channel of the softmax is handed out.
     """
     image, x = parts.scaled_input(size, 32, scaling, bn_momentum, width=width, channels=channels)
     *skips, x = mobilenet_v1(x, width, bn_momentum)
+
+    he = {f"{part}_initializer": "he_normal" for part in ("depthwise", "pointwise")}
 
     def project(x: KerasTensor, name: str) -> KerasTensor:
         return layers.Conv2D(channels, 1, kernel_initializer="he_normal", name=name)(x)
@@ -43,15 +44,8 @@ def add_unet(
     for level, skip in enumerate(reversed(skips)):
         x = parts.nearest(x, f"up{level}_resize")
         x = layers.Add(name=f"up{level}_add")([project(skip, f"up{level}_skip"), x])
-        x = layers.SeparableConv2D(
-            channels,
-            3,
-            padding="same",
-            use_bias=False,
-            depthwise_initializer="he_normal",
-            pointwise_initializer="he_normal",
-            name=f"up{level}_separable",
-        )(x)
+        name = f"up{level}_separable"
+        x = layers.SeparableConv2D(channels, 3, 1, "same", use_bias=False, name=name, **he)(x)
         x = parts.norm_act(x, f"up{level}", bn_momentum, "leaky_relu", epsilon=1e-3)
     if late_head:
         x = parts.nearest(x, "to_full_size")
@@ -72,14 +66,12 @@ def transpose_unet(
 ) -> keras.Model:
     """Hair, 2017: MobileNet V1 and a decoder of transposed convolutions, each with its own width.
 
-    Architecture of the Keras "MobileUNet" of mobile-semantic-segmentation (akirasosa, MIT), from
-    its facts. 5,702,505 weights in all and 300.7 million multiplications at 128 pixels for width 1
-    and up_width 0.25.
+    The Keras "MobileUNet" of mobile-semantic-segmentation (akirasosa, MIT): 5,702,505 weights in
+    all and 300.7 million multiplications at 128 pixels.
 
     Kept although odd: two skips at half the side (the stem's and the first block's), `up_width`
     multiplies channels that `width` has multiplied already, and the last enlargement follows
-    TensorFlow 1's convention. Different here: at widths whose channels are no multiples of eight,
-    the encoder rounds to them.
+    TensorFlow 1's convention. Different here: the encoder rounds its channels to eights.
     """
     image, x = parts.scaled_input(size, 32, scaling, bn_momentum, width=width, up_width=up_width)
     outputs = _v1_blocks(x, width, bn_momentum)
@@ -124,10 +116,9 @@ def v2_unet(
 ) -> keras.Model:
     """Portrait, 2019: MobileNet V2 at half width and a wide decoder, transposed or bilinear.
 
-    Architecture of Portrait-Segmentation (anilsathyan7, MIT), from its facts. 3,648,561 weights in
-    all with either decoder; 526 ("transpose": 3x3, stride 2) or 2,020 ("bilinear": enlarge, then
-    3x3) million multiplications at 128 pixels: the same kernel runs over four times as many pixels
-    when the map is enlarged before it.
+    Portrait-Segmentation (anilsathyan7, MIT): 3,648,561 weights in all with either decoder; 526
+    ("transpose": 3x3, stride 2) or 2,020 ("bilinear": enlarge, then 3x3) million multiplications at
+    128 pixels, as the same kernel runs over four times as many pixels.
 
     Kept although odd: dropout between BatchNorm and ReLU, a bias before every BatchNorm of the
     decoder (992 numbers that nothing can learn), a transposed 1x1 convolution as the head.
@@ -167,10 +158,9 @@ def dense_unet(
 ) -> keras.Model:
     """Portrait, 2020: MobileNet V1 and a decoder of full 3x3 convolutions, a mask of half the side.
 
-    Architecture of mobile_unet_segmentation (rusito-23), from its facts alone. 6,314,945 weights in
-    all, 5.12 billion multiplications at 224 pixels, nine tenths of them in the decoder. `size` is a
-    multiple of 16; `full_size` enlarges the mask, (batch, size/2, size/2, 1), bilinearly to the
-    input's side, as a comparison with other networks on the same masks needs it.
+    mobile_unet_segmentation (rusito-23): 6,314,945 weights in all, 5.12 billion multiplications at
+    224 pixels, nine tenths of them in the decoder. `size` is a multiple of 16; `full_size` enlarges
+    the mask bilinearly to the input's side, as comparisons on the same masks need it.
 
     Kept although odd: no activation between the decoder's convolutions, so that it is linear apart
     from the skips (`activations=True` adds four ReLUs; the counts stay); a bias before every

@@ -101,16 +101,24 @@ def browsers() -> Iterator[Callable[..., Any]]:
                 browser.close()
 
 
+def wait(page: Any, code: str, what: Any = None) -> Any:
+    """Run the body of an async function of `what`, and return what it gives.
+
+    The page keeps the promise: one that only the debugger holds may be collected as garbage.
+    """
+    return page.evaluate(f"(what) => (window.pending = (async () => {{ {code} }})())", what)
+
+
 def call(page: Any, module: str, name: str, *args: Any) -> np.ndarray:
     """Call a function of one of the demo's modules and return the plane or picture it gives."""
-    code = "async (what) => (await import('/tests/vectors.js')).run(what)"
-    return decode(page.evaluate(code, [module, name, list(args)]))
+    code = "return (await import('/tests/vectors.js')).run(what);"
+    return decode(wait(page, code, [module, name, list(args)]))
 
 
 def look(page: Any, name: str, *args: Any) -> dict[str, Any]:
     """Call a function of `tests/browser/networks.js`."""
-    code = "async ([name, args]) => (await import('/tests/networks.js'))[name](...args)"
-    return page.evaluate(code, [name, list(args)])
+    code = "return (await import('/tests/networks.js'))[what[0]](...what[1]);"
+    return wait(page, code, [name, list(args)])
 
 
 def decode(result: dict[str, Any]) -> np.ndarray:

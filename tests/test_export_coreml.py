@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
@@ -100,6 +100,8 @@ def test_pooling_is_that_of_onnx_runtime(kind, kernel, strides, pad, ceil, count
     helper = pytest.importorskip("onnx").helper
     ort = pytest.importorskip("onnxruntime")
     pad = [min(p, k - 1) for p, k in zip(pad, kernel, strict=True)]
+    if ceil:  # where nothing is padded Core ML keeps a window that starts outside, ONNX drops it
+        assume(all(p or s <= k for p, s, k in zip(pad, strides, kernel, strict=True)))
     both = {"kernel_sizes": kernel, "strides": strides, "ceil_mode": ceil}
     options = {} if kind == "MaxPool" else {"count_include_pad": int(counted)}
     node = helper.make_node(kind, ["x"], ["y"], kernel_shape=kernel, strides=strides,

@@ -103,8 +103,12 @@ def ready(page: Any) -> Any:
 
 
 def settle(page: Any) -> None:
-    """Wait until the demo has done what it was told."""
-    page.evaluate("document.querySelector('live-demo').queue")
+    """Wait until the demo has done what it was told, and what followed from it."""
+    browser_site.wait(
+        page,
+        """const demo = document.querySelector("live-demo");
+        for (let last; last !== demo.queue; ) await (last = demo.queue);""",
+    )
 
 
 def status(page: Any) -> str:

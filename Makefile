@@ -1,4 +1,5 @@
-# make book, make test; serve, check, test-exports, test-offline, test-colab, test-gpu, clean.
+# make book, make test; serve, check, test-exports, test-offline, test-colab, test-lowest,
+# test-gpu, clean.
 # See book/contributing.md.
 
 VENV := .venv
@@ -20,7 +21,7 @@ ifneq ($(wildcard ../shared/data),)
 export SEGLIB_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: book test check serve test-exports test-offline test-colab test-gpu constraints clean
+.PHONY: book test check serve test-exports test-offline test-colab test-lowest test-gpu constraints clean
 
 # Where npm's registry cannot be reached the demo's page says so; the book is built all the same.
 book: $(READY)
@@ -50,8 +51,13 @@ serve:
 	@echo "http://localhost:8000 (Ctrl-C ends it)"
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
+# The newest and the oldest runtime that readers can choose.
 test-colab:
-	$(if $(PYTHON),$(PYTHON),python3) tests/colab/run.py
+	$(if $(PYTHON),$(PYTHON),python3) tests/colab/run.py newest oldest
+
+# The lower bound of everything that pyproject.toml promises to run with.
+test-lowest:
+	$(if $(PYTHON),$(PYTHON),python3) tests/colab/run.py lowest
 
 # A software Vulkan device comes with Debian's Chromium; elsewhere any Vulkan driver will do.
 test-gpu: $(READY)

@@ -62,7 +62,9 @@ def test_the_interval_is_that_of_scipy():
 
     values = np.random.default_rng(4).beta(8, 1, 120)
     ours = interval(values, draws=6000)
-    result = stats.bootstrap((values,), np.mean, n_resamples=6000, method="percentile", rng=1)
+    result = stats.bootstrap(
+        (values,), np.mean, n_resamples=6000, method="percentile", random_state=1
+    )
     assert ours.low == pytest.approx(result.confidence_interval.low, abs=0.002)
     assert ours.high == pytest.approx(result.confidence_interval.high, abs=0.002)
 

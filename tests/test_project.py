@@ -129,7 +129,7 @@ def test_the_wheel_carries_both_licences_and_the_command(wheel: Path) -> None:
     assert "seglib = seglib.cli:main" in entry
 
 
-@pytest.mark.parametrize("target", ["book", "test", "check", "test-colab"])
+@pytest.mark.parametrize("target", ["book", "test", "check", "test-colab", "test-lowest"])
 def test_make_says_which_python_it_lacks(target: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name in ("requirements.txt", "constraints.txt", "pyproject.toml"):

@@ -246,15 +246,10 @@ def quiet() -> Iterator[None]:
     global _quiet_depth, _quiet_before
     # Read by OpenCV at its first use of FFmpeg: -8 is FFmpeg's AV_LOG_QUIET.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    # OpenCV has the module since 4.13; before, its lines cannot be kept off.
-    logging = getattr(cv2.utils, "logging", None)
-    if logging is None:
-        yield
-        return
     with _quiet_lock:
         if not _quiet_depth:
-            _quiet_before = logging.getLogLevel()
-            logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+            _quiet_before = cv2.getLogLevel()
+            cv2.setLogLevel(0)  # LOG_LEVEL_SILENT; the module of that name is missing before 4.13
         _quiet_depth += 1
     try:
         yield
@@ -262,7 +257,7 @@ def quiet() -> Iterator[None]:
         with _quiet_lock:
             _quiet_depth -= 1
             if not _quiet_depth:
-                logging.setLogLevel(_quiet_before)
+                cv2.setLogLevel(_quiet_before)
 
 
 def _rgb(picture: np.ndarray, mirror: bool = False) -> np.ndarray:

@@ -131,6 +131,8 @@ def test_a_camera_is_asked_for_what_is_wanted() -> None:
 
 
 def test_an_older_opencv_without_its_logging_module_opens_cameras(monkeypatch) -> None:
+    for name in ("getLogLevel", "setLogLevel"):
+        monkeypatch.setattr(cv2, name, getattr(cv2.utils.logging, name), raising=False)
     monkeypatch.delattr(capture.cv2.utils, "logging")
     assert video.Camera(0, capture=FakeCamera(numbered)).read().index == 0
 

@@ -246,10 +246,11 @@ def quiet() -> Iterator[None]:
     global _quiet_depth, _quiet_before
     # Read by OpenCV at its first use of FFmpeg: -8 is FFmpeg's AV_LOG_QUIET.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logging = getattr(cv2.utils, "logging", cv2)  # before OpenCV 4.13 they stood in cv2 itself
     with _quiet_lock:
         if not _quiet_depth:
-            _quiet_before = cv2.getLogLevel()
-            cv2.setLogLevel(0)  # LOG_LEVEL_SILENT; the module of that name is missing before 4.13
+            _quiet_before = logging.getLogLevel()
+            logging.setLogLevel(0)
         _quiet_depth += 1
     try:
         yield
@@ -257,7 +258,7 @@ def quiet() -> Iterator[None]:
         with _quiet_lock:
             _quiet_depth -= 1
             if not _quiet_depth:
-                cv2.setLogLevel(_quiet_before)
+                logging.setLogLevel(_quiet_before)
 
 
 def _rgb(picture: np.ndarray, mirror: bool = False) -> np.ndarray:

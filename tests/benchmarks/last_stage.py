@@ -68,7 +68,7 @@ def run(
         if ARMS[arm] is not None:
             stage, steps = replace(stage, augment=ARMS[arm]), len(task.batches(plan, stage.size))
             recipe.train_stage(model, plan, stage, task, val.of("hair"), Path(folder) / "run")
-        recipe.calibrate(model, shown.most_repeated("hair"), plan)
+        recipe.calibrate(model, shown.of("hair"), plan)
         segmenter = Segmenter(to_tflite(model, Path(folder) / "hair.tflite"))
         rows = []
         for name in SETS:

@@ -36,6 +36,8 @@ from seglib.data.batches import Batches
 from seglib.models import UNetConfig, mobile_unet
 from seglib.training import TrainConfig, fit
 
+HERE = Path(__file__).parent
+
 
 def cut(joint: keras.Model, config: UNetConfig, task: str) -> tuple[keras.Model, UNetConfig]:
     """Return a network for one task with the joint network's weights."""
@@ -83,19 +85,42 @@ def run(
     output: Path,
     teachers: dict[str, Path] | None = None,
     tasks: tuple[str, ...] = TASKS,
+    seed: int = 0,
 ) -> Iterator[tuple[str, keras.Model, UNetConfig]]:
     """Train one variant; yield (task, model, config) as each is ready and saved under `output`.
 
     The hair teacher joins at tuning. Stages that are finished under `output` are not run again, so
     two tasks can be tuned side by side once the joint network is there.
     """
-    recipe = RECIPES[variant]
-    output = output / variant
+    recipe = replace(RECIPES[variant], seed=seed)
+    output = output / (f"{variant}-{seed}" if seed else variant)
     teachers = teachers or {}
     person = {task: path for task, path in teachers.items() if task == "person"}
     train, val = load_training(recipe, person), load_validation(recipe)
     print(f"{variant}: {len(train.images)} training and {len(val.images)} validation pictures")
     keras.utils.set_random_seed(recipe.seed)
+    joint = None if recipe.start else _joint(recipe, train, val, output)
+    if teachers != person:
+        train = load_training(recipe, teachers)
+    last = load_training(recipe.last(), teachers) if recipe.last() != recipe else train
+    for task in tasks:
+        if recipe.start:
+            model = models.load(HERE / recipe.start / f"{task}.weights.h5")
+            task_config = replace(recipe.unet, size=recipe.tune.size, labels=(task,))
+        else:
+            model, task_config = cut(joint, replace(recipe.unet, size=recipe.tune.size), task)
+        _tuned(model, recipe, recipe.tune, train, val, task, output / task)
+        models.save(model, task_config, output / f"{task}.tuned.weights.h5")
+        before = model.get_weights()
+        _tuned(model, recipe, recipe.polish, last, val, task, output / f"{task}.polish")
+        models.save(model, task_config, output / f"{task}.polished.weights.h5")
+        blend(model, before, recipe.blend)
+        models.save(model, task_config, output / f"{task}.weights.h5")
+        yield task, model, task_config
+
+
+def _joint(recipe: Recipe, train: TrainingMix, val: TrainingMix, output: Path) -> keras.Model:
+    """Train one network for both tasks, stage by stage."""
     joint = None
     for number, stage in enumerate(recipe.joint):
         config = replace(recipe.unet, size=stage.size, labels=TASKS)
@@ -105,20 +130,7 @@ def run(
         train_stage(model, recipe, stage, train, val, output / f"joint{number}")
         joint = model
     models.save(joint, config, output / "joint.weights.h5")
-    if teachers != person:
-        train = load_training(recipe, teachers)
-    last = load_training(recipe.last(), teachers)
-    config = replace(config, size=recipe.tune.size)
-    for task in tasks:
-        model, task_config = cut(joint, config, task)
-        _tuned(model, recipe, recipe.tune, train, val, task, output / task)
-        models.save(model, task_config, output / f"{task}.tuned.weights.h5")
-        before = model.get_weights()
-        _tuned(model, recipe, recipe.polish, last, val, task, output / f"{task}.polish")
-        models.save(model, task_config, output / f"{task}.polished.weights.h5")
-        blend(model, before, recipe.blend)
-        models.save(model, task_config, output / f"{task}.weights.h5")
-        yield task, model, task_config
+    return joint
 
 
 def _tuned(
@@ -131,7 +143,7 @@ def _tuned(
     folder: Path,
 ) -> None:
     train_stage(model, recipe, stage, train.of(task), val.of(task), folder)
-    cut_at = calibrate(model, train.most_repeated(task), recipe)
+    cut_at = calibrate(model, train.of(task), recipe)
     print(f"{folder.name}: the cut {cut_at:.2f} became 0.5")
 
 
@@ -187,10 +199,14 @@ def main() -> None:
         metavar=("PERSON", "HAIR"),
         help=".tflite files that mask the photos which come without that mask",
     )
+    parser.add_argument("--seed", type=int, default=0, help="start of all chance")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="tasks to tune")
     arguments = parser.parse_args()
     teachers = dict(zip(TASKS, arguments.teachers or (), strict=False))
-    for task, _, _ in run(arguments.variant, arguments.output, teachers, tuple(arguments.tasks)):
+    made = run(
+        arguments.variant, arguments.output, teachers, tuple(arguments.tasks), arguments.seed
+    )
+    for task, _, _ in made:
         print(f"{task}: saved")
 
 

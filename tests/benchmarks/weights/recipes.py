@@ -55,6 +55,11 @@ class Recipe:
         polish: a last stage of each task's own network.
         polish_close_ups: close-ups that join there.
         polish_repeat: `repeat` of that stage, where it differs.
+        nobody: sets out of whose photos squares without a person are cut, and how often an epoch
+            of tuning shows them.
+        mosaics: per task, pictures of four training photos each: small people, and several.
+        start: folder with the weights, `person.weights.h5` and `hair.weights.h5`, that tuning
+            starts from; without one a joint network is trained first.
         blend: share of the weights after that stage in the final ones, the rest being those before
             it: most of what the stage wins stays, and less of what it forgets is lost (Wortsman et
             al. 2022, "Robust fine-tuning of zero-shot models").
@@ -67,12 +72,15 @@ class Recipe:
     val_sets: dict[str, tuple[str, ...]]
     synthetic: int
     close_ups: dict[str, int] = field(default_factory=dict)
-    repeat: dict[str, dict[str, int]] = field(default_factory=dict)
+    repeat: dict[str, dict[str, float]] = field(default_factory=dict)
     joint: tuple[Stage, ...] = (Stage(96, 14, 3e-3), Stage(128, 14, 2e-3))
     tune: Stage = Stage(128, 5, 5e-4)
     polish: Stage = Stage(128, 3, 1e-3, ema=0.995, fixed_norm=True, augment=FLIPS)
     polish_close_ups: dict[str, int] = field(default_factory=dict)
-    polish_repeat: dict[str, dict[str, int]] = field(default_factory=dict)
+    polish_repeat: dict[str, dict[str, float]] = field(default_factory=dict)
+    nobody: dict[str, float] = field(default_factory=dict)
+    mosaics: dict[str, int] = field(default_factory=dict)
+    start: str | None = None
     blend: float = 1.0
     unet: UNetConfig = UNetConfig()
     encoder_weights: str | None = None
@@ -126,3 +134,30 @@ RECIPES["teacher"] = replace(
     unet=replace(LITE, encoder="efficientnet_lite0", width=1.0),
 )
 """Too slow for a phone: what such a network knows can be handed on by `seglib.training.distil`."""
+
+RECIPES["any"] = Recipe(
+    sets={
+        "eg1800": ("person",), "portraits": ("person", "hair"), "open_more": ("person",),
+        "scenes": ("person",), "celeba_hq": TASKS, "negatives": TASKS,
+        "figaro1k": ("hair",), "lfw_hair": ("hair",), **STREET,
+    },
+    val_sets={
+        "eg1800": ("person",), "figaro1k": ("hair",), "scenes": ("person",),
+        "portraits": ("person",), "celeba_hq": ("hair",), "negatives": TASKS, "ccp_upper": TASKS,
+        "ccp_full": TASKS,
+    },
+    synthetic=0,
+    repeat={
+        "person": {"eg1800": 2, "portraits": 4, "celeba_hq": 0.3, "scenes": 2, "negatives": 3},
+        "hair": {"figaro1k": 3, "portraits": 2, "celeba_hq": 0.8, "negatives": 3},
+    },
+    close_ups={"ccp_upper": 1},
+    nobody={"scenes": 1, "ccp_full": 1},
+    mosaics={"person": 1200, "hair": 600},
+    start="start",
+    tune=Stage(128, 12, 1.5e-3, ema=0.99, augment=data.AugmentConfig(zoom=(0.6, 1.5))),
+    polish=Stage(128, 2, 7e-4, ema=0.995, fixed_norm=True, augment=FLIPS),
+    blend=0.5,
+    unet=LITE,
+)  # fmt: skip
+"""Photos of every kind, from the weights of edition 0.1 on."""

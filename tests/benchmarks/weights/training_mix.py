@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from baselines import BASELINES, BaselineSegmenter
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from weights.recipes import Recipe
 
 TASKS = ("person", "hair")
+SCORED = ("val", "test")
+EMPTY = "negatives"
+"""The set of photos that show nobody: its masks are empty, whatever they are masks of."""
 SOURCE_SIZE = 160
 """Photos are kept a little larger than the network's input, so that zooming in stays sharp."""
 
@@ -35,7 +39,8 @@ class TrainingMix:
         images: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 3).
         masks: uint8 (n, SOURCE_SIZE, SOURCE_SIZE, 2), channels as in TASKS.
         known: bool (n, 2).
-        repeat: int (n, 2), how often an epoch of tuning that channel's task shows a picture.
+        repeat: float (n, 2), how often an epoch of tuning that channel's task shows a picture; of
+            a set that is shown 1.4 times, every picture once and two in five twice.
     """
 
     images: np.ndarray
@@ -47,24 +52,14 @@ class TrainingMix:
         """Keep one channel and the pictures that have it, each as often as tuning shows it."""
         channel = [TASKS.index(task)]
         keep = np.flatnonzero(self.known[:, channel[0]])
-        keep = np.repeat(keep, self.repeat[keep, channel[0]])
+        often = self.repeat[keep, channel[0]]
+        chance = np.random.default_rng(0).random(len(keep))
+        keep = np.repeat(keep, np.floor(often + chance).astype(int))
         return TrainingMix(
             self.images[keep],
             self.masks[keep][..., channel],
             self.known[keep][:, channel],
-            np.ones((len(keep), 1), int),
-        )
-
-    def most_repeated(self, task: str) -> "TrainingMix":
-        """Keep the task's pictures that tuning shows most often, each once."""
-        channel = TASKS.index(task)
-        often = self.repeat[:, channel] * self.known[:, channel]
-        keep = often == often.max()
-        return TrainingMix(
-            self.images[keep],
-            self.masks[keep][..., [channel]],
-            self.known[keep][:, [channel]],
-            np.ones((int(keep.sum()), 1), int),
+            np.ones((len(keep), 1)),
         )
 
     def batches(
@@ -78,7 +73,7 @@ class TrainingMix:
 def load_training(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> TrainingMix:
     """Read a recipe's training photos into memory and draw its synthetic portraits.
 
-    What a val split of one of its sets shows as well is left out.
+    What a val or test part of one of its sets shows as well is left out.
 
     Args:
         recipe: what to read.
@@ -91,15 +86,79 @@ def load_training(recipe: "Recipe", teachers: dict[str, Path] | None = None) -> 
         parts[-1].repeat *= [recipe.repeat.get(task, {}).get(name, 1) for task in TASKS]
     for name, count in recipe.close_ups.items():
         parts.append(_close_ups(name, count, recipe.seed))
+    for name in recipe.nobody:
+        parts.append(_without_people(name))
+        parts[-1].repeat *= recipe.nobody[name]
     scored = sorted({*recipe.sets, *recipe.val_sets})
-    shown = np.concatenate([data.load(name, "val").arrays(SOURCE_SIZE)[0] for name in scored])
-    parts = [without_copies(_joined(parts), shown)]
+    shown = [data.load(name, part).arrays(SOURCE_SIZE)[0] for name in scored for part in SCORED]
+    parts = [without_copies(_joined(parts), np.concatenate(shown))]
     if recipe.synthetic:
         drawn = data.synthetic.portraits(recipe.synthetic, size=SOURCE_SIZE, seed=7)
         masks = np.stack([drawn.alphas, np.uint8(255) * (drawn.labels == 1)], axis=-1)
         known = np.ones((recipe.synthetic, 2), bool)
-        parts.append(TrainingMix(drawn.images, masks, known, np.ones((recipe.synthetic, 2), int)))
+        parts.append(TrainingMix(drawn.images, masks, known, np.ones((recipe.synthetic, 2))))
+    for task, count in recipe.mosaics.items():
+        parts.append(_mosaics(parts[0], task, count, recipe.seed))
     return _joined(parts)
+
+
+def _without_people(name: str) -> TrainingMix:
+    """Cut the largest square that shows nobody out of each training photo of a set, if any.
+
+    It keeps a margin to every mask, and a side of at least 72 pixels.
+    """
+    squares = [
+        resize(image[window], (SOURCE_SIZE, SOURCE_SIZE))
+        for image, person in _set(name, "train", "person")
+        if (window := empty_square(person)) is not None
+    ]
+    shape = (len(squares), len(TASKS))
+    masks = np.zeros((len(squares), SOURCE_SIZE, SOURCE_SIZE, len(TASKS)), np.uint8)
+    return TrainingMix(np.stack(squares), masks, np.ones(shape, bool), np.ones(shape))
+
+
+def empty_square(person: np.ndarray, least: int = 72, margin: int = 10):
+    """Return rows and columns of the largest square without a person, or None below `least`.
+
+    Args:
+        person: float32 (h, w) in 0..1.
+        least: smallest side that is worth a picture, pixels.
+        margin: distance to whatever is marked, pixels.
+    """
+    marked = cv2.dilate((person > 0.02).astype(np.uint8), np.ones((2 * margin + 1,) * 2))
+    total = cv2.integral(marked)
+    for side in range(min(marked.shape), least - 1, -8):
+        inside = (
+            total[side:, side:]
+            - total[:-side, side:]
+            - total[side:, :-side]
+            + total[:-side, :-side]
+        )
+        free = np.argwhere(inside == 0)
+        if len(free):
+            top, left = free[len(free) // 2]
+            return slice(top, top + side), slice(left, left + side)
+    return None
+
+
+def _mosaics(pool: TrainingMix, task: str, count: int, seed: int) -> TrainingMix:
+    """Put four pictures each that have a task's mask into one: several people, and small ones."""
+    channel, half = TASKS.index(task), SOURCE_SIZE // 2
+    known = np.flatnonzero(pool.known[:, channel] & (pool.repeat[:, channel] > 0))
+    chosen = np.random.default_rng([seed, channel]).choice(known, (count, 2, 2))
+    images = np.empty((count, SOURCE_SIZE, SOURCE_SIZE, 3), np.uint8)
+    masks = np.zeros((count, SOURCE_SIZE, SOURCE_SIZE, len(TASKS)), np.uint8)
+    for row, down, right in np.ndindex(chosen.shape):
+        place = (
+            row,
+            slice(down * half, (down + 1) * half),
+            slice(right * half, (right + 1) * half),
+        )
+        picture = chosen[row, down, right]
+        images[place] = resize(pool.images[picture], (half, half))
+        masks[place][..., channel] = resize(pool.masks[picture][..., channel], (half, half))
+    only = np.tile(np.arange(len(TASKS)) == channel, (count, 1))
+    return TrainingMix(images, masks, only, np.ones((count, len(TASKS))))
 
 
 def without_copies(pool: TrainingMix, shown: np.ndarray) -> TrainingMix:
@@ -160,7 +219,7 @@ def _close_ups(name: str, count: int, seed: int) -> TrainingMix:
             images.append(resize(image[window], (SOURCE_SIZE, SOURCE_SIZE)))
             masks.append(resize(both[window], (SOURCE_SIZE, SOURCE_SIZE)))
     shape = (len(images), len(TASKS))
-    return TrainingMix(np.stack(images), np.stack(masks), np.ones(shape, bool), np.ones(shape, int))
+    return TrainingMix(np.stack(images), np.stack(masks), np.ones(shape, bool), np.ones(shape))
 
 
 def _set(name: str, split: str, kind: str) -> data.Dataset:
@@ -177,7 +236,7 @@ def _photos(
 ) -> TrainingMix:
     masks, known = None, [kind in kinds for kind in TASKS]
     for kind in kinds:
-        images, mask = _set(name, split, kind).arrays(SOURCE_SIZE)
+        images, mask = _set(name, split, "person" if name == EMPTY else kind).arrays(SOURCE_SIZE)
         masks = np.zeros((*mask.shape, 2), np.uint8) if masks is None else masks
         masks[..., TASKS.index(kind)] = mask
     for task, teacher in (teachers or {}).items():
@@ -188,7 +247,7 @@ def _photos(
         # Hair is part of the person, whatever the teacher says.
         masks[..., 0] = masks.max(-1)
     count = len(images)
-    return TrainingMix(images, masks, np.tile(known, (count, 1)), np.ones((count, 2), int))
+    return TrainingMix(images, masks, np.tile(known, (count, 1)), np.ones((count, 2)))
 
 
 def _taught(images: np.ndarray, teacher: Path) -> np.ndarray:

@@ -161,3 +161,17 @@ RECIPES["any"] = Recipe(
     unet=LITE,
 )  # fmt: skip
 """Photos of every kind, from the weights of edition 0.1 on."""
+RECIPES["any_open"] = replace(
+    RECIPES["any"],
+    sets={"portraits": TASKS, "open_more": ("person",), **STREET},
+    val_sets={"portraits": TASKS, "open_more": ("person",), **STREET},
+    synthetic=2000,
+    repeat={"person": {"portraits": 4, "ccp_upper": 2}, "hair": {"portraits": 6, "ccp_upper": 2}},
+    close_ups={"ccp_upper": 2},
+    nobody={"ccp_full": 2, "open_more": 1},
+    start=None,
+    joint=(Stage(96, 6, 3e-3),),
+    tune=Stage(128, 16, 2e-3, ema=0.99, augment=RECIPES["any"].tune.augment),
+    encoder_weights="imagenet",
+)
+"""The same from openly licensed photos, drawings and ImageNet's encoder alone."""

@@ -10,7 +10,7 @@ import pytest
 import seglib
 from seglib import data
 from seglib.cli import main
-from seglib.video import capture
+from seglib.video import sources
 from video_fakes import FakeCamera, film, frames_of, numbered
 
 
@@ -115,7 +115,7 @@ def test_no_camera_is_one_sentence(capsys, tmp_path) -> None:
 
 def test_a_camera_needs_somewhere_to_be_shown(capsys, monkeypatch) -> None:
     camera = FakeCamera(numbered)
-    monkeypatch.setattr(capture.cv2, "VideoCapture", camera)
+    monkeypatch.setattr(sources.cv2, "VideoCapture", camera)
     assert main(["webcam"]) == 2
     assert "no display" in said(capsys) and camera.released
     camera.released = False
@@ -131,7 +131,7 @@ def test_an_unplugged_camera_leaves_its_recording(capsys, monkeypatch, tmp_path)
     def opened(what: int | str) -> object:
         return camera if isinstance(what, int) else reader(what)
 
-    monkeypatch.setattr(capture.cv2, "VideoCapture", opened)
+    monkeypatch.setattr(sources.cv2, "VideoCapture", opened)
     output = tmp_path / "me.avi"
     assert main(["webcam", "--output", str(output), "--max-lag", "3", "--no-mirror"]) == 2
     assert "after frame 24; see whether it was unplugged" in said(capsys)
@@ -142,7 +142,7 @@ def test_an_unplugged_camera_leaves_its_recording(capsys, monkeypatch, tmp_path)
 def test_a_recording_of_a_number_of_frames(capsys, monkeypatch, tmp_path) -> None:
     camera, reader = FakeCamera(lambda i: numbered(i % 200, (64, 64))), cv2.VideoCapture
     monkeypatch.setattr(
-        capture.cv2, "VideoCapture", lambda what: camera if what == 0 else reader(what)
+        sources.cv2, "VideoCapture", lambda what: camera if what == 0 else reader(what)
     )
     output = tmp_path / "me.avi"
     arguments = ["webcam", "--output", str(output), "--frames", "6", "--size", "640", "480"]
@@ -182,7 +182,7 @@ def test_a_camera_is_opened_by_its_url(capsys, monkeypatch) -> None:
         opened.append(what)
         return FakeCamera(numbered, opened=False)
 
-    monkeypatch.setattr(capture.cv2, "VideoCapture", refuse)
+    monkeypatch.setattr(sources.cv2, "VideoCapture", refuse)
     options = ["--backend", "ffmpeg", "--rate", "15", "--pixel-format", "MJPG", "--no-window"]
     assert main(["webcam", "--camera", "rtsp://host/1", *options]) == 2
     assert "no camera rtsp://host/1" in said(capsys)

@@ -12,7 +12,7 @@ import pytest
 
 from seglib import SeglibError, images, video
 from seglib.postprocess import PostprocessConfig
-from seglib.video import capture
+from seglib.video import sources
 from video_fakes import FakeCamera, numbered
 
 
@@ -133,7 +133,7 @@ def test_a_camera_is_asked_for_what_is_wanted() -> None:
 def test_an_older_opencv_without_its_logging_module_opens_cameras(monkeypatch) -> None:
     for name in ("getLogLevel", "setLogLevel"):
         monkeypatch.setattr(cv2, name, getattr(cv2.utils.logging, name), raising=False)
-    monkeypatch.delattr(capture.cv2.utils, "logging")
+    monkeypatch.delattr(sources.cv2.utils, "logging")
     assert video.Camera(0, capture=FakeCamera(numbered)).read().index == 0
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import seglib
 from seglib import SeglibError, video
-from seglib.video import sinks, views
+from seglib.video import sinks
 from video_fakes import frames_of, numbered
 
 
@@ -149,7 +149,7 @@ def test_a_display_that_does_not_answer_is_no_display(monkeypatch) -> None:
 
 def test_a_window_shows_bgr_and_ends_by_key_or_cross(monkeypatch) -> None:
     shown, keys, visible = [], iter([255, ord("q"), 255]), [1.0]
-    monkeypatch.setattr(views, "has_display", lambda: True)
+    monkeypatch.setattr(sinks, "has_display", lambda: True)
     for name, fake in {
         "namedWindow": lambda *_: None,
         "resizeWindow": lambda *_: None,

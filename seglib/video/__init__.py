@@ -6,11 +6,19 @@
 """
 
 from seglib.errors import renamed
-from seglib.video.capture import BACKENDS, Camera, VideoFile, open_source
 from seglib.video.compose import Composer, VideoBackground
-from seglib.video.process import process
-from seglib.video.report import DisplayedFrame, Report
-from seglib.video.sinks import FolderSink, ListSink, MultiSink, Sink, VideoWriter, VirtualCamera
+from seglib.video.process import DisplayedFrame, Report, process
+from seglib.video.sinks import (
+    FolderSink,
+    ListSink,
+    MultiSink,
+    NotebookView,
+    Sink,
+    VideoWriter,
+    VirtualCamera,
+    Window,
+    has_display,
+)
 from seglib.video.smoothing import (
     SMOOTHERS,
     CutDetector,
@@ -21,7 +29,17 @@ from seglib.video.smoothing import (
     for_video,
     smoother,
 )
-from seglib.video.sources import Frame, Frames, PictureFolder, RealTimeSource, Source
+from seglib.video.sources import (
+    BACKENDS,
+    Camera,
+    Frame,
+    Frames,
+    PictureFolder,
+    RealTimeSource,
+    Source,
+    VideoFile,
+    open_source,
+)
 from seglib.video.stability import (
     Clip,
     flicker,
@@ -31,48 +49,15 @@ from seglib.video.stability import (
     mask_latency,
     moving_portrait,
 )
-from seglib.video.views import NotebookView, Window, has_display
 
 __all__ = [
-    "open_source",
-    "process",
-    "Report",
-    "DisplayedFrame",
-    "Source",
-    "Frames",
-    "Frame",
-    "VideoFile",
-    "PictureFolder",
-    "BACKENDS",
-    "Camera",
-    "RealTimeSource",
-    "Composer",
-    "VideoBackground",
-    "Sink",
-    "VideoWriter",
-    "FolderSink",
-    "ListSink",
-    "MultiSink",
-    "VirtualCamera",
-    "Window",
-    "NotebookView",
-    "has_display",
-    "SMOOTHERS",
-    "smoother",
-    "Smoother",
-    "Ema",
-    "MotionEma",
-    "OneEuro",
-    "CutDetector",
-    "for_video",
-    "flicker",
-    "lag",
-    "mask_latency",
-    "latency_scores",
-    "latency_score",
-    "Clip",
-    "moving_portrait",
-]
+    "open_source", "process", "Report", "DisplayedFrame", "Source", "Frames", "Frame", "VideoFile",
+    "PictureFolder", "BACKENDS", "Camera", "RealTimeSource", "Composer", "VideoBackground", "Sink",
+    "VideoWriter", "FolderSink", "ListSink", "MultiSink", "VirtualCamera", "Window", "NotebookView",
+    "has_display", "SMOOTHERS", "smoother", "Smoother", "Ema", "MotionEma", "OneEuro",
+    "CutDetector", "for_video", "flicker", "lag", "mask_latency", "latency_scores",
+    "latency_score", "Clip", "moving_portrait",
+]  # fmt: skip
 
 RENAMED = {
     "Album": "ListSink",

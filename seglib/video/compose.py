@@ -6,7 +6,7 @@ import numpy as np
 
 from seglib.images import as_image
 from seglib.postprocess import Pipeline, PostprocessConfig, cover
-from seglib.video.capture import VideoFile
+from seglib.video.sources import VideoFile
 
 
 class VideoBackground:
@@ -15,8 +15,7 @@ class VideoBackground:
     def __init__(self, path: str | Path) -> None:
         """Open the file and decode its first frame."""
         self._path = path
-        self._start = 0.0
-        self._open()
+        self._open(0.0)
 
     def at(self, time: float) -> np.ndarray:
         """Return the frame that is seen `time` seconds after the start, uint8 RGB.
@@ -24,32 +23,29 @@ class VideoBackground:
         Times come in order; an earlier one starts the video again.
         """
         if time < self._start + self._now.time:
-            self._source.close()
-            self._start = time
-            self._open()
-        while self._next is None or self._start + self._next.time <= time:
+            self._open(time)
+        while self._until <= time:
             if self._next is None:
-                end = self._start + self._now.time + 1 / self._source.fps
-                if time < end:
-                    break
-                self._source.close()
-                self._start = end
-                self._open()
+                self._open(self._until)
             else:
-                self._now, self._next = self._next, self._source.read()
+                self._step()
         return self._now.image
 
-    def _open(self) -> None:
-        self._source = VideoFile(self._path)
-        self._now = self._source.read()
+    def _open(self, start: float) -> None:
+        if hasattr(self, "_source"):
+            self._source.close()
+        self._source, self._start = VideoFile(self._path), start
         self._next = self._source.read()
+        self._step()
+
+    def _step(self) -> None:
+        self._now, self._next = self._next, self._source.read()
+        last = self._start + self._now.time + 1 / self._source.fps
+        self._until = last if self._next is None else self._start + self._next.time
 
 
 class Composer:
-    """A pipeline with its background: the `compose` of `seglib.video.process`.
-
-    The background is brought to the frame's size once for each size that comes.
-    """
+    """A pipeline with its background: the `compose` of `seglib.video.process`."""
 
     timed = True
 
@@ -65,10 +61,9 @@ class Composer:
             background: uint8 RGB of any size, or a video, for the effects "replace" and "clone".
         """
         self._pipeline = Pipeline(config)
-        moves = isinstance(background, VideoBackground)
-        self._video = background if moves else None
-        self._background = None if background is None or moves else as_image(background)
-        self._fitted = self._background
+        self._video = background if isinstance(background, VideoBackground) else None
+        still = background is not None and self._video is None
+        self._background = self._fitted = as_image(background) if still else None
         # Said now, and not by a thread after the camera was opened.
         self(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.float32))
 
@@ -77,5 +72,6 @@ class Composer:
         if self._video is not None:
             self._fitted = cover(self._video.at(time), image.shape[:2])
         elif self._fitted is not None and self._fitted.shape != image.shape:
+            # Once for each size that comes.
             self._fitted = cover(self._background, image.shape[:2])
         return self._pipeline(image, mask, self._fitted)

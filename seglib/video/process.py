@@ -2,25 +2,87 @@
 
     source -> [capture] -> desk -> [segmentation] -> desk -> [composing] -> [caller] -> sink
 
-The three stages work on different frames at the same time, so the rate is that of the slowest stage
-and not of their sum. OpenCV, NumPy and LiteRT let other threads run while they compute. Frames are
-dropped at one place only, the desk (`seglib.video.queues`), and counted there.
+The stages work on different frames at the same time, so the rate is that of the slowest one and not
+of their sum. Frames are dropped at one place only, the desk (`seglib.video.queues`).
 """
 
+import contextlib
+import queue
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.video.queues import Channel, Desk, Line
-from seglib.video.report import DisplayedFrame, Meter, Report
+from seglib.video.queues import Desk
 from seglib.video.sinks import Sink
 from seglib.video.smoothing import Smoother, for_video
-from seglib.video.sources import Source
+from seglib.video.sources import Frame, Source
+
+RECENT = 1000
+"""Times are kept of so many frames, so that a run of days needs no more memory than a short one."""
+
+
+@dataclass(frozen=True, eq=False)
+class DisplayedFrame:
+    """A finished frame, as `on_shown` gets it.
+
+    Attributes:
+        frame: what came from the source.
+        picture: the finished frame, uint8 RGB, H x W x 3.
+        lag: by how many frames the mask is older than the frame.
+        delay: seconds from the frame's arrival to this moment.
+    """
+
+    frame: Frame
+    picture: np.ndarray
+    lag: int
+    delay: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did; times are those of the last `RECENT` frames.
+
+    Attributes:
+        captured: frames that the source gave.
+        shown: frames that reached the sink.
+        dropped: frames that did not, since newer ones were there.
+        seconds: from the first frame's arrival to the last one shown.
+        lags: how often a mask was how many frames older than its frame.
+        delay_ms: median and 90th percentile, from a frame's arrival until it was shown.
+        segment_ms: median of segmentation and smoothing.
+        compose_ms: median of composing.
+        note: what went wrong without stopping the run, or an empty text.
+    """
+
+    captured: int
+    shown: int
+    dropped: int
+    seconds: float
+    lags: dict[int, int] = field(default_factory=dict)
+    delay_ms: tuple[float, float] = (0.0, 0.0)
+    segment_ms: float = 0.0
+    compose_ms: float = 0.0
+    note: str = ""
+
+    @property
+    def fps(self) -> float:
+        """Frames shown a second."""
+        return self.shown / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        """Return one line."""
+        line = f"{self.shown} frames in {self.seconds:.1f} s ({self.fps:.1f} a second)"
+        line += f", {self.dropped} dropped, delay {self.delay_ms[0]:.0f} ms"
+        oldest = max(self.lags, default=0)
+        return line + (f", masks up to {oldest} frames older" if oldest else "")
 
 
 def process(
@@ -70,22 +132,22 @@ def process(
             f"max_lag is {max_lag}, but {source.name} is not live and every frame waits for its "
             "own mask; leave it out"
         )
-    desk = Desk(max_lag) if source.live else Line()
-    run = _Run(source, segment, compose, smooth, desk)
-    meter = run.meter
-    bar = _Bar(source, limit) if progress else None
+    run = _Run(source, segment, compose, smooth, Desk(max_lag, source.live))
+    bar = _bar(source, limit) if progress else None
     error: BaseException | None = None
     try:
         run.start()
         while (shown := run.next(patience)) is not None:
-            picture = meter.labelled(shown, desk.dropped) if label else shown.picture
-            go_on = sink.write(picture, shown.frame.time)
-            meter.went(shown)
+            go_on = sink.write(run.labelled(shown) if label else shown.picture, shown.frame.time)
+            run.count(shown)
             if on_shown is not None:
                 on_shown(shown)
             if bar is not None:
-                bar.step(shown, desk.dropped)
-            if not go_on or meter.shown == limit:
+                # A dropped frame is behind us as well, unless a number of shown ones is wanted.
+                bar.update(1 if limit is not None else shown.frame.index + 1 - bar.n)
+                if source.live:
+                    bar.set_postfix(dropped=run.desk.dropped, refresh=False)
+            if not go_on or run.shown == limit:
                 break
     except BaseException as problem:
         error = problem
@@ -95,7 +157,7 @@ def process(
     error = error or run.error
     if isinstance(error, KeyboardInterrupt) and source.live:
         error = None
-    if error is not None and not (source.live and meter.shown):
+    if error is not None and not (source.live and run.shown):
         sink.abort()
         raise error
     try:
@@ -106,14 +168,14 @@ def process(
     if error is not None:
         raise error
     # A camera is never quite even, so what its recording leaves out is no news.
-    report = meter.report(source, "" if source.live else getattr(sink, "note", ""))
+    report = run.report("" if source.live else getattr(sink, "note", ""))
     if report.note:
         warnings.warn(report.note, stacklevel=2)
     return report
 
 
 class _Run:
-    """The threads of one run and how they end."""
+    """The threads of one run, how they end, and what they counted and timed."""
 
     def __init__(
         self,
@@ -121,19 +183,24 @@ class _Run:
         segment: Callable[[np.ndarray], np.ndarray],
         compose: Callable[[np.ndarray, np.ndarray], np.ndarray],
         smooth: Smoother | None,
-        desk: Desk | Line,
+        desk: Desk,
     ) -> None:
-        self.error: BaseException | None = None
-        self.meter = Meter()
+        self.desk, self.error = desk, None
+        self.captured = self.shown = 0
         self._source, self._segment, self._compose = source, for_video(segment), compose
-        self._smooth, self._desk = smooth, desk
-        self._finished = Channel(1)
+        self._smooth = smooth
+        # Finished frames, and None behind the last one.
+        self._finished: queue.Queue[DisplayedFrame | None] = queue.Queue(1)
         self._heard = time.monotonic()
+        self._first = self._last = 0.0
+        self._lags: Counter[int] = Counter()
+        self._shown_at: deque[float] = deque(maxlen=30)
+        self._delays, self._segmenting, self._composing = (deque(maxlen=RECENT) for _ in range(3))
         # Daemons: a driver that never returns must not keep the program from ending.
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=f"seglib {name}", daemon=True)
             for name, work in (
-                ("capture", self._capture),
+                ("capture", self._capture_all),
                 ("segment", self._segment_all),
                 ("compose", self._compose_all),
             )
@@ -146,11 +213,8 @@ class _Run:
     def next(self, patience: float) -> DisplayedFrame | None:
         """Wait for the next finished frame; None at the end."""
         while True:
-            done = self._finished.take(0.1)
-            if done is not None:
-                return done
-            if self._finished.over:
-                return None
+            with contextlib.suppress(queue.Empty):
+                return self._finished.get(timeout=0.1)
             quiet_for = time.monotonic() - self._heard
             if self._source.live and quiet_for > patience and self._threads[0].is_alive():
                 raise SeglibError(
@@ -160,43 +224,86 @@ class _Run:
 
     def stop(self) -> None:
         """End all threads and let go of the source."""
-        self._desk.stop()
-        self._finished.stop()
+        self.desk.stop()
         for thread in self._threads[1:]:
-            thread.join()
+            while thread.is_alive():
+                # Composing may wait to hand over a frame that nobody wants any more.
+                with contextlib.suppress(queue.Empty):
+                    self._finished.get_nowait()
+                thread.join(0.01)
         # A driver may hang in its read; to release it meanwhile would crash.
         self._threads[0].join(2.0)
         if not self._threads[0].is_alive():
             self._source.close()
+
+    def count(self, shown: DisplayedFrame) -> None:
+        """Count a frame that was shown."""
+        self._last = time.monotonic()
+        self.shown += 1
+        self._shown_at.append(self._last)
+        self._lags[shown.lag] += 1
+        self._delays.append(shown.delay)
+
+    def labelled(self, shown: DisplayedFrame) -> np.ndarray:
+        """Write rate, lag and loss into a copy of the picture."""
+        picture, moments = shown.picture.copy(), self._shown_at
+        passed = moments[-1] - moments[0] if moments else 0.0
+        rate = (len(moments) - 1) / max(passed, 1e-6) if len(moments) > 1 else 0.0
+        text = f"{rate:.0f} fps  lag {shown.lag}  dropped {self.desk.dropped}"
+        scale = max(0.4, picture.shape[0] / 720)
+        place = (round(12 * scale), round(32 * scale))
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        # Dark below light, so that it can be read before any picture.
+        for colour, width in (((0, 0, 0), 5), ((255, 255, 255), 2)):
+            thick = max(1, round(width * scale))
+            cv2.putText(picture, text, place, font, 0.8 * scale, colour, thick, cv2.LINE_AA)
+        return picture
+
+    def report(self, note: str) -> Report:
+        def quantile(seconds: deque[float], share: float = 0.5) -> float:
+            return 1000 * float(np.quantile(seconds, share)) if seconds else 0.0
+
+        return Report(
+            captured=self.captured,
+            shown=self.shown,
+            dropped=self.captured - self.shown if self._source.live else 0,
+            seconds=self._last - self._first if self.shown else 0.0,
+            lags=dict(sorted(self._lags.items())),
+            delay_ms=(quantile(self._delays), quantile(self._delays, 0.9)),
+            segment_ms=quantile(self._segmenting),
+            compose_ms=quantile(self._composing),
+            note=" ".join(filter(None, (self._source.note, note.strip()))),
+        )
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Do a thread's work; what it raises is kept for the caller."""
         try:
             work()
         except BaseException as error:
-            if self.error is None:
-                self.error = error
-            if work == self._capture:
-                # What was captured before is still worth showing.
-                self._desk.end()
-            else:
-                self._desk.stop()
-                self._finished.end()
+            self.error = self.error or error
+            if work != self._capture_all:
+                self.desk.stop()
+        if work == self._capture_all:
+            # What was captured before an error is still worth showing.
+            self.desk.end()
+        elif work == self._compose_all:
+            self._finished.put(None)
 
-    def _capture(self) -> None:
+    def _capture_all(self) -> None:
         while (frame := self._source.read()) is not None:
             self._heard = frame.arrived
-            self.meter.came(frame)
-            if not self._desk.add(frame):
+            if not self.captured:
+                self._first = frame.arrived
+            self.captured += 1
+            if not self.desk.add(frame):
                 return
-        self._desk.end()
 
     def _segment_all(self) -> None:
         shape = None
         if hasattr(self._smooth, "reset"):
             self._smooth.reset()
-        while (frame := self._desk.to_segment()) is not None:
-            with self.meter.segmenting():
+        while (frame := self.desk.to_segment()) is not None:
+            with _timed(self._segmenting):
                 mask = self._segment(frame.image)
                 if self._smooth is not None:
                     if shape not in (None, frame.image.shape):
@@ -204,38 +311,29 @@ class _Run:
                         self._smooth.reset()
                     mask = self._smooth(mask, frame.time, frame.image)
             shape = frame.image.shape
-            self._desk.add_mask(frame, mask)
+            self.desk.add_mask(frame, mask)
 
     def _compose_all(self) -> None:
-        while (pair := self._desk.to_compose()) is not None:
+        takes_time = getattr(self._compose, "timed", False)
+        while (pair := self.desk.to_compose()) is not None:
             frame, mask, lag = pair
-            with self.meter.composing():
-                if getattr(self._compose, "timed", False):
-                    picture = self._compose(frame.image, mask, frame.time)
-                else:
-                    picture = self._compose(frame.image, mask)
+            with _timed(self._composing):
+                moment = [frame.time] if takes_time else []
+                picture = self._compose(frame.image, mask, *moment)
             delay = time.monotonic() - frame.arrived
-            if not self._finished.put(DisplayedFrame(frame, picture, lag, delay)):
-                return
-        self._finished.end()
+            self._finished.put(DisplayedFrame(frame, picture, lag, delay))
 
 
-class _Bar:
-    """A progress bar on the standard error, with the time left where the end is known."""
+@contextlib.contextmanager
+def _timed(seconds: deque[float]) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds.append(time.perf_counter() - started)
 
-    def __init__(self, source: Source, limit: int | None) -> None:
-        from tqdm.auto import tqdm
 
-        self._limit = limit
-        total = source.count if limit is None else limit
-        self._bar = tqdm(total=total, unit="frame", desc=source.name)
-        self._live = source.live
+def _bar(source: Source, limit: int | None) -> Any:
+    """Return a progress bar on the standard error."""
+    from tqdm.auto import tqdm
 
-    def step(self, shown: DisplayedFrame, dropped: int) -> None:
-        # A dropped frame is behind us as well, unless a number of shown ones was asked for.
-        self._bar.update(1 if self._limit is not None else shown.frame.index + 1 - self._bar.n)
-        if self._live:
-            self._bar.set_postfix(dropped=dropped, refresh=False)
-
-    def close(self) -> None:
-        self._bar.close()
+    total = source.count if limit is None else limit
+    return tqdm(total=total, unit="frame", desc=source.name)

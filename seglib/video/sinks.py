@@ -1,4 +1,4 @@
-"""Where finished frames go: a video file, a folder, memory, a virtual camera.
+"""Where finished frames go: a video file, a folder, memory, a virtual camera, a window, a notebook.
 
 A sink takes pictures one after the other, in the thread that called `seglib.video.process`, since
 windows belong to the main thread on every system.
@@ -8,7 +8,10 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 
 import cv2
@@ -17,8 +20,7 @@ import numpy as np
 from seglib.errors import SeglibError
 from seglib.files import atomic_path, new_folder
 from seglib.images import as_image, resize
-from seglib.video.capture import quiet
-from seglib.video.sources import USUAL_FPS, checked_rate
+from seglib.video.sources import USUAL_FPS, checked_rate, quiet
 
 CODECS = {
     **{".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v"},
@@ -38,16 +40,16 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Give up: a half-written result disappears."""
+        self.close()
 
 
-class VideoWriter:
+class VideoWriter(Sink):
     """A video file; its sound is that of another file, where `ffmpeg` is at hand.
 
-    It is written under another name and renamed when whole, so what stood there is safe until
-    then. The first picture decides about the size (even numbers, which codecs ask for); later ones
-    of another size are fitted into it. A film has an even rate and a camera has not: where pictures
-    come with their times, the one before is repeated over a gap, and one that comes too soon is
-    left out, so that the film lasts as long as what it shows.
+    It is written under another name and renamed when whole. The first picture decides about the
+    size (even numbers, which codecs ask for); later ones of another size are fitted into it. Where
+    pictures come with their times, the one before is repeated over a gap, and one that comes too
+    soon is left out, so that the film lasts as long as what it shows.
 
     Attributes:
         path: the file.
@@ -88,11 +90,11 @@ class VideoWriter:
         self._temporary = self._file.enter_context(atomic_path(self.path))
 
     def write(self, picture: np.ndarray, time: float | None = None) -> bool:
-        """Add a picture.
+        """Add a picture, uint8 RGB, H x W x 3.
 
         Args:
-            picture: uint8 RGB, H x W x 3.
-            time: when it is to be seen, in seconds; without one it follows the one before.
+            picture: what is to be seen.
+            time: when, in seconds; without one it follows the one before.
         """
         if np.ndim(picture) == 3 and np.shape(picture)[2] == 4:
             raise SeglibError(
@@ -100,8 +102,7 @@ class VideoWriter:
             )
         picture = as_image(picture, "frame")
         if self._writer is None:
-            self._size = tuple(max(2, side - side % 2) for side in picture.shape[:2])
-            self._writer = self._open()
+            self._open(picture.shape)
         if time is not None:
             if self._start is None:
                 self._start = time - self.count / self._fps
@@ -117,12 +118,10 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the file and give it its name."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
         if not self.count:
             self.abort()
             raise SeglibError(f"{self.path} was not written, since there was no frame to write")
+        self._writer.release()
         # OpenCV does not say that a write failed, so what was written is looked at.
         with quiet():
             written = cv2.VideoCapture(str(self._temporary))
@@ -145,10 +144,24 @@ class VideoWriter:
         """Remove what was written; a file that stood at the path before is still there."""
         if self._writer is not None:
             self._writer.release()
-            self._writer = None
-        self._temporary.unlink(missing_ok=True)
-        given_up = SeglibError("given up")
-        self._file.__exit__(SeglibError, given_up, None)
+        _give_up(self._file)
+
+    def _open(self, shape: tuple[int, ...]) -> None:
+        self._size = tuple(max(2, side - side % 2) for side in shape[:2])
+        code = cv2.VideoWriter_fourcc(*self._codec)
+        with quiet():
+            writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size[::-1])
+        if not writer.isOpened():
+            raise SeglibError(
+                f"cannot write {self.path} in the codec {self._codec}; leave the codec out, or "
+                "choose a name that ends in .avi"
+            )
+        self._writer = writer
+
+    def _add(self) -> None:
+        with quiet():
+            self._writer.write(self._last)
+        self.count += 1
 
     def _add_sound(self) -> None:
         """Copy the other file's sound into what was written; without ffmpeg say so."""
@@ -170,24 +183,8 @@ class VideoWriter:
         finally:
             joined.unlink(missing_ok=True)
 
-    def _add(self) -> None:
-        with quiet():
-            self._writer.write(self._last)
-        self.count += 1
 
-    def _open(self) -> cv2.VideoWriter:
-        code = cv2.VideoWriter_fourcc(*self._codec)
-        with quiet():
-            writer = cv2.VideoWriter(str(self._temporary), code, self._fps, self._size[::-1])
-        if not writer.isOpened():
-            raise SeglibError(
-                f"cannot write {self.path} in the codec {self._codec}; leave the codec out, or "
-                "choose a name that ends in .avi"
-            )
-        return writer
-
-
-class FolderSink:
+class FolderSink(Sink):
     """A new folder of PNG files, frame_000000.png on; transparency is kept.
 
     It is written under another name and renamed when whole.
@@ -216,11 +213,54 @@ class FolderSink:
 
     def abort(self) -> None:
         """Remove what was written."""
-        with contextlib.suppress(SeglibError):
-            self._file.__exit__(SeglibError, SeglibError("given up"), None)
+        _give_up(self._file)
 
 
-class VirtualCamera:
+class ListSink(Sink):
+    """Pictures kept in memory: `pictures` is the list."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.pictures: list[np.ndarray] = []
+
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
+        """Add a picture."""
+        self.pictures.append(picture)
+        return True
+
+
+class MultiSink(Sink):
+    """Several sinks as one; the first that has had enough ends the run."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        """Join sinks."""
+        self._sinks = sinks
+
+    @property
+    def note(self) -> str:
+        """What the sinks say."""
+        return "".join(getattr(sink, "note", "") for sink in self._sinks)
+
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
+        """Hand a picture to all of them."""
+        # A list, since all() over a generator would leave out those after the first refusal.
+        return all([sink.write(picture, time) for sink in self._sinks])
+
+    def close(self) -> None:
+        """Finish all, even where one of them fails."""
+        self._all(lambda sink: sink.close())
+
+    def abort(self) -> None:
+        """Give all up."""
+        self._all(lambda sink: sink.abort())
+
+    def _all(self, end: Callable[[Sink], None]) -> None:
+        with contextlib.ExitStack() as stack:
+            for sink in self._sinks:
+                stack.callback(end, sink)
+
+
+class VirtualCamera(Sink):
     """A camera that other programs can choose, through the package `pyvirtualcam`.
 
     It needs a driver: v4l2loopback on Linux, OBS on macOS and Windows. Nothing of it could be tried
@@ -254,55 +294,94 @@ class VirtualCamera:
         if camera is not None:
             camera.close()
 
-    abort = close
 
+class Window(Sink):
+    """A window on the screen; the key q, Escape or closing it ends the run."""
 
-class ListSink:
-    """Pictures kept in memory: `pictures` is the list."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.pictures: list[np.ndarray] = []
+    def __init__(self, title: str = "seglib") -> None:
+        """Open nothing yet: the first picture does."""
+        if not has_display():
+            raise SeglibError(
+                "there is no display for a window here; write a video file instead (--output)"
+            )
+        self._title = title
+        self._open = False
 
     def write(self, picture: np.ndarray, time: float | None = None) -> bool:
-        """Add a picture."""
-        self.pictures.append(picture)
+        """Show a picture; False once the user has had enough."""
+        if self._open and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+            return False
+        picture = as_image(picture, "frame")
+        if not self._open:
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL)
+            cv2.resizeWindow(self._title, picture.shape[1], picture.shape[0])
+            self._open = True
+        cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        return cv2.waitKey(1) & 0xFF not in (ord("q"), 27)
+
+    def close(self) -> None:
+        """Close the window."""
+        if self._open:
+            self._open = False
+            with contextlib.suppress(cv2.error):
+                cv2.destroyWindow(self._title)
+
+
+class NotebookView(Sink):
+    """A picture in a notebook that changes as frames come; interrupting the kernel ends the run.
+
+    Without a running kernel, as on a page of the book, the last picture stays.
+    """
+
+    def __init__(self, width: int = 480, fps: float = 15.0) -> None:
+        """Prepare a view.
+
+        Args:
+            width: of the picture on the page, in pixels; wider frames are reduced to it.
+            fps: how often the picture changes at most, so that the connection keeps up.
+        """
+        try:
+            import ipywidgets
+        except ImportError as error:
+            raise SeglibError("the view needs ipywidgets; run pip install ipywidgets") from error
+        if width < 1:
+            raise SeglibError(f"the view's width is {width}; give 1 pixel or more")
+        self._width, self._pause = width, 1 / checked_rate(fps)
+        self._shown: float | None = None
+        self.widget = ipywidgets.Image(format="jpeg")
+
+    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
+        """Show a picture, or skip it where the one before is too recent."""
+        now = monotonic()
+        if self._shown is not None and now - self._shown < self._pause:
+            return True
+        picture = as_image(picture, "frame")
+        if picture.shape[1] > self._width:
+            height = max(1, round(picture.shape[0] * self._width / picture.shape[1]))
+            picture = resize(picture, (height, self._width))
+        coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        self.widget.value = coded.tobytes()
+        if self._shown is None:
+            from IPython.display import display
+
+            display(self.widget)
+        self._shown = now
         return True
 
-    def close(self) -> None:
-        """Keep all."""
 
-    abort = close
-
-
-class MultiSink:
-    """Several sinks as one; the first that has had enough ends the run."""
-
-    def __init__(self, *sinks: Sink) -> None:
-        """Join sinks."""
-        self._sinks = sinks
-
-    @property
-    def note(self) -> str:
-        """What the sinks say."""
-        return "".join(getattr(sink, "note", "") for sink in self._sinks)
-
-    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
-        """Hand a picture to all of them."""
-        # A list, since all() over a generator would leave out those after the first refusal.
-        return all([sink.write(picture, time) for sink in self._sinks])
-
-    def close(self) -> None:
-        """Finish all, even where one of them fails."""
-        with contextlib.ExitStack() as stack:
-            for sink in self._sinks:
-                stack.callback(sink.close)
-
-    def abort(self) -> None:
-        """Give all up."""
-        with contextlib.ExitStack() as stack:
-            for sink in self._sinks:
-                stack.callback(sink.abort)
+def has_display() -> bool:
+    """Tell whether a window can be opened here."""
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return False
+    # Asked in another process: Qt ends the whole process where the display does not answer.
+    code = "import cv2; cv2.namedWindow('seglib'); cv2.destroyAllWindows()"
+    try:
+        asked = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
 
 
 def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -322,3 +401,9 @@ def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
     canvas[top : top + inner[0], left : left + inner[1]] = resize(picture, inner)
     return canvas
+
+
+def _give_up(file: contextlib.ExitStack) -> None:
+    """Leave a half-written file or folder behind, which is removed then."""
+    with contextlib.suppress(SeglibError):
+        file.__exit__(SeglibError, SeglibError("given up"), None)

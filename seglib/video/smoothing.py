@@ -1,14 +1,12 @@
 """Masks that do not flicker: averages over time, and what they cost in lag.
 
-A smoother is called with one mask after the other and their times, and gives masks of the same
-size. Its settings are in seconds and hertz, so they mean the same at any frame rate and where
-frames were dropped. All three start with the first mask as it is, and start again after `reset` or
-where the size changes.
+Their settings are in seconds and hertz, so they mean the same at any frame rate and where frames
+were dropped. The first mask comes back as it is, and so does the first one after `reset` or of
+another size.
 """
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -20,8 +18,11 @@ from seglib.runtime import reset_state
 _CELLS = 16
 
 
-class Smoother(Protocol):
-    """What steadies masks."""
+class Smoother:
+    """What steadies masks: called with one after the other, it gives masks of the same size."""
+
+    _mask: np.ndarray | None = None
+    _time = 0.0
 
     def __call__(
         self, mask: np.ndarray, time: float, image: np.ndarray | None = None
@@ -33,12 +34,23 @@ class Smoother(Protocol):
             time: seconds; later than that of the mask before.
             image: uint8 RGB of any size, for smoothers that look at the picture.
         """
+        mask = as_mask(mask)
+        start = self._mask is None or self._mask.shape != mask.shape
+        # Two frames at one time would divide by zero; clocks may also be set back.
+        passed = None if start else max(time - self._time, 1e-3)
+        self._mask, self._time = self._step(mask, passed, image), time
+        return self._mask.clip(0, 1)
 
     def reset(self) -> None:
         """Forget everything: the next mask is a first one."""
+        self._mask = None
+
+    def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
+        """Return what to keep and show; `passed` is in seconds, and None for a first mask."""
+        raise NotImplementedError
 
 
-class Ema:
+class Ema(Smoother):
     """The exponential moving average: the old result fades by half in `half_life` seconds.
 
     It takes flicker out everywhere, and makes everything late.
@@ -47,34 +59,20 @@ class Ema:
     def __init__(self, half_life: float = 0.05) -> None:
         """Set how fast it forgets."""
         self._half_life = _positive("half_life", half_life)
-        self.reset()
 
-    def __call__(
-        self, mask: np.ndarray, time: float, image: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the average; see `Smoother`."""
-        mask = as_mask(mask)
-        if self._mask is None or self._mask.shape != mask.shape:
-            self._mask = mask.copy()
-        else:
-            keep = 0.5 ** (_elapsed(time, self._time) / self._half_life)
-            self._mask = cv2.addWeighted(self._mask, keep, mask, 1 - keep, 0)
-        self._time = time
-        return self._mask.clip(0, 1)
-
-    def reset(self) -> None:
-        """Forget the masks before."""
-        self._mask: np.ndarray | None = None
-        self._time = 0.0
+    def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
+        if passed is None:
+            return mask.copy()
+        keep = 0.5 ** (passed / self._half_life)
+        return cv2.addWeighted(self._mask, keep, mask, 1 - keep, 0)
 
 
-class MotionEma:
+class MotionEma(Smoother):
     """An average that lets go where the picture moves.
 
     The picture, reduced to the mask's size, is compared with the one before. Where it is still, a
     change of the mask is flicker and is averaged over a long time; where it moves, the new mask is
     taken. So the outline of somebody who sits rests, and that of somebody who turns is not late.
-
     """
 
     def __init__(self, half_life: float = 0.15, still: float = 3.0, moving: float = 12.0) -> None:
@@ -89,43 +87,26 @@ class MotionEma:
         if not 0 <= still < moving:
             raise SeglibError(f"still is {still:g}, moving {moving:g}; 0 <= still < moving")
         self._still, self._moving = still, moving
-        self.reset()
 
-    def __call__(
-        self, mask: np.ndarray, time: float, image: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the average; see `Smoother`."""
-        mask = as_mask(mask)
+    def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
         if image is None:
             raise SeglibError("the motion-aware average needs the frame; hand in image=...")
         grey = cv2.cvtColor(resize(image, mask.shape), cv2.COLOR_RGB2GRAY).astype(np.float32)
         # Over a neighbourhood, since noise cancels there and motion does not.
         grey = cv2.GaussianBlur(grey, (0, 0), max(0.8, 0.012 * min(mask.shape)))
-        if self._mask is None or self._mask.shape != mask.shape:
-            self._mask = mask.copy()
-        else:
-            keep = 0.5 ** (_elapsed(time, self._time) / self._half_life)
-            keep = keep * (1 - self.motion(grey, self._grey))
-            self._mask = keep * self._mask + (1 - keep) * mask
-        self._time, self._grey = time, grey
-        return self._mask.clip(0, 1)
-
-    def motion(self, grey: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """Return how much each place moves, 0 to 1, from two grey pictures of 0 to 255."""
-        moved = np.abs(grey - before)
-        share = ((moved - self._still) / (self._moving - self._still)).clip(0, 1)
-        # What moves uncovers what is beside it.
-        side = max(3, round(0.03 * min(grey.shape)) | 1)
-        return cv2.dilate(share, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-
-    def reset(self) -> None:
-        """Forget the masks and pictures before."""
-        self._mask: np.ndarray | None = None
-        self._grey: np.ndarray | None = None
-        self._time = 0.0
+        keep = 0.0
+        if passed is not None:
+            moved = np.abs(grey - self._grey)
+            share = ((moved - self._still) / (self._moving - self._still)).clip(0, 1)
+            # What moves uncovers what is beside it.
+            side = max(3, round(0.03 * min(grey.shape)) | 1)
+            kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+            keep = 0.5 ** (passed / self._half_life) * (1 - cv2.dilate(share, kernel))
+        self._grey = grey
+        return mask.copy() if passed is None else keep * self._mask + (1 - keep) * mask
 
 
-class OneEuro:
+class OneEuro(Smoother):
     """The one-euro filter, a value per pixel: slow changes are averaged long, fast ones hardly.
 
     The cutoff frequency of a low-pass rises with the speed of the value itself, which is averaged
@@ -147,30 +128,17 @@ class OneEuro:
         if not 0 <= beta < math.inf:
             raise SeglibError(f"beta is {beta:g}; give a number from 0 up")
         self._beta = beta
-        self.reset()
 
-    def __call__(
-        self, mask: np.ndarray, time: float, image: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the filtered mask; see `Smoother`."""
-        mask = as_mask(mask)
-        if self._mask is None or self._mask.shape != mask.shape:
-            self._mask, self._last = mask.copy(), mask.copy()
-            self._speed = np.zeros_like(mask)
+    def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
+        if passed is None:
+            self._speed, kept = np.zeros_like(mask), mask.copy()
         else:
-            passed = _elapsed(time, self._time)
             speed = (mask - self._last) / np.float32(passed)
             self._speed += _share(self._speed_cutoff, passed) * (speed - self._speed)
             cutoff = self._min_cutoff + self._beta * np.abs(self._speed)
-            self._mask += _share(cutoff, passed) * (mask - self._mask)
-            self._last = mask.copy()
-        self._time = time
-        return self._mask.clip(0, 1)
-
-    def reset(self) -> None:
-        """Forget the masks before."""
-        self._mask: np.ndarray | None = None
-        self._time = 0.0
+            kept = self._mask + _share(cutoff, passed) * (mask - self._mask)
+        self._last = mask.copy()
+        return kept
 
 
 class CutDetector:
@@ -182,14 +150,8 @@ class CutDetector:
     """
 
     def __init__(self, threshold: float = 24.0) -> None:
-        """Set what counts as a cut.
-
-        Args:
-            threshold: mean absolute difference of the cells, of 255, from which on it is one.
-        """
-        if not threshold > 0:
-            raise SeglibError(f"threshold is {threshold:g}; give a number above 0")
-        self._threshold = threshold
+        """Set from which mean absolute difference of the cells on, of 255, it is a cut."""
+        self._threshold = _positive("threshold", threshold)
         self.reset()
 
     def __call__(self, image: np.ndarray) -> bool:
@@ -200,12 +162,7 @@ class CutDetector:
         self._cells, self._shape = cells, image.shape
         if before is None:
             return False
-        return shape != image.shape or self.distance(cells, before) >= self._threshold
-
-    @staticmethod
-    def distance(cells: np.ndarray, before: np.ndarray) -> float:
-        """Return the mean absolute difference of two frames' cells, of 255."""
-        return float(np.abs(cells - before).mean())
+        return shape != image.shape or float(np.abs(cells - before).mean()) >= self._threshold
 
     def reset(self) -> None:
         """Forget the frame before."""
@@ -258,11 +215,6 @@ def smoother(name: str) -> Smoother | None:
 def _share(cutoff: np.ndarray | float, passed: float) -> np.ndarray | np.float32:
     """Return the new value's weight in a low-pass of the first order."""
     return np.float32(1) / (1 + np.float32(1 / (2 * math.pi * passed)) / np.float32(cutoff))
-
-
-def _elapsed(time: float, before: float) -> float:
-    # Two frames at one time would divide by zero; clocks may also be set back.
-    return max(time - before, 1e-3)
 
 
 def _positive(name: str, value: float) -> float:

@@ -1,17 +1,21 @@
-"""Where frames come from: memory or a folder of pictures; `capture` has files and cameras.
+"""Where frames come from: a camera, a video file, a folder of pictures, memory.
 
-A source is read by one thread, one frame after the other, and says three things about itself: how
-many frames a second it has, how many in all (None where nobody knows), and whether it is live. A
-live source does not wait: who is late misses frames.
+A source is read by one thread, one frame after the other. A live source does not wait: who is late
+misses frames. OpenCV's BGR ends here.
 """
 
+import contextlib
+import math
+import os
 import re
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
@@ -23,6 +27,20 @@ USUAL_FPS = 30.0
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 """Suffixes of the files that a folder is searched for."""
+
+BACKENDS = {
+    name: getattr(cv2, f"CAP_{name.upper()}")
+    for name in ("any", "v4l2", "ffmpeg", "gstreamer", "avfoundation", "dshow", "msmf")
+}
+"""What OpenCV can open a camera with, by name."""
+
+# What a capture gives, by its number of channels; two are a camera's raw YUYV.
+_TO_RGB = {
+    1: cv2.COLOR_GRAY2RGB,
+    2: cv2.COLOR_YUV2RGB_YUY2,
+    3: cv2.COLOR_BGR2RGB,
+    4: cv2.COLOR_BGRA2RGB,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +66,16 @@ class Source(Protocol):
     Attributes:
         name: how messages call it.
         fps: frames a second.
-        count: how many frames there will be, or None.
+        count: how many frames there will be, or None where nobody knows.
         live: whether frames come by themselves and are lost when nobody takes them.
         note: what went wrong without stopping the stream, or an empty text.
     """
 
     name: str
     fps: float
-    count: int | None
-    live: bool
-    note: str
+    count: int | None = None
+    live: bool = False
+    note: str = ""
 
     def read(self) -> Frame | None:
         """Return the next frame, or None after the last one."""
@@ -66,36 +84,63 @@ class Source(Protocol):
         """Let go of the device or file; a second call does nothing."""
 
 
-class Frames:
-    """Pictures in memory. Attributes: those of `Source`."""
+class Frames(Source):
+    """Pictures in memory, in any form that `seglib.images.as_image` takes."""
 
-    live = False
-    note = ""
     name = "the frames"
 
     def __init__(self, images: Sequence[np.ndarray], fps: float = USUAL_FPS) -> None:
-        """Take pictures, uint8 RGB H x W x 3, and a rate."""
+        """Take pictures and how many of them are seen a second."""
         self.fps, self.count = checked_rate(fps), len(images)
-        self._images, self._next = images, 0
+        self._images, self._given = iter(images), 0
 
     def read(self) -> Frame | None:
         """Return the next picture, or None at the end."""
-        index = self._next
-        if index >= len(self._images):
-            return None
-        self._next += 1
-        return Frame(index, index / self.fps, as_image(self._images[index], f"frame {index}"))
+        index = self._given
+        for image in self._images:
+            self._given += 1
+            return Frame(index, index / self.fps, as_image(image, f"frame {index}"))
+        return None
 
     def close(self) -> None:
-        """Forget the pictures."""
-        self._images = ()
+        """Forget the pictures that are left."""
+        self._images = iter(())
 
 
-class RealTimeSource:
-    """Another source at its own pace, as if it were a camera: who is late misses frames.
+class PictureFolder(Frames):
+    """The pictures of a folder, in the order of their names, where frame2 comes before frame10.
 
-    Attributes: those of `Source`.
+    A picture that cannot be read is left out, and `note` says so.
     """
+
+    def __init__(self, folder: str | Path, fps: float = USUAL_FPS) -> None:
+        """List the JPEG, PNG and WebP files of a folder; folders in it are not searched."""
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise SeglibError(f"there is no folder {folder}; give one with pictures")
+        files = list_files(folder, PICTURES)
+        if not files:
+            raise SeglibError(f"{folder} holds no pictures ({', '.join(PICTURES)}); add some")
+        super().__init__(sorted(files, key=_natural), fps)
+        self.name = str(folder)
+        self._images = self._readable(self._images)
+
+    def _readable(self, files: Iterator[Path]) -> Iterator[np.ndarray]:
+        errors = []
+        for file in files:
+            try:
+                yield read_image(file)
+            except SeglibError as error:
+                errors.append(error)
+                self.note = (
+                    f"{self.name} has {len(errors)} unreadable picture(s), left out: {errors[0]}"
+                )
+        if len(errors) == self.count:
+            raise SeglibError(f"{self.note}; add pictures that can be read")
+
+
+class RealTimeSource(Source):
+    """Another source at its own pace, as if it were a camera: who is late misses frames."""
 
     live = True
 
@@ -125,6 +170,195 @@ class RealTimeSource:
         self._source.close()
 
 
+class _Captured(Source):
+    """What OpenCV opens.
+
+    A stand-in for `cv2.VideoCapture` has `isOpened`, `read`, `get`, `set` and `release`, and is no
+    subclass of it: those crash Python as soon as they have attributes (OpenCV 5.0).
+    """
+
+    _capture: Any = None
+
+    def close(self) -> None:
+        """Let go of the camera or file."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+    def _open(self, capture: Callable[..., Any] | None, *what: Any) -> bool:
+        with quiet():
+            self._capture = (capture or cv2.VideoCapture)(*what)
+        return self._capture.isOpened()
+
+    def _decode(self) -> np.ndarray | None:
+        """Return the next picture as it comes, or None where there is none now."""
+        if self._capture is None:
+            return None
+        with quiet():
+            ok, picture = self._capture.read()
+        return picture if ok and picture is not None and picture.size else None
+
+    def _rate(self) -> float:
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        return float(fps) if math.isfinite(fps) and 1 <= fps <= 1000 else USUAL_FPS
+
+
+class Camera(_Captured):
+    """A camera by its number, device path or URL."""
+
+    live = True
+
+    def __init__(
+        self,
+        index: int | str = 0,
+        size: tuple[int, int] | None = None,
+        mirror: bool = False,
+        patience: float = 2.0,
+        capture: Callable[..., Any] | None = None,
+        fps: float | None = None,
+        pixel_format: str | None = None,
+        backend: str | None = None,
+    ) -> None:
+        """Open a camera.
+
+        Args:
+            index: 0 is the first one; or a device's path, or the URL of a network camera.
+            size: (height, width) to ask for; a camera that cannot takes its nearest.
+            mirror: flip left and right, as people are used to see themselves.
+            patience: seconds without a frame after which the camera counts as gone.
+            capture: what opens the camera; `cv2.VideoCapture` by default.
+            fps: frames a second to ask for.
+            pixel_format: four characters to ask for, such as "MJPG" (often faster than "YUYV").
+            backend: one of `BACKENDS`; by default the system's first.
+        """
+        if pixel_format is not None and len(pixel_format) != 4:
+            raise SeglibError(f"the pixel format is {pixel_format!r}; give four characters: MJPG")
+        if backend is not None and backend not in BACKENDS:
+            raise SeglibError(f"no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
+        wanted = {
+            # The format first: it decides which sizes and rates there are.
+            cv2.CAP_PROP_FOURCC: pixel_format and cv2.VideoWriter_fourcc(*pixel_format),
+            # One frame of buffer: an older one would be stale before it is looked at.
+            cv2.CAP_PROP_BUFFERSIZE: 1,
+            cv2.CAP_PROP_FRAME_HEIGHT: size and size[0],
+            cv2.CAP_PROP_FRAME_WIDTH: size and size[1],
+            cv2.CAP_PROP_FPS: None if fps is None else checked_rate(fps),
+        }
+        self.name = f"camera {index}"
+        self._mirror, self._patience = mirror, patience
+        if not self._open(capture, index, *([] if backend is None else [BACKENDS[backend]])):
+            self.close()
+            raise SeglibError(
+                f"no {self.name} can be opened; connect one, allow its use, close other programs "
+                "that use it, or give another number"
+            )
+        for prop, value in wanted.items():
+            if value:
+                self._capture.set(prop, value)
+        self.fps = self._rate()
+        self._given, self._start = 0, 0.0
+
+    def read(self) -> Frame | None:
+        """Return the next frame; it waits until the camera has one."""
+        asked = time.monotonic()
+        while self._capture is not None:
+            picture, now = self._decode(), time.monotonic()
+            if picture is not None:
+                image = _rgb(picture)
+                if not self._given:
+                    self._start = now
+                self._given += 1
+                image = cv2.flip(image, 1) if self._mirror else image
+                return Frame(self._given - 1, now - self._start, image)
+            if now - asked > self._patience:
+                raise SeglibError(
+                    f"{self.name} gave no picture for {self._patience:g} seconds after frame "
+                    f"{self._given - 1}; see whether it was unplugged and start again"
+                    if self._given
+                    else f"{self.name} opens but gives no picture; close other programs that use "
+                    "it or give another number"
+                )
+            time.sleep(0.01)
+        return None
+
+
+class VideoFile(_Captured):
+    """A video file that OpenCV can decode; sound is not read.
+
+    Times are those that the file gives its frames; where it gives none that rise, they are the
+    frame's number over the rate, and `note` says so. `size` is (height, width) of the first frame.
+    """
+
+    def __init__(self, path: str | Path, capture: Callable[[str], Any] | None = None) -> None:
+        """Open a file, by `cv2.VideoCapture` or another `capture`, and decode its first frame."""
+        path = Path(path)
+        if not path.is_file():
+            raise SeglibError(f"there is no video {path}; check the name and the folder")
+        self.name = str(path)
+        self._next = self._decode() if self._open(capture, str(path)) else None
+        if self._next is None:
+            self.close()
+            raise SeglibError(
+                f"{path} cannot be decoded: it is damaged, no video, or in a codec that OpenCV "
+                "lacks; convert it, for example with: ffmpeg -i FILE -c:v mpeg4 -q:v 2 NEW.mp4"
+            )
+        self.fps, self.size = self._rate(), self._next.shape[:2]
+        said = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        # Containers without an index give a guess, which may be negative or absurd.
+        self.count = int(said) if 0 < said < 1e8 else None
+        self._read, self._time = 0, 0.0
+        self._first = self._moment()
+        self._timed = self._first is not None
+
+    def read(self) -> Frame | None:
+        """Return the next frame, or None at the end; `note` says when that came too early."""
+        if self._capture is None or self._next is None:
+            return None
+        frame = Frame(self._read, self._time, _rgb(self._next))
+        self._read += 1
+        self._next = self._decode()
+        if self._next is not None:
+            self._time = self._following()
+        # Counts in files may be off by a few.
+        elif self.count and self._read < 0.98 * self.count - 2:
+            self.note = (
+                f"{self.name} announces {self.count} frames, but only {self._read} can be decoded; "
+                "the rest is damaged or missing"
+            )
+        return frame
+
+    def _moment(self) -> float | None:
+        """Return the time that the file gives the frame decoded last, in seconds."""
+        said = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        return said / 1000 if math.isfinite(said) and said >= 0 else None
+
+    def _following(self) -> float:
+        """Return the time of the frame after the one at `_time`."""
+        moment = self._moment() if self._timed else None
+        if moment is not None and moment - self._first > self._time:
+            return moment - self._first
+        if self._timed:
+            self._timed = False
+            self.note = f"{self.name} gives no rising times; they are taken from its rate"
+        return self._time + 1 / self.fps
+
+
+def open_source(what: int | str | Path, fps: float = USUAL_FPS, **camera: Any) -> Source:
+    """Open a camera by its number, device path or URL, a folder of pictures, or a video file.
+
+    Args:
+        what: 0, "0", "/dev/video0", "rtsp://...", a folder or a file.
+        fps: the rate of a folder.
+        camera: further arguments of `Camera`.
+    """
+    text = str(what)
+    if isinstance(what, int) or (text.isdigit() and not Path(text).exists()):
+        return Camera(int(what), **camera)
+    if "://" in text or text.startswith("/dev/"):
+        return Camera(text, **camera)
+    return PictureFolder(what, fps) if Path(what).is_dir() else VideoFile(what)
+
+
 def checked_rate(fps: float) -> float:
     """Return a rate as a float if it can be one."""
     if not 0 < fps <= 1000:
@@ -132,61 +366,46 @@ def checked_rate(fps: float) -> float:
     return float(fps)
 
 
-class PictureFolder:
-    """The pictures of a folder, in the order of their names, where frame2 comes before frame10.
+_quiet_lock = threading.Lock()
+_quiet_depth = 0
+_quiet_before = 0
 
-    A picture that cannot be read is left out, and `note` says so. Attributes: those of `Source`.
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep OpenCV's own lines off the standard error: the caller says it in one sentence.
+
+    Several threads may be in it at once; the last one to leave restores the level.
     """
-
-    live = False
-
-    def __init__(self, folder: str | Path, fps: float = USUAL_FPS) -> None:
-        """List a folder.
-
-        Args:
-            folder: where JPEG, PNG or WebP files lie; folders in it are not searched.
-            fps: at how many a second they are to be shown.
-        """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise SeglibError(f"there is no folder {folder}; give one with pictures")
-        files = list_files(folder, PICTURES)
-        if not files:
-            raise SeglibError(f"{folder} holds no pictures ({', '.join(PICTURES)}); add some")
-        self.name, self.note = str(folder), ""
-        self.fps, self.count = checked_rate(fps), len(files)
-        self._files = sorted(files, key=_natural)
-        self._place = self._given = self._broken = 0
-        self._first = ""
-
-    def read(self) -> Frame | None:
-        """Return the next picture, or None at the end."""
-        while self._place < len(self._files):
-            file = self._files[self._place]
-            self._place += 1
-            try:
-                image = read_image(file)
-            except SeglibError as error:
-                self._broken += 1
-                self._first = self._first or str(error)
-                self.note = (
-                    f"{self.name} has {self._broken} unreadable picture(s), left out: {self._first}"
-                )
-                continue
-            self._given += 1
-            return Frame(self._given - 1, (self._given - 1) / self.fps, image)
-        if not self._given:
-            raise SeglibError(f"{self.note}; add pictures that can be read")
-        return None
-
-    def close(self) -> None:
-        """Forget the files that are left."""
-        self._files = self._files[: self._place]
+    global _quiet_depth, _quiet_before
+    # Read by OpenCV at its first use of FFmpeg: -8 is FFmpeg's AV_LOG_QUIET.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logging = getattr(cv2.utils, "logging", cv2)  # before OpenCV 4.13 they stood in cv2 itself
+    with _quiet_lock:
+        if not _quiet_depth:
+            _quiet_before = logging.getLogLevel()
+            logging.setLogLevel(0)
+        _quiet_depth += 1
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_depth -= 1
+            if not _quiet_depth:
+                logging.setLogLevel(_quiet_before)
 
 
-def _natural(file: Path) -> list[tuple[int, str]]:
+def _rgb(picture: np.ndarray) -> np.ndarray:
+    """Turn what a capture gives into our own image."""
+    code = _TO_RGB.get(1 if picture.ndim == 2 else picture.shape[2])
+    if code is None or picture.dtype != np.uint8:
+        raise SeglibError(
+            f"the camera gives {picture.dtype} frames of shape {picture.shape}; ask it for another "
+            'format, for example pixel_format="MJPG"'
+        )
+    return cv2.cvtColor(np.ascontiguousarray(picture), code)
+
+
+def _natural(file: Path) -> list[int | str]:
     """Order names by the numbers in them."""
-    return [
-        (int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", file.name)
-    ]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name)]

@@ -1,9 +1,7 @@
 """What moving masks cost and how they look: flicker, lag, latency, on a video whose truth is known.
 
-`moving_portrait` draws a synthetic portrait that sways before a still place, with camera noise that
-is new in every frame: no video of a real person comes with true masks. A camera does not wait for
-the network: `mask_latency` plays the schedule of both and says how many frames old the newest mask
-is at every frame, `latency_scores` what a mask of that age is worth on a subject that moves.
+A camera does not wait for the network: `mask_latency` plays the schedule of both and says how many
+frames old the newest mask is at every frame, `latency_scores` what a mask of that age is worth.
 """
 
 import math
@@ -41,8 +39,7 @@ def lag(masks: np.ndarray, truths: np.ndarray, most: int = 8) -> float:
     """Return how late the masks are, in frames: where they fit an older truth best.
 
     The mean square difference to the truth of k frames ago is least at the lag; a parabola through
-    the least one and its neighbours gives the fraction. On a subject that never moves the number
-    means nothing.
+    the least one and its neighbours gives the fraction. The subject has to move.
 
     Args:
         masks: (N, h, w) in [0, 1].
@@ -108,29 +105,23 @@ def latency_scores(
     most: int = 8,
     score: Callable[[np.ndarray, np.ndarray], float] = metrics.iou,
 ) -> np.ndarray:
-    """Return the mean score of true masks that are shown k frames late, for k = 0 to `most`.
+    """Return the mean score of true masks that are shown k frames late, float (most + 1,).
 
-    All ages are scored on the same frames. A mask 0 frames late scores 1: what is lost is the
-    staleness alone.
+    All ages are scored on the same frames; a mask 0 frames late scores 1.
 
     Args:
         truths: (N, h, w), a moving subject's true masks, N above `most`.
         most: the largest age.
         score: mask and truth -> number, such as `seglib.metrics.boundary_iou`.
-
-    Returns:
-        float (most + 1,).
     """
     if np.ndim(truths) != 3 or not 0 <= most < len(truths):
         raise SeglibError(
             f"masks of shape {np.shape(truths)} cannot be shown {most} frames late; N x h x w with "
             "N above that is expected"
         )
+    frames = range(most, len(truths))
     return np.array(
-        [
-            np.mean([score(truths[i - k], truths[i]) for i in range(most, len(truths))])
-            for k in range(most + 1)
-        ]
+        [np.mean([score(truths[i - k], truths[i]) for i in frames]) for k in range(most + 1)]
     )
 
 
@@ -170,6 +161,8 @@ class Clip:
 
 
 _STILL = {"company": 0.0, "passers_by": 0.0, "overlay": 0.0, "grey": 0.0, "jpeg": 0.0}
+_LOOKS = {**_STILL, "noise": (0.0, 0.0), "blur": (0.2, 0.4)}
+_FRONT = PortraitConfig(empty=0.0, framing=(0.0, 1.0, 0.0, 0.0), tilt=8.0, shift=0.02, **_LOOKS)
 
 
 def moving_portrait(
@@ -183,7 +176,7 @@ def moving_portrait(
     noise: float = 6.0,
     shake: float = 0.0,
 ) -> Clip:
-    """Draw a person who sways from side to side.
+    """Draw a person who sways from side to side before a still place.
 
     Args:
         count: frames, at least 1.
@@ -193,7 +186,7 @@ def moving_portrait(
         sway: how far the head goes to either side, a share of the picture's side.
         turn: how far the person leans, degrees.
         period: seconds of one swing there and back; the largest speed is 2 pi sway / period.
-        noise: standard deviation of the camera's noise, of 255.
+        noise: standard deviation of the camera's noise, new in every frame, of 255.
         shake: how far a camera in the hand wanders, a share of the side; 0 is a tripod.
     """
     if count < 1 or not 0 < fps <= 1000 or not period > 0 or not min(noise, shake) >= 0:
@@ -202,14 +195,15 @@ def moving_portrait(
             f"and shake {shake:g} cannot be drawn; count, fps and period are above 0, noise and "
             "shake at least 0"
         )
-    looks = {**_STILL, "noise": (0.0, 0.0), "blur": (0.2, 0.4)}
-    front = PortraitConfig(empty=0.0, framing=(0.0, 1.0, 0.0, 0.0), tilt=8.0, shift=0.02, **looks)
-    person = draw((seed, 0), size, front)
-    place = draw((seed, 1), size, PortraitConfig(empty=1.0, **looks)).image.astype(np.float32)
+    person = draw((seed, 0), size, _FRONT)
+    place = draw((seed, 1), size, PortraitConfig(empty=1.0, **_LOOKS)).image.astype(np.float32)
     layers = np.dstack([estimate_foreground(person.image, person.alpha), person.alpha])
     layers = layers.astype(np.float32)
     rng = np.random.default_rng((seed, 2))
-    wander = _wander(rng, count, fps) * shake * size
+    # Where a hand holds the camera: slow swings with no common period, (count, 2).
+    hertz = rng.uniform(0.5, 3.0, (3, 2))
+    swings = np.arange(count)[:, None, None] / fps * hertz + rng.random((3, 2))
+    wander = np.sin(2 * np.pi * swings).mean(axis=1) * shake * size
     images = np.empty((count, size, size, 3), np.uint8)
     alphas = np.empty((count, size, size), np.float32)
     for index in range(count):
@@ -219,23 +213,15 @@ def moving_portrait(
         matrix[0, 2] += sway * size * swing
         matrix[:, 2] += wander[index]
         moved = cv2.warpAffine(layers, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
-        alpha = moved[..., 3].clip(0, 1)
         behind = place
         if shake:
             shift = np.column_stack([np.eye(2), wander[index]])
             behind = cv2.warpAffine(place, shift, (size, size), borderMode=cv2.BORDER_REFLECT)
-        picture = behind + (moved[..., :3] - behind) * alpha[..., None]
+        alphas[index] = moved[..., 3].clip(0, 1)
+        picture = behind + (moved[..., :3] - behind) * alphas[index, ..., None]
         picture += rng.standard_normal(picture.shape, np.float32) * np.float32(noise)
         images[index] = np.rint(picture.clip(0, 255))
-        alphas[index] = alpha
     return Clip(images, alphas, fps)
-
-
-def _wander(rng: np.random.Generator, count: int, fps: float) -> np.ndarray:
-    """Return where a hand holds the camera, (count, 2): slow swings with no common period."""
-    seconds = np.arange(count)[:, None, None] / fps
-    hertz = rng.uniform(0.5, 3.0, (3, 2))
-    return np.sin(2 * np.pi * (seconds * hertz + rng.random((3, 2)))).mean(axis=1)
 
 
 def _series(masks: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:

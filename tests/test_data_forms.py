@@ -118,12 +118,6 @@ def test_arrays_that_may_mean_anything_are_refused(masks, says):
             Batches(PHOTOS, masks)[0]
 
 
-@pytest.mark.parametrize("numbers", [with_values(0, 0.5), with_values(0, 256), with_values(-1, 2)])
-def test_labels_that_are_no_class_numbers_are_refused(numbers):
-    with pytest.raises(SeglibError, match="whole numbers to 255"):
-        Batches(PHOTOS, numbers, labels=True)
-
-
 # Folders.
 
 

@@ -52,5 +52,4 @@ def _load_drawn(split: str, kind: str | None) -> Dataset:
     return importlib.import_module("seglib.data.synthetic").load(split, kind or "person")
 
 
-dataset.register("portraits", portraits.load)
-dataset.register("synthetic", _load_drawn)
+dataset.loaders |= {"portraits": portraits.load, "synthetic": _load_drawn}

@@ -1,20 +1,15 @@
 """One transform for a photo and its masks, so that the two can never drift apart.
 
-Geometry (crop, flip, rotation, zoom, stretch, shear, shift) is a single affine map through which
-photo and masks go together, so that each pixel is interpolated once. Light and colours change the
-photo only: tone curves are tables of 256 entries, colours one 3x3 matrix, noise is cut from a table
-that is drawn once. The one-map idea is that of Keras' `ImageDataGenerator`; the older projects ran
-it twice, once for photos and once for masks, and had to keep seeds and settings equal by hand.
-
-All chance is drawn at the start, in one table with a fixed row for each kind of change. A kind that
-is switched off therefore leaves the others as they were, and two policies can be compared picture
-by picture.
+Geometry is a single affine map through which photo and masks go together, so that each pixel is
+interpolated once; light and colours change the photo only. All chance is drawn at the start, in a
+table with a fixed row for each kind of change: a kind that is switched off leaves the others as
+they were, and two policies can be compared picture by picture.
 
 Chapter: augmentation and synthetic portraits.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -34,9 +29,7 @@ ROWS = (
 )
 PROBABILITIES = ("flip", "grey", "blur", "noise", "background", "cutout", "jpeg")
 # How bright red, green and blue look (ITU-R BT.601), as cv2.COLOR_RGB2GRAY weighs them.
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# From here on, pixels are averaged before the map, since bilinear weights would skip some.
-SHRINK = 1.5
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,12 +53,12 @@ class AugmentConfig:
         grey: probability of a grey photo.
         blur: probability of a Gaussian blur with a sigma of up to 1.5 pixels.
         noise: probability of sensor noise with a deviation of up to 12 of 255.
-        crop: smallest and largest fraction of each side that is kept; the window lies anywhere in
-            the photo and never reaches beyond it, unlike zoom and shift. (1, 1) keeps everything.
-        background: probability of another photo's background behind the person. It needs a mask of
-            whole persons: with a mask of hair alone, the face would be cut away.
-        cutout: probability of a flat rectangle, a tenth to four tenths of each side, laid over the
-            photo. What it hides is no longer seen, so the mask is 0 there.
+        crop: smallest and largest fraction of each side that is kept, anywhere in the photo and
+            never beyond it, unlike zoom and shift. (1, 1) keeps everything.
+        background: probability of another photo's background. It needs masks of whole persons:
+            with a mask of hair alone, the face would be cut away.
+        cutout: probability of a flat rectangle, a tenth to four tenths of each side; the mask is 0
+            where it hides the photo.
         jpeg: probability of JPEG compression at a quality of 25 to 90.
     """
 
@@ -89,20 +82,17 @@ class AugmentConfig:
     jpeg: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self)):
-            value = getattr(self, name)
+        for name, value in vars(self).items():
             if name in ("zoom", "crop"):
                 object.__setattr__(self, name, tuple(value))
                 most = 1 if name == "crop" else np.inf
-                if not (len(self.zoom) == len(value) == 2 and 0 < value[0] <= value[1] <= most):
-                    limit = " and up to 1" if name == "crop" else ""
-                    raise SeglibError(
-                        f"{name} is {value}; use (smallest, largest), both above 0{limit}"
-                    )
-            elif not value >= 0:
-                raise SeglibError(f"{name} is {value}; use 0 (off) or more")
-            elif name in PROBABILITIES and value > 1:
-                raise SeglibError(f"{name} is {value}; it is a probability, so use 0 to 1")
+                right = len(value) == 2 and 0 < value[0] <= value[1] <= most
+                use = f"(smallest, largest) above 0 and up to {most}"
+            else:
+                most = 1 if name in PROBABILITIES else np.inf
+                right, use = 0 <= value <= most, f"0 (off) to {most}"
+            if not right:
+                raise SeglibError(f"{name} is {value}; use {use}")
 
 
 def augment(
@@ -112,33 +102,29 @@ def augment(
     size: int,
     config: AugmentConfig = AugmentConfig(),
     backgrounds: Sequence[np.ndarray] | None = None,
-    labels: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one changed view of a photo and its masks.
 
     Args:
         image: (height, width, 3) RGB, or what else `seglib.images.as_image` takes.
-        masks: (height, width) or (height, width, channels), in any form that `Batches` takes; the
-            first channel is the one that a background is swapped by.
-        rng: all chance comes from here; the same state gives the same view.
+        masks: (height, width) or (height, width, channels), in any form that `Batches` takes;
+            backgrounds are swapped by the first channel.
+        rng: all chance comes from here.
         size: side of the square result, pixels.
         config: how far photos are changed.
         backgrounds: photos of any size, for `config.background` to choose from.
-        labels: the masks hold class numbers, which must not be mixed; 0 is the background.
 
     Returns:
         image uint8 (size, size, 3), masks uint8 (size, size) or (size, size, channels), 0..255.
     """
     if config.background and backgrounds is None:
         raise SeglibError(
-            f"config.background is {config.background} but there is no photo to take one from; "
-            "hand some in as backgrounds"
+            f"config.background is {config.background}, so hand some in as backgrounds"
         )
-    white = white_of([image], [masks], labels)
+    white = white_of([image], [masks])
     image, layers = array_pair([image], [masks], 0)
-    views, changed = augment_batch(
-        [image], [as_levels(layers, white)], draw(rng, 1), size, config, backgrounds, labels=labels
-    )
+    layers = as_levels(layers, white)
+    views, changed = augment_batch([image], [layers], draw(rng, 1), size, config, backgrounds)
     return views[0], changed[0] if np.ndim(masks) == 3 else changed[0, ..., 0]
 
 
@@ -155,7 +141,6 @@ def augment_batch(
     config: AugmentConfig = AugmentConfig(),
     backgrounds: Sequence[np.ndarray] | None = None,
     cuttable: np.ndarray | None = None,
-    labels: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Change a batch of photos uint8 (h, w, 3) and masks uint8 (h, w[, channels]) of any sizes.
 
@@ -171,17 +156,13 @@ def augment_batch(
     changed = np.empty((len(images), size, size, masks[0].shape[2]), np.uint8)
     matrices = affine(chances, np.array([i.shape[:2] for i in images], float), size, config)
     for row, (image, mask, matrix) in enumerate(zip(images, masks, matrices, strict=True)):
-        if labels:
-            views[row] = warp(image, matrix, size)
-        else:
-            # The first mask rides as a fourth channel: OpenCV warps four faster than three.
-            joined = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
-            joined[..., 3] = mask[..., 0]
-            joined = warp(joined, matrix, size)
-            views[row] = cv2.cvtColor(joined, cv2.COLOR_RGBA2RGB)
-            changed[row, ..., 0] = joined[..., 3]
-        for channel in range(0 if labels else 1, mask.shape[2]):
-            changed[row, ..., channel] = warp(mask[..., channel], matrix, size, labels)
+        # The first mask rides as a fourth channel: OpenCV warps four faster than three.
+        joined = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+        joined[..., 3] = mask[..., 0]
+        joined = warp(joined, matrix, size)
+        views[row], changed[row, ..., 0] = joined[..., :3], joined[..., 3]
+        for channel in range(1, mask.shape[2]):
+            changed[row, ..., channel] = warp(mask[..., channel], matrix, size)
     if config.background:
         known = np.ones(len(images), bool) if cuttable is None else cuttable
         _swap_backgrounds(views, changed, chances, config.background, backgrounds, known)
@@ -199,8 +180,7 @@ def affine(
 ) -> np.ndarray:
     """Return the maps from pixels of photos of `shapes` (count, 2) to the results', (count, 2, 3).
 
-    Both sides count from pixel centres, as OpenCV does; the photo's edges, at -0.5 and width - 0.5,
-    meet the frame's edges when nothing is changed.
+    Both sides count from pixel centres; the edges meet when nothing is changed.
     """
 
     def spread(name: str, largest: float) -> np.ndarray:
@@ -229,16 +209,15 @@ def affine(
     return np.concatenate([linear, offset[..., None]], axis=2)
 
 
-def warp(array: np.ndarray, matrix: np.ndarray, size: int, labels: bool = False) -> np.ndarray:
-    """Apply a map (2, 3) to uint8 (h, w) or (h, w, up to 4); beyond the border it is mirrored.
+def warp(array: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """Apply a map (2, 3) to an array (h, w) or (h, w, up to 4); beyond the border it is mirrored.
 
     Bilinear interpolation looks at four pixels only: where the map shrinks by 1.5 or more, blocks
-    of pixels are averaged first. With `labels` the nearest pixel is taken, since the mean of two
-    class numbers is a third class.
+    of pixels are averaged first.
     """
     array = np.ascontiguousarray(array)
     across, down = np.hypot(matrix[0, :2], matrix[1, :2])
-    if not labels and min(across, down) * SHRINK <= 1:
+    if min(across, down) * 1.5 <= 1:
         height, width = array.shape[:2]
         # Whole factors, which OpenCV averages twenty times faster than broken ones.
         new_width = max(1, round(width / max(1, round(1 / across))))
@@ -247,8 +226,7 @@ def warp(array: np.ndarray, matrix: np.ndarray, size: int, labels: bool = False)
         ratio = np.array([width / new_width, height / new_height])
         offset = matrix[:, 2] + matrix[:, :2] @ (ratio / 2 - 0.5)
         matrix = np.column_stack([matrix[:, :2] * ratio, offset])
-    way = cv2.INTER_NEAREST if labels else cv2.INTER_LINEAR
-    return cv2.warpAffine(array, matrix, (size, size), flags=way, borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.warpAffine(array, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
 
 
 # Light and colours
@@ -269,14 +247,16 @@ def _recolour(images: np.ndarray, chances: Mapping[str, np.ndarray], config: Aug
     tables = np.clip(tables, 0, 255).astype(np.uint8)[:, None]
     # Saturation mixes a photo with its grey version; both are linear, so one matrix does it.
     colour = np.where(chances["grey"] < config.grey, 0.0, 1 + saturation[:, 0])[:, None, None]
-    matrices = (colour * np.eye(3) + (1 - colour) * np.tile(LUMA, (3, 1))).astype(np.float32)
+    matrices = (colour * np.eye(3) + (1 - colour) * np.tile(_LUMA, (3, 1))).astype(np.float32)
     blurred, noisy, packed = (chances[n] < getattr(config, n) for n in ("blur", "noise", "jpeg"))
     for row, image in enumerate(images):
         view = cv2.transform(cv2.LUT(image, tables[row]), matrices[row])
         if blurred[row]:
             view = cv2.GaussianBlur(view, (0, 0), 0.3 + 1.2 * chances["sigma"][row])
         if noisy[row]:
-            noise = _noise(view.shape, chances["noise_at"][row])
+            table = _noise_table(max(20, (2 * view.size).bit_length()))
+            start = int(chances["noise_at"][row] * (len(table) - view.size))
+            noise = table[start : start + view.size].reshape(view.shape)
             deviation = 1 + 11 * chances["deviation"][row]
             view = cv2.addWeighted(view, 1, noise, deviation, 0, dtype=cv2.CV_8U)
         if packed[row]:
@@ -284,15 +264,7 @@ def _recolour(images: np.ndarray, chances: Mapping[str, np.ndarray], config: Aug
         images[row] = view
 
 
-def _noise(shape: tuple[int, ...], place: float) -> np.ndarray:
-    """Cut normal numbers of deviation 1 from the table, float32, from a place in 0..1."""
-    count = int(np.prod(shape))
-    table = _noise_table(max(20, (2 * count).bit_length()))
-    start = int(place * (len(table) - count))
-    return table[start : start + count].reshape(shape)
-
-
-# Drawing 50,000 normal numbers costs more than all the rest of a picture.
+# Drawing 50,000 normal numbers costs more than all the rest of a picture: a table is cut.
 @lru_cache(maxsize=2)
 def _noise_table(bits: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(1 << bits, dtype=np.float32)
@@ -308,10 +280,7 @@ def compress(image: np.ndarray, quality: int) -> np.ndarray:
 def _cut_out(
     images: np.ndarray, masks: np.ndarray, chances: Mapping[str, np.ndarray], probability: float
 ) -> None:
-    """Lay a flat rectangle over some photos, in place; masks become 0 beneath it.
-
-    After DeVries and Taylor's Cutout (2017), which classifies; here the mask follows what is seen.
-    """
+    """Lay a flat rectangle over some photos, in place; the mask follows (after Cutout, 2017)."""
     size = images.shape[1]
     for row in np.flatnonzero(chances["cutout"] < probability):
         spans = []
@@ -334,30 +303,24 @@ def _swap_backgrounds(
     backgrounds: Sequence[np.ndarray] | None,
     known: np.ndarray,
 ) -> None:
-    """Put some photos' persons (mask channel 0) before other backgrounds, in place.
-
-    Photos whose mask is not `known` stay as they are and lend nothing.
-    """
-    chosen = np.flatnonzero((chances["background"] < probability) & known)
-    scenes = {}
-    # All are made before the first is used, or one photo's new background would travel on.
-    for row in chosen:
-        pick = chances["pick"][row]
-        if backgrounds is not None:
-            scenes[row] = as_image(backgrounds[int(pick * len(backgrounds))], "background")
-            continue
-        # A mask that covers all leaves nothing to lend.
-        lenders = [i for i in np.flatnonzero(known) if i != row and masks[i, ..., 0].min() < 128]
-        if lenders:
-            lender = lenders[int(pick * len(lenders))]
-            scenes[row] = fill(images[lender], masks[lender, ..., 0])
+    """Put some photos' persons (mask channel 0, if `known`) before other backgrounds, in place."""
+    size, before = images.shape[1], images.copy()
     # A window of two thirds of the scene or more, anywhere in it, mirrored half of the time.
     view = {**chances, "crop": 1 - chances["view_zoom"], "flip": chances["view_flip"]}
     view |= {"crop_x": chances["view_x"], "crop_y": chances["view_y"]}
-    shapes = np.array([scenes.get(row, image).shape[:2] for row, image in enumerate(images)])
-    matrices = affine(view, shapes, images.shape[1], _WINDOW)
-    for row, scene in scenes.items():
-        behind = warp(scene, matrices[row], images.shape[1])
+    for row in np.flatnonzero((chances["background"] < probability) & known):
+        # A mask that covers all leaves nothing to lend.
+        lenders = [i for i in np.flatnonzero(known) if i != row and masks[i, ..., 0].min() < 128]
+        if backgrounds is None and not lenders:
+            continue
+        lent = lenders if backgrounds is None else backgrounds
+        chosen = lent[int(chances["pick"][row] * len(lent))]
+        if backgrounds is None:
+            scene = fill(before[chosen], masks[chosen, ..., 0])
+        else:
+            scene = as_image(chosen, "background")
+        one = {name: values[row : row + 1] for name, values in view.items()}
+        behind = warp(scene, affine(one, np.array([scene.shape[:2]]), size, _WINDOW)[0], size)
         # 255 * 255 + 127 still fits into 16 bits.
         alpha = masks[row, ..., :1].astype(np.uint16)
         images[row] = (images[row] * alpha + behind * (255 - alpha) + 127) // 255
@@ -369,8 +332,7 @@ _WINDOW = AugmentConfig(crop=(2 / 3, 1), rotate=0, zoom=(1, 1), stretch=0, shear
 def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Replace what a mask, uint8 (h, w), marks in a photo, uint8 (h, w, 3), by colours around it.
 
-    By Telea's method (2004) on a small copy. The mask is widened a little, so that no soft edge of
-    the person stays.
+    By the method of Telea (2004) on a small copy, with the mask a little wider for soft edges.
     """
     width, side = 2 * round(max(mask.shape) / 40) + 1, (32, 32)
     person = cv2.dilate(mask, np.ones((width, width), np.uint8)) >= 26

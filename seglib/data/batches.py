@@ -1,8 +1,8 @@
 """Batches for `keras.Model.fit` on every backend: shuffled, augmented, repeatable.
 
-The batches of epoch `e` depend on the seed and `e` alone: not on how many threads prepare them, nor
-on what was drawn before. A run that goes on at the start of an epoch therefore sees the very
-pictures it would have seen, and several processes share each batch without talking.
+The batches of an epoch depend on the seed and its number alone. A run that goes on at the start of
+an epoch therefore sees the very pictures it would have seen, and several processes share each batch
+without talking.
 
 Chapter: training on Colab.
 """
@@ -21,16 +21,12 @@ import numpy as np
 from seglib.data.augment import AugmentConfig, augment_batch, draw
 from seglib.data.dataset import Dataset, array_pair, as_levels, white_of
 from seglib.errors import SeglibError
-from seglib.images import as_image, resize
+from seglib.images import resize
 
 
 @dataclass
 class BatchSampler:
-    """Which pictures make up which batch; every process works it out alone, and takes its part.
-
-    `batch_size` is that of each process, `shard` its (index, count); `shuffle` draws a new order
-    each epoch and drops what does not fill the last step.
-    """
+    """Which pictures make up which batch; every process works it out alone, and takes its part."""
 
     count: int
     batch_size: int
@@ -58,8 +54,8 @@ class BatchSampler:
     def pictures(self, epoch: int, index: int) -> tuple[np.ndarray, slice]:
         """Return the pictures of one step, of all processes together, and which are this one's.
 
-        Whole batches follow each other in the epoch's order. Several processes that must show every
-        picture once cut the order into equal parts instead, whose sizes differ by one at most.
+        Several processes that must show every picture once cut the epoch's order into parts whose
+        sizes differ by one at most.
         """
         mine, processes = self.shard
         if self.shuffle or processes == 1:
@@ -89,22 +85,18 @@ class Batches(keras.utils.PyDataset):
             `Dataset.from_arrays` takes; None with a `Dataset`.
         batch_size: pictures a batch; the last one may be smaller when `shuffle` is off.
         size: side of the square pictures handed out, pixels.
-        augment: how far to change pictures; None leaves them as they are. Any callable that takes
-            `image=` and `mask=` and returns a dictionary of the two, such as an albumentations
-            pipeline, may stand in its place; where it has a method `set_random_seed`, batches
-            repeat.
+        augment: how far to change pictures; None leaves them as they are. An albumentations
+            pipeline, or what else takes `image=` and `mask=` and returns a dictionary of the two,
+            may stand in its place; batches repeat where it has a method `set_random_seed`.
         seed: start of all chance.
         shuffle: draw a new order each epoch and drop the incomplete last batch.
         known: bool (count, channels); false where a picture has no mask of that channel.
-        workers: threads that prepare batches ahead; 0 prepares each when it is asked for. OpenCV
-            leaves Python's lock while it works, so threads suffice, and no picture is copied
-            between processes.
-        shard: (index, count): this is one of `count` processes. In every epoch each picture goes to
-            one of them only, all make equally many steps, and the `count` batches of a step are
-            together the batch that one process with `count` times the batch size would see.
+        workers: threads that prepare batches ahead; 0 prepares each when it is asked for.
+        shard: (index, count): this is one of `count` processes, which share the pictures. The
+            `count` batches of a step are together the batch that one process with `count` times
+            the batch size would see.
         backgrounds: photos that `AugmentConfig.background` chooses from; without them, the batch's
             other pictures lend theirs.
-        labels: masks hold class numbers, 0..255; they are never mixed, and y is int32.
 
     Each batch is (x, y): x float32 (batch, size, size, 3) in 0..255, y float32 (batch, size, size,
     channels) in 0..1, or -1 where the mask is unknown. `self[i]` is batch `i` of the present epoch.
@@ -123,24 +115,18 @@ class Batches(keras.utils.PyDataset):
         workers: int = 0,
         shard: tuple[int, int] = (0, 1),
         backgrounds: Sequence[np.ndarray] | None = None,
-        labels: bool = False,
     ) -> None:
         super().__init__(workers=1)
         if (masks is None) != isinstance(images, Dataset):
             raise SeglibError("give a Dataset and no masks, or images and as many masks")
         # A data set's masks reach to 1; those of arrays are looked at.
-        self._white = white_of(images, masks, labels) if masks is not None else 255 if labels else 1
-        count = len(images)
-        if not count:
-            raise SeglibError("0 images make no batches; give at least one")
+        self._white = 1 if masks is None else white_of(images, masks)
         if size < 1 or workers < 0:
             raise SeglibError(f"size is {size} and workers {workers}; use 1 or more, 0 or more")
-        self.sampler = BatchSampler(count, batch_size, seed, shuffle, shard)
-        self.images, self.masks, self.known = images, masks, known
-        self.size, self.augment = size, augment
-        self.backgrounds, self.labels, self.threads = backgrounds, labels, workers
-        # Whether Keras is setting up, and whether the epoch's last batch was read.
-        self._setting_up = False
+        self.sampler = BatchSampler(len(images), batch_size, seed, shuffle, shard)
+        self.images, self.masks, self.known, self.size = images, masks, known, size
+        self.augment, self.backgrounds, self.threads = augment, backgrounds, workers
+        self._setting_up = False  # whether Keras is
         self._reset_threads()
         self.set_epoch(0)
 
@@ -183,8 +169,8 @@ class Batches(keras.utils.PyDataset):
     def workers(self) -> int:
         """Always 1: `Batches` has threads of its own, since Keras' would mix two epochs.
 
-        Keras asks whenever it sets up `fit` or `evaluate`, and then ends a pass that it may have
-        looked into before the first real one begins; so `on_epoch_end` knows what not to count.
+        Keras asks whenever it sets up `fit` or `evaluate`, and then ends a pass before the first
+        real one begins, which `on_epoch_end` must not count.
         """
         self._setting_up = True
         return 1
@@ -196,8 +182,8 @@ class Batches(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         """Move to the next epoch, once the last batch of this one was read.
 
-        Keras calls this after each pass. A pass that only set things up does not count, nor does
-        one that `steps_per_epoch` ends early: the next then goes on with the same epoch.
+        Keras calls this after each pass, also after one that it only set things up with, or that
+        `steps_per_epoch` ended early.
         """
         if self._setting_up:
             self._setting_up = self._read_all = False
@@ -230,33 +216,30 @@ class Batches(keras.utils.PyDataset):
             chances = {name: row[mine] for name, row in draw(rng, len(together)).items()}
             cuttable = None if known is None else known[:, 0]
             images, masks = augment_batch(
-                images, masks, chances, size, self.augment, self.backgrounds, cuttable, self.labels
+                images, masks, chances, size, self.augment, self.backgrounds, cuttable
             )
         elif self.augment is not None:
             seeds = rng.integers(2**32, size=len(together))[mine]
             images, masks = _changed(self.augment, images, masks, seeds)
         if not isinstance(images, np.ndarray):
-            images = np.stack([_square(image, size, False) for image in images])
-            masks = np.stack([_square(mask, size, self.labels) for mask in masks])
-        x = images.astype(np.float32)
-        if self.labels:
-            y = masks.astype(np.int32)
-        else:
-            y = np.divide(masks, np.float32(255), dtype=np.float32)
+            images, masks = (
+                np.stack(
+                    [p if p.shape[:2] == (size, size) else resize(p, (size, size)) for p in part]
+                )
+                for part in (images, masks)
+            )
+        y = np.divide(masks, np.float32(255), dtype=np.float32)
         if known is not None:
             y[np.broadcast_to(~known[:, None, None], y.shape)] = -1
-        return x, y
+        return images.astype(np.float32), y
 
     def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return a uint8 (h, w, 3) photo and its uint8 (h, w, channels) mask."""
         if self.masks is None:
-            image, mask = self.images[int(index)]
-            image, mask = as_image(image), mask[..., None]
+            image, mask = array_pair(*([part] for part in self.images[int(index)]), 0)
         else:
             image, mask = array_pair(self.images, self.masks, index)
         return image, as_levels(mask, self._white)
-
-    # Threads and locks stay behind when batches are copied or sent to another process.
 
     def _reset_threads(self) -> None:
         self._lock = threading.Lock()
@@ -264,6 +247,7 @@ class Batches(keras.utils.PyDataset):
         self._ahead: dict[int, Future] = {}
 
     def __getstate__(self) -> dict[str, Any]:
+        """Leave threads and locks behind when batches are copied or sent to another process."""
         mine = ("_lock", "_pool", "_ahead")
         return {name: value for name, value in vars(self).items() if name not in mine}
 
@@ -276,12 +260,11 @@ def _changed(
     change: Callable[..., dict], images: Sequence, masks: Sequence, seeds: np.ndarray
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Call somebody else's augmentation on each pair and check what it returns."""
-    if hasattr(change, "set_random_seed"):
-        # Each thread seeds a copy of its own.
-        change = copy.deepcopy(change)
+    seeded = hasattr(change, "set_random_seed")
+    change = copy.deepcopy(change) if seeded else change  # each thread seeds its own
     pairs = []
     for image, mask, seed in zip(images, masks, seeds, strict=True):
-        if hasattr(change, "set_random_seed"):
+        if seeded:
             change.set_random_seed(int(seed))
         result = change(image=image, mask=mask[..., 0] if mask.shape[2] == 1 else mask)
         if not isinstance(result, dict) or not {"image", "mask"} <= result.keys():
@@ -300,14 +283,3 @@ def _changed(
             )
         pairs.append((view, changed.reshape(sides)))
     return tuple(zip(*pairs, strict=True))
-
-
-def _square(picture: np.ndarray, size: int, labels: bool) -> np.ndarray:
-    """Stretch to a square; class numbers take the pixel whose centre is nearest."""
-    if picture.shape[:2] == (size, size):
-        return picture
-    if not labels:
-        return resize(picture, (size, size))
-    centres = (np.arange(size) + 0.5) / size
-    rows, columns = ((centres * side).astype(int) for side in picture.shape[:2])
-    return picture[rows[:, None], columns]

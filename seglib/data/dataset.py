@@ -44,7 +44,8 @@ _NO_CLOTHES = (
     *("null", "hair", "skin", "accessories", "bag", "bracelet", "earrings", "glasses"),
     *("necklace", "purse", "ring", "sunglasses", "wallet", "watch"),
 )
-_loaders: dict[str, Callable[[str, str | None], "Dataset"]] = {}
+loaders: dict[str, Callable[[str, str | None], "Dataset"]] = {}
+"""Sets that are no single folder: name -> a function of split and kind."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class Dataset:
         Returns:
             images uint8 (count, size, size, 3), masks uint8 (count, size, size) in 0..255.
         """
-        images = np.empty((len(self), size, size, 3), np.uint8)
         masks = np.empty((len(self), size, size), np.uint8)
+        images = np.empty((*masks.shape, 3), np.uint8)
         for index, (image, mask) in enumerate(self):
             images[index] = resize(image, (size, size))
             masks[index] = np.rint(resize(mask, (size, size)) * 255)
@@ -103,8 +104,7 @@ class Dataset:
         """Wrap pictures that are in memory; a pair that is read is a copy.
 
         Args:
-            images: (n, h, w, 3), or any sequence of what `seglib.images.as_image` takes: RGB, grey
-                or RGBA, uint8 or floats from 0 to 1, in any memory order.
+            images: (n, h, w, 3), or any sequence of what `seglib.images.as_image` takes.
             masks: (n, h, w), or a sequence of such: booleans, floats from 0 to 1, {0, 1}, or grey
                 levels 0..255. All masks together decide which of these it is.
             name: the set's name; the stems are this and a number.
@@ -124,17 +124,14 @@ class Dataset:
         return cls(name, kind, split, stems, read)
 
 
-def white_of(images: Sequence, masks: Sequence[np.ndarray], labels: bool = False) -> int:
+def white_of(images: Sequence, masks: Sequence[np.ndarray]) -> int:
     """Return the value that means 1 in masks (n, h, w[, channels]): 1, 255 or 65535.
 
     They are judged together, as `seglib.images.as_mask` judges one mask with all their values.
-    `labels` are left as they are (255) if they are class numbers, whole and from 0 to 255.
     """
     for name, given in (("images", images), ("masks", masks)):
         if not hasattr(given, "__len__"):
-            raise SeglibError(
-                f"the {name} are a {type(given).__name__}; hand in an array or a list"
-            )
+            raise SeglibError(f"the {name} are a {type(given).__name__}; hand in an array or list")
     if len(images) != len(masks):
         raise SeglibError(f"{len(images)} images and {len(masks)} masks are not pairs")
     found = set()
@@ -149,12 +146,8 @@ def white_of(images: Sequence, masks: Sequence[np.ndarray], labels: bool = False
             # The fraction keeps 0 and 1 from being taken for levels of 255.
             found.update((mask.min().item(), 0.5, mask.max().item()))
     values = np.array(sorted(found) or [0])
-    if not labels:
-        shares = as_mask(values[None], "set of masks")
-        return round(values[-1] / shares[0, -1]) if values[-1] > 0 else 1
-    if values[0] < 0 or values[-1] > 255 or (values % 1).any():
-        raise SeglibError(f"labels from {values[0]:g} to {values[-1]:g}; use whole numbers to 255")
-    return 255
+    shares = as_mask(values[None], "set of masks")
+    return round(values[-1] / shares[0, -1]) if values[-1] > 0 else 1
 
 
 def array_pair(images: Sequence, masks: Sequence[np.ndarray], index: int) -> Pair:
@@ -170,37 +163,31 @@ def array_pair(images: Sequence, masks: Sequence[np.ndarray], index: int) -> Pai
 
 
 def as_levels(mask: np.ndarray, white: int) -> np.ndarray:
-    """Return a mask, or class numbers, as uint8, where 255 stands for `white`."""
+    """Return a mask as uint8, where 255 stands for `white`."""
     if white != 255 or mask.dtype != np.uint8:
         return np.rint(mask * np.float32(255 / white)).astype(np.uint8)
     return mask
-
-
-def register(name: str, loader: Callable[[str, str | None], Dataset]) -> None:
-    """Let `load` know a set that is no single folder: `loader(split, kind)` returns it."""
-    _loaders[name] = loader
 
 
 def load(name: str, split: str = "train", kind: str | None = None) -> Dataset:
     """Load a data set by name: from `$SEGLIB_DATA`, the cache, or else its public source.
 
     Args:
-        name: a folder's name under a folder that `$SEGLIB_DATA` lists or where
-            `seglib.data.prepare` puts finished sets; or a set that is known otherwise:
-            "portraits", the default set, which is fetched when it is nowhere, and "synthetic".
+        name: a folder under one that `$SEGLIB_DATA` lists or where `seglib.data.prepare` puts
+            finished sets; or "portraits", which is fetched when it is nowhere, or "synthetic".
         split: "train", "val", "test" or "all". Choose by val, and score the final model on test.
         kind: what the masks must show; by default the set's first kind.
     """
-    if name in _loaders:
-        return _loaders[name](split, kind)
+    if name in loaders:
+        return loaders[name](split, kind)
     return open_folder(download.find(name), split, kind)
 
 
 def open_folder(folder: str | Path, split: str = "all", kind: str | None = None) -> Dataset:
     """Open a prepared data set; the format is in `seglib.data.dataset`.
 
-    Well-known sets that came in two parts are read in three (see `seglib.data.splits`). What does
-    not fit together is refused by naming the first offenders; `validate` lists all of them.
+    Well-known sets that came in two parts are read in three (see `seglib.data.splits`). The first
+    of what does not fit together is named; `seglib.data.validate` lists all of it.
     """
     folder = Path(folder)
     info, images = read_info(folder), image_files(folder)
@@ -260,8 +247,8 @@ def read_pair(image_path: Path, mask_path: Path, pick: Sequence[int] | None = No
     mask = read_mask(mask_path) if picked is None else picked.astype(np.float32)
     if image.shape[:2] != mask.shape:
         raise SeglibError(
-            f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels but its photo "
-            f"{image_path.name} is {image.shape[1]}x{image.shape[0]}; make the mask again"
+            f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels but its photo is "
+            f"{image.shape[1]}x{image.shape[0]}; make the mask again"
         )
     return image, mask
 
@@ -271,14 +258,12 @@ def read_info(folder: Path) -> dict:
     path = folder / "dataset.json"
     text = read_text(path) if path.exists() else "{}"
     try:
-        info = json.loads(text)
-    except ValueError as error:
-        raise SeglibError(f"{path} is not valid JSON ({error}); mend or delete it") from error
-    known = {"name": str, "kind": str, "kinds": list}
-    if not isinstance(info, dict) or not all(
-        isinstance(info.get(k, t()), t) for k, t in known.items()
-    ):
-        raise SeglibError(f"{path} must hold an object with texts as name and kind; mend it")
+        info = {**json.loads(text)}
+    except (ValueError, TypeError) as error:
+        raise SeglibError(f"{path} is no JSON object ({error}); mend or delete it") from error
+    for key, kind in {"name": str, "kind": str, "kinds": list}.items():
+        if not isinstance(info.get(key, kind()), kind):
+            raise SeglibError(f"{path} must have a {kind.__name__} as {key}; mend it")
     return info
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -46,23 +46,21 @@ def folders(name: str) -> list[Path]:
 
 def find(name: str) -> Path:
     """Return the folder of the prepared set called `name`, or raise `Unavailable`."""
-    found = folders(name) if name else []
-    if not found:
-        raise Unavailable(
-            f"there is no data set {name!r} under $SEGLIB_DATA or in "
-            f"{cache_folder() / 'prepared'}; `seglib data fetch {name}` gets it if it is one of "
-            "those that `seglib data list` shows, and a folder of your own goes where "
-            "$SEGLIB_DATA points"
-        )
-    return found[0]
+    for folder in folders(name) if name else ():
+        return folder
+    raise Unavailable(
+        f"there is no data set {name!r} under $SEGLIB_DATA or in {cache_folder() / 'prepared'}; "
+        f"`seglib data fetch {name}` gets it if `seglib data list` shows it, and a folder of your "
+        "own goes where $SEGLIB_DATA points"
+    )
 
 
 @contextmanager
 def unfinished(target: str | Path) -> Iterator[Path]:
     """Yield the folder `.part-<name>` beside `target`, for this process alone.
 
-    Long work is written there and renamed at its end, so what stands at the target is whole. The
-    folder outlives a kill, and the next run goes on in it. A second process waits for the first.
+    Long work is written there and renamed at its end. The folder outlives a kill, and the next run
+    goes on in it. A second process waits for the first.
     """
     from filelock import FileLock, Timeout
 
@@ -77,19 +75,13 @@ def unfinished(target: str | Path) -> Iterator[Path]:
             if target.exists():
                 lock.unlink(missing_ok=True)
     except Timeout as error:
-        raise SeglibError(
-            f"another process is at work on {target}; wait until it is done"
-        ) from error
+        raise SeglibError(f"another process works on {target}; wait until it is done") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise SeglibError(
-                f"the disk is full: {target} is not complete; free some space and run the same "
-                "command again"
-            ) from error
-        raise SeglibError(
-            f"cannot write {error.filename or target} ({error.strerror or error}); choose another "
-            "place or mend its permissions"
-        ) from error
+            what = f"the disk is full: {target} is not complete; free some space and run again"
+        else:
+            what = f"cannot write {target} ({error.strerror or error}); choose another place"
+        raise SeglibError(what) from error
 
 
 def get_files(
@@ -100,8 +92,7 @@ def get_files(
 ) -> None:
     """Fetch files, each whole or not at all; those that lie there already are not fetched again.
 
-    What is cut or refused by a busy server is tried three times, each time from its start. Without
-    a network it is over within `timeout` seconds and a little more.
+    What is cut or refused by a busy server is tried three times, each time from its start.
 
     Args:
         files: path in `folder` -> (address, SHA-256 or None where it is not known beforehand).
@@ -109,14 +100,8 @@ def get_files(
         progress: whether to draw a bar: of bytes for one file, of files for several.
         timeout: seconds of silence after which nobody is there, and `Unavailable` is raised.
     """
-    import pooch
-
-    # Its log tells users to pin the hash of an archive, which GitHub packs anew some day.
-    pooch.get_logger().setLevel("WARNING")
-    if not files:
-        return
-    _reach(next(iter(files.values()))[0], timeout)
     jobs = [(address, Path(folder) / path, digest) for path, (address, digest) in files.items()]
+    _reach(jobs[0][0], timeout)
     if len(jobs) == 1:
         _download(*jobs[0], progress, timeout)
         return
@@ -135,36 +120,34 @@ def get_files(
 
 
 def _reach(address: str, timeout: float) -> None:
-    """Raise where the server cannot be reached.
+    """Raise where the server cannot be reached, which a thread of its own asks.
 
-    A thread of its own asks, since neither the search for a name nor the many addresses that a
-    name may have keep to a time limit.
+    Neither the search for a name nor the many addresses that it may have keep to a time limit.
     """
     import requests
 
-    failed: list[Exception | None] = []
+    answers = []
 
     def ask() -> None:
-        try:
-            requests.head(address, timeout=timeout).close()
-            failed.append(None)
-        except requests.RequestException as error:
-            failed.append(error)
+        with suppress(requests.RequestException):
+            answers.append(requests.head(address, timeout=timeout).close())
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout)
-    if not failed or failed[0] is not None:
+    if not answers:
         raise Unavailable(
             f"{urlsplit(address).netloc or address} cannot be reached, so {address} was not "
             "fetched; check the network and try again"
-        ) from (failed[0] if failed else None)
+        )
 
 
 def _download(address: str, path: Path, digest: str | None, progress: bool, timeout: float) -> None:
     import pooch
     import requests
 
+    # Its log tells users to pin the hash of an archive, which GitHub packs anew some day.
+    pooch.get_logger().setLevel("WARNING")
     path.parent.mkdir(parents=True, exist_ok=True)
     get = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 16, timeout=timeout)
     known = digest and f"sha256:{digest}"
@@ -172,18 +155,18 @@ def _download(address: str, path: Path, digest: str | None, progress: bool, time
         try:
             pooch.retrieve(address, known, path.name, path.parent, downloader=get)
             return
-        except requests.HTTPError as error:
-            reason = f"the server says {error.response.status_code}"
-            final = error.response.status_code not in _PASSING
         except requests.RequestException as error:
             silent = isinstance(error, requests.Timeout) or "timed out" in str(error)
             reason = "the server is silent" if silent else "the connection broke"
-            final = silent or isinstance(error, requests.TooManyRedirects)
+            passing = not silent and not isinstance(error, requests.TooManyRedirects)
+            if isinstance(error, requests.HTTPError):
+                reason = f"the server says {error.response.status_code}"
+                passing = error.response.status_code in _PASSING
         except ValueError as error:
             raise SeglibError(
                 f"{address} is not the file that is expected (its SHA-256 differs) and was not "
                 "kept; try again, and should it stay so, do not use it"
             ) from error
-        if final or pause is None:
+        if not passing or pause is None:
             raise Unavailable(f"{address} could not be fetched ({reason}); try again later")
         time.sleep(pause)

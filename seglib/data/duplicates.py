@@ -130,7 +130,7 @@ def find_duplicates(
                 if first == second or tuple(pair) in found:
                     continue
                 bits_apart = int(distance[row, other])
-                alike = _correlation(grey[first], grey[second, :, ::-1 if mirrored else 1])
+                alike = _correlation(grey[first], grey[second, :, :: -1 if mirrored else 1])
                 if not mirrored and prints[first].digest == prints[second].digest:
                     alike = 1.0
                 same, *like = (bits_apart <= b and alike >= a for b, a in (SAME, *LIKE))

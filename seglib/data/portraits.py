@@ -14,7 +14,7 @@ import numpy as np
 
 from seglib.data import dataset, download
 from seglib.errors import SeglibError
-from seglib.files import list_files
+from seglib.files import list_files, list_folders
 from seglib.images import read_image, read_mask, resize
 
 COMMIT = "2166b2273fd050699e112e95a251f0519cce58c3"
@@ -38,16 +38,16 @@ def fetch_photos(progress: bool = True) -> dict[str, Path]:
         found = {path.stem: path for path in list_files(folder / "images", (".jpg", ".png"))}
         if rows.keys() <= found.keys():
             return {stem: found[stem] for stem in rows}
-    target = download.cache_folder() / "prepared" / "portraits" / "images"
-    with download.unfinished(target.parent) as part:
-        if not target.is_dir():
+    target = download.cache_folder() / "prepared" / "portraits"
+    with download.unfinished(target) as part:
+        if not (target / "images").is_dir():
             wanted = {
                 f"images/{stem}.jpg": (ADDRESS + row["path"].replace(" ", "%20"), row["sha256"])
                 for stem, row in rows.items()
             }
             download.get_files(wanted, part, progress)
-            os.replace(part, target.parent)
-    return {stem: target / f"{stem}.jpg" for stem in rows}
+            os.replace(part, target)
+    return {stem: target / "images" / f"{stem}.jpg" for stem in rows}
 
 
 def load(split: str = "train", kind: str | None = None) -> dataset.Dataset:
@@ -58,10 +58,10 @@ def load(split: str = "train", kind: str | None = None) -> dataset.Dataset:
         kind: "person", or another kind whose masks the package has.
     """
     kind = kind or "person"
-    kinds = sorted(path.name for path in (ASSETS / "masks").iterdir() if path.is_dir())
-    masks = {p.stem: p for p in list_files(ASSETS / "masks" / kind)} if kind in kinds else {}
-    if not masks:
+    kinds = [path.name for path in list_folders(ASSETS / "masks")]
+    if kind not in kinds:
         raise SeglibError(f"portraits has no {kind!r} masks; it has {', '.join(kinds)}")
+    masks = {path.stem: path for path in list_files(ASSETS / "masks" / kind)}
     places = dict(dataset.read_splits(ASSETS / "splits.csv"))
     if split != "all" and split not in places.values():
         raise SeglibError(f"no split is called {split!r}; use train, val, test or all")

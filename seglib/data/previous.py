@@ -2,11 +2,9 @@
 
 A network that reads the mask of the frame before cannot be trained on video: hardly any comes with
 masks. So a mask before is made from the photo's own: moved and bent a little, as a head moves
-between two frames; none at all, as in the first frame; and wrong ones, of another photo or far out
-of place, as after a cut. From the wrong ones the network learns to look at the picture and not to
-copy (Tkachenka et al., 2019, arXiv 1907.06740, train with empty, affinely moved and thin-plate
-warped masks). Two kinds of ours stand for the network's own mistakes: outlines that are too wide
-or too tight, and masks in which a piece is missing or too much.
+between two frames; none at all, as in the first frame; and wrong ones, from which the network
+learns to look at the picture and not to copy (Tkachenka et al., 2019, arXiv 1907.06740). Grown and
+blotted masks stand for the network's own mistakes.
 
 Chapter: real-time video.
 """
@@ -45,10 +43,7 @@ class PreviousConfig:
     def __post_init__(self) -> None:
         fractions = astuple(self)
         if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-            raise SeglibError(
-                f"the fractions of PreviousConfig ({', '.join(KINDS)}) are {fractions}; use "
-                "numbers from 0 up that add up to 1"
-            )
+            raise SeglibError(f"{self} must hold numbers from 0 up that add up to 1")
 
 
 KINDS = tuple(entry.name for entry in fields(PreviousConfig))
@@ -58,23 +53,16 @@ FIRST_FRAMES = PreviousConfig(1.0, 0, 0, 0, 0, 0)
 
 
 class VideoBatches(Batches):
-    """`Batches` with a mask of the frame before for every photo.
+    """`Batches`, of the same arguments, with a mask of the frame before for every photo.
 
     Each batch is (x, y): x is {"image": as in `Batches`, "previous": float32 (batch, size, size,
-    channels) in 0..1}, y as in `Batches`. The mask before is made from the very view that is handed
-    out; where the photo's own mask is unknown it is empty.
-
-    Args:
-        arguments: of `Batches`.
-        previous: how often a mask before is of which kind.
-        options: of `Batches`, without `labels`.
+    channels) in 0..1}, y as in `Batches`. The mask before is made, as `previous` says, from the
+    very view that is handed out; where the photo's own mask is unknown it is empty.
     """
 
     def __init__(
         self, *arguments: Any, previous: PreviousConfig = PreviousConfig(), **options: Any
     ) -> None:
-        if options.get("labels"):
-            raise SeglibError("class numbers have no mask before; leave labels out")
         super().__init__(*arguments, **options)
         self.previous = previous
 
@@ -110,13 +98,12 @@ def previous_mask(
         float32 of the same shape, in 0..1, with outlines as soft as a network's.
     """
     size = mask.shape[0]
-    if kind not in KINDS or (kind == "other" and other is None):
-        raise SeglibError(
-            f"no mask before of kind {kind!r} can be made; use one of {', '.join(KINDS)}, and hand "
-            "in other= for the last"
-        )
+    if kind not in KINDS:
+        raise SeglibError(f"no mask before is {kind!r}; use one of {', '.join(KINDS)}")
     if kind == "empty":
         return np.zeros_like(mask)
+    if kind == "other" and other is None:
+        raise SeglibError("the mask before is another picture's; hand that in as other=")
     if kind == "other":
         made = other
     elif kind == "grown":

@@ -1,8 +1,7 @@
 """The three parts of sets that came with two: train, val and test.
 
 What such a set calls val is its test part here. A new val part is cut out of its train part, by
-stems that are listed in `assets/splits/<set>.txt`; how they were chosen is in the script that wrote
-the lists, `tests/benchmarks/splits.py`.
+stems that `assets/splits/<set>.txt` lists; `tests/benchmarks/splits.py` chose them.
 """
 
 from collections.abc import Iterable
@@ -16,9 +15,8 @@ _LISTS = Path(__file__).parent.parent / "assets" / "splits"
 def three_way(name: str, rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the (stem, part) rows of a set that came in two parts in three.
 
-    Rows are returned as they are where no list is known for `name`, where they name a test part, or
-    where another set of that name has none of the listed photos. Photos of the train part that show
-    a picture of the test part again are left out.
+    They stay as they are where no list is known for `name`, where they name a test part, or where
+    none of them is listed. Photos of the train part that show a test photo again are left out.
     """
     rows = list(rows)
     known = listed(name)

@@ -6,7 +6,7 @@ survive no fork; joblib keeps them for the next call.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any
 
 import cv2
 from joblib import Parallel, delayed
@@ -15,16 +15,12 @@ from tqdm import tqdm
 
 from seglib.errors import SeglibError
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
 _CHUNK = 8
 
 
 def spread(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
-    workers: int | None = None,
-    progress: str = "",
-) -> Iterator[Result]:
+    function: Callable[[Any], Any], items: Sequence, workers: int | None = None, progress: str = ""
+) -> Iterator[Any]:
     """Yield `function` of every item, in the items' order, worked out a few chunks ahead.
 
     Function, items and results must pickle. `workers` is the count of processes: 1 does everything
@@ -51,8 +47,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _call(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> list[Result]:
+def _call(function: Callable[[Any], Any], items: Sequence, workers: int) -> list:
     if workers > 1:
-        # The processes are the threads here.
-        cv2.setNumThreads(1)
+        cv2.setNumThreads(1)  # the processes are the threads here
     return [function(item) for item in items]

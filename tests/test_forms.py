@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms
 
 import seglib
-from seglib import SeglibError, images, metrics
+from seglib import SeglibError, data, images, metrics, postprocess
 
 ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "C": np.ascontiguousarray,
@@ -421,3 +421,26 @@ def test_metrics_take_masks_in_every_form():
     for truth in (HARD, HARD * 255, HARD.astype(bool), HARD[..., None] * 1.0):
         assert metrics.scores(HARD.astype(np.float16), truth)["iou"] == 1
     refused(lambda truth: metrics.iou(HARD, truth), VOID, "class numbers")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 40), (3, 2)], ids=str)
+def test_pictures_of_a_few_pixels_go_through_every_door(shape, tmp_path):
+    rng = np.random.default_rng(7)
+    photo = rng.integers(0, 256, (*shape, 3), np.uint8)
+    mask = np.zeros(shape, np.float32)
+    mask[0, 0] = 1
+    pairs = data.Dataset.from_arrays([photo, photo], [mask, mask], "tiny", "mask")
+    data.write_folder(tmp_path / "tiny", pairs)
+    again = data.open_folder(tmp_path / "tiny")
+    assert np.array_equal(again[0][0], photo) and np.array_equal(again[0][1], mask)
+    assert data.validate(tmp_path / "tiny") is not None
+    for size in (1, 8):
+        x, y = data.Batches([photo], [mask], 1, size, data.AugmentConfig())[0]
+        assert x.shape == (1, size, size, 3) and y.shape == (1, size, size, 1)
+    assert metrics.iou(mask, mask) == metrics.boundary_iou(mask, mask) == 1
+    for effect in ("blur", "bokeh", "grey", "recolour", "multiply", "clone", "replace"):
+        scene = photo[::-1] if effect in ("clone", "replace") else None
+        frame = postprocess.Pipeline(postprocess.PostprocessConfig(effect=effect))(
+            photo, mask, scene
+        )
+        assert frame.shape == photo.shape and frame.dtype == np.uint8

@@ -21,7 +21,7 @@ from seglib import SeglibError, data, notebook
 from seglib.cli import main
 from seglib.data import download, portraits
 from seglib.data.sources import catalogue
-from seglib.data.sources.fetch import MANIFEST, fetch, manifest, verify
+from seglib.data.sources.catalogue import MANIFEST, fetch, manifest, verify
 
 FILES = {
     f"repo-{COMMIT}/data/Figaro1k/{name}": np.random.default_rng(i).bytes(40_000)

@@ -21,7 +21,7 @@ from seglib import SeglibError, data, images
 from seglib.cli import main
 from seglib.data import duplicates
 from seglib.data.dataset import read_splits
-from seglib.data.sources.pairs import Pair
+from seglib.data.sources.generic import Pair
 from seglib.data.sources.prepare import assign_splits
 
 QUIET = {"progress": False, "workers": 1}
@@ -211,10 +211,10 @@ def test_arrays_of_the_older_projects_come_in_and_go_out(tmp_path):
     ("photos", "masks", "match"),
     [
         (np.zeros((2, 8, 8), np.uint8), np.zeros((2, 8, 8), np.uint8), "count, height"),
-        (np.zeros((2, 8, 8, 3), np.uint8), np.zeros((3, 8, 8), np.uint8), "is expected"),
+        (np.zeros((2, 8, 8, 3), np.uint8), np.zeros((3, 8, 8), np.uint8), "are expected"),
         (np.full((2, 8, 8, 3), -1.5), np.zeros((2, 8, 8)), "before any normalisation"),
         (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), 7, np.uint8), "class numbers"),
-        (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), -3), "not within 0..1 or 0..255"),
+        (np.zeros((2, 8, 8, 3)), np.full((2, 8, 8), -3), "values from -3 to -3"),
         (np.zeros((2, 8, 8, 3)), np.array([object()] * 2), "holds no plain numbers"),
     ],
 )
@@ -291,7 +291,7 @@ def test_copies_are_found_across_splits_mirrored_and_shrunk_but_not_likenesses()
     pairs = [
         Pair(stem, Path(), split={"v": "val", "t": "test"}.get(stem[0], "train")) for stem in shown
     ]
-    splits, moved = assign_splits(pairs, 0.1, 0.1, None, prints)
+    splits, moved = assign_splits(pairs, 0.1, 0.1, prints=prints)
     assert moved == {"to train": {"v1": "a3", "v2": "a4", "t5": "a5"}, "to val": {"t3": "v3"}}
     assert [splits[stem] for stem in ("v1", "v2", "v3", "t3", "t4", "t5", "vplain")] == [
         *("train", "train", "val", "val", "test", "train", "val")
@@ -311,7 +311,7 @@ def test_real_copies_are_moved_to_one_side(real_data, name, couples):
         for stem, split in zip(couple, ("train", "test"), strict=True):
             prints[stem] = duplicates.fingerprint(images.read_image(folder / f"{stem}.jpg"))
             pairs.append(Pair(stem, Path(), split=split))
-    splits, moved = assign_splits(pairs, 0.1, 0.1, None, prints)
+    splits, moved = assign_splits(pairs, 0.1, 0.1, prints=prints)
     assert moved["to train"] == {second: first for first, second in couples}
     assert all(splits[first] == splits[second] for first, second in couples)
 
@@ -325,7 +325,7 @@ def test_real_photos_are_no_copies_of_each_other_by_chance(real_data, name):
         for stem in (found := data.open_folder(real_data / name, split).subset(80)).stems:
             prints[stem] = duplicates.fingerprint(found.read(stem)[0])
             pairs.append(Pair(stem, Path(), split=split))
-    assert assign_splits(pairs, 0.1, 0, None, prints)[1] == {"to train": {}, "to val": {}}
+    assert assign_splits(pairs, 0.1, 0, prints=prints)[1] == {"to train": {}, "to val": {}}
 
 
 def test_several_processes_write_the_same_as_one(tmp_path):
@@ -364,7 +364,7 @@ def test_a_full_disk_and_then_room_again(tmp_path, monkeypatch):
 def test_unfinished_work_of_other_options_is_not_used(tmp_path, monkeypatch):
     raw = tree(tmp_path / "raw", 4)
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("seglib.data.sources.prepare"), "_finish", lambda *_: 1 / 0)
+        patch.setattr(import_module("seglib.data.dataset"), "write_info", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             prepare(raw, tmp_path / "out")
     dataset = prepare(raw, tmp_path / "out", size=24)

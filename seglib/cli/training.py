@@ -149,11 +149,11 @@ def fetch(
 ) -> None:
     """Fetch a set, so that it can be loaded."""
     from seglib.data.download import folders
-    from seglib.data.sources import catalogue, fetch, prepare
+    from seglib.data.sources import catalogue, prepare
 
     entry, bar = catalogue.source(name), sys.stderr.isatty()
     print(f"{entry.title}: {entry.terms}", file=sys.stderr)
-    raw = fetch.fetch(entry, folder, bar)
+    raw = catalogue.fetch(entry, folder, bar)
     loaded = folder or not entry.layout or folders(entry.name)
     print(raw if loaded else prepare.prepare(entry, raw, progress=bar))
 
@@ -198,7 +198,7 @@ def export(
     split: A[str | None, "npy: train, val, test or all [all]"] = None,
 ) -> None:
     """Write a prepared set as NumPy arrays or a CSV."""
-    from seglib.data.sources.tables import to_csv, to_numpy
+    from seglib.data.sources.generic import to_csv, to_numpy
 
     if to == "npy":
         bar = sys.stderr.isatty()

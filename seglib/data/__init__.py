@@ -22,11 +22,11 @@ _LATER = {
     "Batches": ("batches", "Batches"),
     "Source": ("sources.catalogue", "Source"),
     "list": ("sources.catalogue", "entries"),
-    "fetch": ("sources.fetch", "fetch"),
-    "verify": ("sources.fetch", "verify"),
+    "fetch": ("sources.catalogue", "fetch"),
+    "verify": ("sources.catalogue", "verify"),
     "prepare": ("sources.prepare", "prepare"),
-    "to_csv": ("sources.tables", "to_csv"),
-    "to_numpy": ("sources.tables", "to_numpy"),
+    "to_csv": ("sources.generic", "to_csv"),
+    "to_numpy": ("sources.generic", "to_numpy"),
     "validate": ("doctor", "validate"),
 }
 _renamed = renamed(

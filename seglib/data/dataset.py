@@ -14,7 +14,7 @@ Chapter: data preparation.
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unicodedata import normalize
@@ -124,7 +124,7 @@ class Dataset:
         return cls(name, kind, split, stems, read)
 
 
-def white_of(images: Sequence, masks: Sequence[np.ndarray]) -> int:
+def white_of(images: Sequence, masks: Sequence[np.ndarray], what: str = "set of masks") -> int:
     """Return the value that means 1 in masks (n, h, w[, channels]): 1, 255 or 65535.
 
     They are judged together, as `seglib.images.as_mask` judges one mask with all their values.
@@ -146,7 +146,7 @@ def white_of(images: Sequence, masks: Sequence[np.ndarray]) -> int:
             # The fraction keeps 0 and 1 from being taken for levels of 255.
             found.update((mask.min().item(), 0.5, mask.max().item()))
     values = np.array(sorted(found) or [0])
-    shares = as_mask(values[None], "set of masks")
+    shares = as_mask(values[None], what)
     return round(values[-1] / shares[0, -1]) if values[-1] > 0 else 1
 
 
@@ -221,20 +221,31 @@ def write_folder(
     folder = Path(folder)
     val, test = (share and max(2, round(1 / share)) for share in (val_share, test_share))
     with new_folder(folder) as unfinished:
-        lines = ["stem,split"]
+        rows = [("stem", "split")]
         for index, (stem, (image, mask)) in enumerate(zip(dataset.stems, dataset, strict=True)):
             write_image(unfinished / "images" / f"{stem}.png", image)
             write_mask(unfinished / "masks" / f"{stem}.png", mask)
             chosen = "test" if test and (index + 1) % test == 0 else "train"
-            lines.append(f"{stem},{'val' if val and index % val == 0 else chosen}")
-        (unfinished / "splits.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            rows.append((stem, "val" if val and index % val == 0 else chosen))
+        write_csv(unfinished / "splits.csv", rows)
         info = {**dataset.info, "name": folder.name, "kind": dataset.kind, "count": len(dataset)}
-        text = json.dumps(info, indent=1, ensure_ascii=False)
-        (unfinished / "dataset.json").write_text(text + "\n", encoding="utf-8")
+        write_info(unfinished, info)
     return folder
 
 
-# The parts of the format, for those who read or check it file by file.
+# The parts of the format, for those who read, write or check it file by file.
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Write rows of text."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def write_info(folder: Path, info: dict) -> None:
+    """Write dataset.json."""
+    text = json.dumps(info, indent=1, ensure_ascii=False)
+    (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
 def read_pair(image_path: Path, mask_path: Path, pick: Sequence[int] | None = None) -> Pair:

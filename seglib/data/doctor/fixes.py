@@ -16,11 +16,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from seglib.data import duplicates
+from seglib.data.dataset import write_csv
 from seglib.data.doctor.checks import orientation, turned
 from seglib.data.doctor.examine import examine
 from seglib.data.doctor.findings import DatasetIndex, Finding, index_folder
 from seglib.data.doctor.report import Report
-from seglib.data.sources.tables import write_csv
 from seglib.data.splits import PARTS
 from seglib.errors import SeglibError
 from seglib.files import atomic_path, new_folder

@@ -25,7 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from seglib.data.sources.pairs import Listing, Masks, Pair, named, split_name, walk
+from seglib.data.sources.generic import Listing, Masks, Pair, named, split_name, walk
 from seglib.errors import SeglibError
 from seglib.files import read_text
 from seglib.images import MAX_PIXELS, read_image

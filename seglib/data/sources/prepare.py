@@ -1,44 +1,39 @@
 """From any original layout to the one prepared format, on all cores, in bounded memory.
 
 Each pair is read, checked and written by one of several processes; nothing but names and a
-fingerprint of a kilobyte comes back, so that 30,000 photos take 30 MB. The folder appears when it
-is complete. A run that was stopped, by a full disk or by force, goes on with the next pair.
+fingerprint of a kilobyte comes back. The folder appears when it is complete. A run that was
+stopped, by a full disk or by force, goes on with the next pair.
 
 Chapter: data preparation.
 """
 
 import hashlib
-import json
 import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from seglib.data import duplicates
+from seglib.data import dataset, duplicates
 from seglib.data.download import cache_folder, unfinished
 from seglib.data.duplicates import Fingerprint, fingerprint
 from seglib.data.sources import annotations, generic, published
-from seglib.data.sources.catalogue import Source, source
-from seglib.data.sources.fetch import MANIFEST, manifest
-from seglib.data.sources.pairs import Listing, Masks, Pair
-from seglib.data.sources.tables import write_csv
+from seglib.data.sources.catalogue import MANIFEST, Source, manifest, source
+from seglib.data.sources.generic import Listing, Masks, Pair
 from seglib.data.splits import PARTS, listed
 from seglib.data.workers import spread
 from seglib.errors import SeglibError
-from seglib.files import atomic_path
+from seglib.files import atomic_path, sha256
 from seglib.images import read_image, resize, write_image, write_mask
 
 LAYOUTS = {**published.READERS, **generic.READERS, **annotations.READERS}
-_SHOWN = 8
 _COPIED = {"JPEG": ".jpg", "PNG": ".png"}
-_ORIENTATION = 0x0112
 
 
 def prepare(
@@ -61,8 +56,8 @@ def prepare(
 
     Splits follow the source where it has its own. What it lacks of val and test is cut out of train
     by groups (people, where the source tells who is who, else photos), chosen by a hash of their
-    names: the same names always split alike. A test or val photo that shows a train photo again
-    moves to train, and a test photo that shows a val photo to val, with the rest of its group.
+    names. A test or val photo that shows a train photo again moves to train, and a test photo that
+    shows a val photo to val, with the rest of its group.
 
     Args:
         name: a name of the catalogue, or a `Source` of your own.
@@ -75,38 +70,32 @@ def prepare(
         val_share: share of the groups that goes to val where the source has none, 0..1.
         test_share: the same for test; 0 makes none.
         skip_bad: leave out pairs that cannot be used and list them in dataset.json, instead of
-            refusing the set.
+            refusing the set and naming them.
         progress: whether to draw a bar.
 
     Returns:
-        The new folder.
-
-    Raises:
-        SeglibError: there is no such source, no pair, pairs that cannot be used (all are named),
-            the output exists, imagehash is missing, or the disk is full. Run again, it goes on
-            where it stopped.
+        The new folder. Where it was not made, the same call goes on where it stopped.
     """
     entry = source(name) if isinstance(name, str) else name
     target = Path(output) if output else cache_folder() / "prepared" / entry.name
-    shares = f"val_share is {val_share} and test_share {test_share}"
-    mistakes = {
-        f"size is {size}; give 16 pixels or more": size is not None and size < 16,
-        f"workers is {workers}; give 1 or more": workers is not None and workers < 1,
-        f"kind is {kind!r}; give one word, such as hair": kind is not None
-        and not kind.isidentifier(),
-        f"{shares}; give shares between 0 and 1 that leave some for train, such as 0.1": not (
-            val_share > 0 and test_share >= 0 and val_share + test_share < 1
+    for right, sentence in (
+        (size is None or size >= 16, f"size is {size}; give 16 pixels or more"),
+        (workers is None or workers >= 1, f"workers is {workers}; give 1 or more"),
+        (kind is None or kind.isidentifier(), f"kind is {kind!r}; give one word, such as hair"),
+        (
+            val_share > 0 <= test_share and val_share + test_share < 1,
+            f"val_share is {val_share} and test_share {test_share}; leave some for train",
         ),
-        f"{target} exists already; choose a new folder name": target.exists(),
-    }
-    if sentence := next((sentence for sentence, made in mistakes.items() if made), ""):
-        raise SeglibError(sentence)
+        (not target.exists(), f"{target} exists already; choose a new folder name"),
+    ):
+        if not right:
+            raise SeglibError(sentence)
     duplicates.library()  # said before minutes of work, not after
     raw = _raw(entry, raw)
     kinds, pairs, notes = find(entry.layout, raw, kind)
-    usable = [pair for pair in pairs if not pair.fault]
-    bad = {pair.stem: pair.fault for pair in pairs if pair.fault}
     known, prints = listed(entry.name), {}
+    usable = [pair for pair in pairs if not pair.fault and known.get(pair.stem) != "out"]
+    bad = {pair.stem: pair.fault for pair in pairs if pair.fault}
     with unfinished(target) as part:
         _begin(part, entry.layout, size, kinds, pairs)
         write = partial(_write_pair, entry.layout, kinds, part, size)
@@ -118,25 +107,43 @@ def prepare(
                 f"{error}; then run the same command again, it goes on where it stopped"
             ) from error
         if bad and not skip_bad:
-            raise SeglibError(_refusal(target, list(bad.values()), len(pairs)))
-        for stem in [stem for stem in prints if known.get(stem) == "out"]:
-            bad[stem] = f"{stem} shows a photo of the test part again"
-            for path in part.rglob(f"{stem}.*"):
-                path.unlink()
-            del prints[stem]
+            more = f"; and {len(bad) - 8} more" if len(bad) > 8 else ""
+            raise SeglibError(
+                f"{target} was not made: {len(bad)} of {len(pairs)} pairs cannot be used "
+                f"({'; '.join([*bad.values()][:8])}{more}); mend them and run again, or leave them "
+                "out with skip_bad=True (--skip-bad)"
+            )
+        left_out = {pair.stem for pair in pairs} - bad.keys() - prints.keys()
+        bad |= {stem: f"{stem} shows a photo of the test part again" for stem in sorted(left_out)}
         if not prints:
             reason = next(iter(bad.values()))
             raise SeglibError(f"none of the {len(bad)} pairs can be used, such as {reason}")
         chosen = [pair for pair in usable if pair.stem in prints]
         splits, moved = assign_splits(chosen, val_share, test_share, known, prints)
-        facts = {
+        fetched = manifest(raw) if (raw / MANIFEST).is_file() else {}
+        keys = ("title", "repository", "licence", "terms", "citation")
+        dataset.write_csv(part / "splits.csv", [("stem", "split"), *sorted(splits.items())])
+        info = {
+            "name": target.name,
+            "kind": kinds[0],
+            "source": entry.address or "; ".join(entry.steps),
+            **{key: getattr(entry, key) for key in keys},
+            "commit": fetched.get("commit", entry.commit),
+            "count": len(splits),
+            "counts": dict(Counter(splits.values())),
+            "list_sha256": sha256(part / "splits.csv"),
+            "made_by": f"seglib {version('seglib')}",
             "kinds": kinds,
             "size": size,
             "moved": moved,
             "skipped": [{"stem": stem, "reason": reason} for stem, reason in bad.items()],
             "notes": [*entry.faults, *notes],
         }
-        _finish(part, target.name, entry, raw, splits, facts)
+        dataset.write_info(part, info)
+        (part / "plan").unlink()
+        # A process that was killed in mid-file left that file's temporary twin.
+        for path in part.rglob(".part-*"):
+            path.unlink(missing_ok=True)
         os.replace(part, target)
     return target
 
@@ -154,18 +161,16 @@ def find(layout: str, raw: str | Path, kind: str | None = None) -> Listing:
         raise SeglibError(f"there is no {raw}; give the folder that the files were unpacked into")
     try:
         listing = LAYOUTS[layout][0](raw, kind)
+    except SeglibError:
+        raise
     # Files that claim to be of a format break its rules in many ways.
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
-        if isinstance(error, SeglibError):
-            raise
         raise SeglibError(
             f"{raw} is not laid out as {layout} files are ({error!r}); export it again"
         ) from error
     if all(pair.fault for pair in listing.pairs):
         why = f" ({listing.pairs[0].fault})" if listing.pairs else ""
-        raise SeglibError(
-            f"{raw} holds no pair of photo and mask{why}; check that its files are complete"
-        )
+        raise SeglibError(f"{raw} holds no pair of photo and mask{why}; check its files")
     kinds = (kind,) if kind and listing.kinds == ("mask",) else listing.kinds
     if kind and kind.lower() not in map(str.lower, kinds):
         raise SeglibError(f"{raw} says itself what its masks show: {', '.join(kinds)}")
@@ -200,14 +205,13 @@ def assign_splits(
     pairs: Sequence[Pair],
     val_share: float,
     test_share: float = 0.0,
-    known: Mapping[str, str] | None = None,
-    prints: Mapping[str, Fingerprint] | None = None,
+    known: Mapping[str, str] = {},
+    prints: Mapping[str, Fingerprint] = {},
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Place every pair in train, val or test, with no group and no picture in two of them.
 
     Args:
-        pairs: those of a set; their own splits stand, but for groups that they tear apart: these go
-            to the earliest.
+        pairs: their own splits stand, but groups that these tear apart go to the earliest.
         val_share: share of the groups for val where no pair says so.
         test_share: the same for test.
         known: stem -> split of a set whose splits are listed; what is not listed stays.
@@ -217,13 +221,13 @@ def assign_splits(
         stem -> split, and {"to train": {stem: whom it shows again, or its group}, "to val": ...}.
     """
     groups = {pair.stem: pair.group or pair.stem for pair in pairs}
-    own = {pair.stem: (known or {}).get(pair.stem) or pair.split or "train" for pair in pairs}
-    stems = [*(prints or ())]
-    twins = [t for t in duplicates.find_duplicates([prints[stem] for stem in stems]) if t.same]
-    shown = {}
-    for first, second in ((stems[twin.first], stems[twin.second]) for twin in twins):
-        early, late = sorted((first, second), key=lambda stem: PARTS.index(own[stem]))
-        shown.setdefault(late, early)
+    own = {pair.stem: known.get(pair.stem) or pair.split or "train" for pair in pairs}
+    stems, shown = [*prints], {}
+    for twin in duplicates.find_duplicates([*prints.values()]):
+        if twin.same:
+            two = stems[twin.first], stems[twin.second]
+            early, late = sorted(two, key=lambda stem: PARTS.index(own[stem]))
+            shown.setdefault(late, early)
     joined = duplicates.groups([(groups[late], groups[early]) for late, early in shown.items()])
     home = {name: names[0] for names in joined for name in names}
     groups = {stem: home.get(name, name) for stem, name in groups.items()}
@@ -257,11 +261,9 @@ def _raw(entry: Source, raw: str | Path | None) -> Path:
     fetched = cache_folder() / "raw" / (entry.raw or entry.name)
     if entry.raw and fetched.is_dir():
         return fetched
-    how = f"run `seglib data fetch {entry.name}` first" if entry.fetchable else ""
-    raise SeglibError(
-        f"the files of {entry.name} are not in {fetched}: {how or '; '.join(entry.steps)}, or name "
-        "their folder"
-    )
+    fetch = f"run `seglib data fetch {entry.name}` first"
+    how = fetch if entry.fetchable else "; ".join(entry.steps)
+    raise SeglibError(f"there is no {fetched} of {entry.name}: {how}, or name the files' folder")
 
 
 def _begin(
@@ -321,47 +323,7 @@ def _copied_suffix(pair: Pair, shape: tuple[int, ...]) -> str:
     if pair.image.suffix.lower() == ".npy":
         return ""
     with Image.open(pair.image) as picture:
-        upright = picture.getexif().get(_ORIENTATION, 1) == 1
+        upright = picture.getexif().get(0x0112, 1) == 1
         same = picture.size == shape[::-1] and picture.mode == "RGB"
         plain = getattr(picture, "n_frames", 1) == 1 and not picture.info.get("icc_profile")
         return _COPIED.get(picture.format, "") if upright and same and plain else ""
-
-
-def _refusal(target: Path, reasons: list[str], count: int) -> str:
-    more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-    return (
-        f"{target} was not made: {len(reasons)} of {count} pairs cannot be used "
-        f"({'; '.join(reasons[:_SHOWN])}{more}); mend them and run again, or leave them out with "
-        "skip_bad=True (--skip-bad)"
-    )
-
-
-def _finish(
-    part: Path, name: str, entry: Source, raw: Path, splits: dict[str, str], facts: dict
-) -> None:
-    """Write splits.csv and dataset.json, and remove what work in progress needed."""
-    rows = [("stem", "split"), *sorted(splits.items())]
-    text = write_csv(part / "splits.csv", rows)
-    try:
-        made_by = f"seglib {version('seglib')}"
-    except PackageNotFoundError:
-        made_by = "seglib"
-    fetched = manifest(raw) if (raw / MANIFEST).is_file() else {}
-    info = {
-        "name": name,
-        "kind": facts["kinds"][0],
-        "source": entry.address or "; ".join(entry.steps),
-        **{k: getattr(entry, k) for k in ("title", "repository", "licence", "terms", "citation")},
-        "commit": fetched.get("commit", entry.commit),
-        "count": len(splits),
-        "counts": dict(Counter(splits.values())),
-        "list_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "made_by": made_by,
-        **facts,
-    }
-    content = json.dumps(info, indent=1, ensure_ascii=False) + "\n"
-    (part / "dataset.json").write_text(content, encoding="utf-8")
-    (part / "plan").unlink()
-    # A process that was killed in mid-file left that file's temporary twin.
-    for path in part.rglob(".part-*"):
-        path.unlink(missing_ok=True)

@@ -1,7 +1,4 @@
-"""Readers of published data sets as their authors left them.
-
-What each looks for is in the docstring of its `find` function; who made the sets, and under which
-terms, is in the catalogue.
+"""Readers of published data sets as their authors left them; the catalogue has their terms.
 
 Chapter: data preparation.
 """
@@ -13,21 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from seglib.data.sources.pairs import (
-    PHOTOS,
-    Listing,
-    Masks,
-    Pair,
-    base,
-    matched,
-    read_mat,
-    split_name,
-    walk,
-)
+from seglib.data.sources.generic import PHOTOS, Listing, Masks, Pair, matched, split_name, walk
 from seglib.errors import SeglibError
-from seglib.images import read_image, read_mask, resize
+from seglib.files import read_text
+from seglib.images import MAX_PIXELS, read_image, read_mask, resize
 
-_CCP_KINDS = ("person", "hair", "skin", "clothes")
 _CCP_HAIR, _CCP_SKIN, _CCP_CLASSES = 19, 41, 59
 # What is worn but is no garment: accessories, bag, bracelet, earrings, glasses, necklace, purse,
 # ring, sunglasses, wallet, watch.
@@ -49,9 +36,9 @@ def find_ccp(raw: Path, kind: str | None = None) -> Listing:
 
     Only 1,004 photos have pixel labels; the others have tags and are left out.
     """
-    root = base(raw, "photos", "annotations/pixel-level")
+    root = _base(raw, "photos", "annotations/pixel-level")
     if (names := root / "label_list.mat").exists():
-        listed = [str(np.ravel(cell)[0]) for cell in read_mat(names, "label_list").ravel()]
+        listed = [str(np.ravel(cell)[0]) for cell in _read_mat(names, "label_list").ravel()]
         known = listed[_CCP_HAIR : _CCP_HAIR + 1] + listed[_CCP_SKIN : _CCP_SKIN + 1]
         if len(listed) != _CCP_CLASSES or known != ["hair", "skin"]:
             raise SeglibError(f"{names} numbers the classes in another way; get the original again")
@@ -59,12 +46,13 @@ def find_ccp(raw: Path, kind: str | None = None) -> Listing:
     files = {path.stem: path for path in walk(root / "photos", "*")}
     tagged = len(files.keys() - labels.keys())
     notes = (f"{tagged} photos have tags but no pixel labels and are left out",) if tagged else ()
-    return Listing(_CCP_KINDS, list(matched(files, labels, lone_photos=False)), notes)
+    pairs = matched(files, {"mask": labels}, lone_photos=False)
+    return Listing(("person", "hair", "skin", "clothes"), pairs, notes)
 
 
 def read_ccp(pair: Pair) -> tuple[np.ndarray, Masks]:
     """Read a photo and its classes as masks of person, hair, skin and clothes."""
-    labels = read_mat(pair.parts[0], "groundtruth")
+    labels = _read_mat(pair.parts[0], "groundtruth")
     if labels.ndim != 2 or labels.min() < 0 or labels.max() >= _CCP_CLASSES:
         raise SeglibError(f"{pair.parts[0].name} holds no classes from 0 to 58; get it again")
     masks = {
@@ -95,9 +83,7 @@ def upper_body(person: np.ndarray) -> tuple[int, int, int]:
     height, width = person.shape
     rows = np.flatnonzero(person.any(axis=1))
     if not len(rows):
-        raise SeglibError(
-            "its mask marks nobody, so there is no upper body to crop to; leave it out"
-        )
+        raise SeglibError("its mask marks nobody, so it has no upper body; leave it out")
     tall = int(rows[-1] - rows[0] + 1)
     side = max(1, min(round(_UPPER_SIDE * tall), height, width))
     top = int(np.clip(rows[0] - round(_UPPER_AIR * side), 0, height - side))
@@ -112,18 +98,16 @@ def find_eg1800(raw: Path, kind: str | None = None) -> Listing:
 
     The authors' test list is the test part.
     """
-    root = base(raw, "data/images_data_crop", "data/images_mask") / "data"
+    root = _base(raw, "data/images_data_crop", "data/images_mask") / "data"
     files = {path.stem: path for path in walk(root / "images_data_crop", "*")}
-    masks = {
-        path.stem.removesuffix("_mask"): path
-        for path in walk(root / "images_mask", "*_mask.mat", (".mat",))
-    }
+    found = walk(root / "images_mask", "*_mask.mat", (".mat",))
+    masks = {path.stem.removesuffix("_mask"): path for path in found}
     places: dict[str, str] = {}
     for split in ("train", "test"):
-        for number in read_mat(root / f"{split}list.mat", f"{split}list").ravel().tolist():
+        for number in _read_mat(root / f"{split}list.mat", f"{split}list").ravel().tolist():
             places.setdefault(f"{int(number):05d}", split)
     both = files.keys() & masks.keys()
-    pairs = [Pair(s, files[s], (masks[s],), places[s]) for s in sorted(places.keys() & both)]
+    pairs = [Pair(s, files[s], (masks[s],), places[s]) for s in places.keys() & both]
     counts = {
         "photos that the lists name are not there": len(places.keys() - both),
         "photos are in no list and are left out": len(both - places.keys()),
@@ -134,7 +118,7 @@ def find_eg1800(raw: Path, kind: str | None = None) -> Listing:
 
 def read_eg1800(pair: Pair) -> tuple[np.ndarray, Masks]:
     """Read a photo and its person mask."""
-    mask = read_mat(pair.parts[0], "mask")
+    mask = _read_mat(pair.parts[0], "mask")
     if mask.ndim != 2 or not np.isin(mask, (0, 1)).all():
         raise SeglibError(f"{pair.parts[0].name} holds other values than 0 and 1; get it again")
     return read_image(pair.image), {"person": mask}
@@ -146,14 +130,13 @@ def find_figaro1k(raw: Path, kind: str | None = None) -> Listing:
     Known as the authors publish it (Original/Training, GT/Training) and as the hair-seg-project
     repository keeps it (Training/imgs/Original, Training/masks/GT).
     """
-    places = sorted(path for path in raw.rglob("Figaro1k") if path.is_dir())
-    root = places[0] if places else raw
+    root = _folder_called(raw, "Figaro1k")
     files = {p.name.split("-org.")[0]: p for p in walk(root, "**/*-org.*")}
     masks = {p.name.split("-gt.")[0]: p for p in walk(root, "**/*-gt.*", (*PHOTOS, ".pbm"))}
     if not files:
         raise SeglibError(f"{raw} holds no Frame...-org.jpg; give the folder that holds Figaro1k")
     pairs = []
-    for pair in matched(files, masks):
+    for pair in matched(files, {"mask": masks}):
         splits = map(split_name, pair.image.relative_to(root).parts)
         pairs.append(replace(pair, split=next(filter(None, splits), "train")))
     return Listing(("hair",), pairs)
@@ -169,8 +152,7 @@ def find_lfw_hair(raw: Path, kind: str | None = None) -> Listing:
 
     Its Training and Testing folders hold the same files, so each photo is taken once.
     """
-    places = sorted(path for path in raw.rglob("Lfw") if path.is_dir())
-    root = places[0] if places else raw
+    root = _folder_called(raw, "Lfw")
     # In this order Training comes last, and the last of several files of one name is the one kept.
     found = sorted(walk(root, "**/imgs/**/*") + walk(root, "**/masks/**/*"))
     files = {path.stem: path for path in found if "imgs" in path.relative_to(root).parts}
@@ -179,7 +161,8 @@ def find_lfw_hair(raw: Path, kind: str | None = None) -> Listing:
         raise SeglibError(f"{raw} holds no Lfw/.../imgs/; give the folder that holds Lfw")
     copies = len(found) - len(files) - len(masks)
     notes = (f"{copies} files are there twice (Training and Testing) and count once",)
-    return Listing(("hair",), _by_person(matched(files, masks)), notes if copies else ())
+    pairs = _by_person(matched(files, {"mask": masks}))
+    return Listing(("hair",), pairs, notes if copies else ())
 
 
 def find_lfw_parts(raw: Path, kind: str | None = None) -> Listing:
@@ -193,10 +176,10 @@ def find_lfw_parts(raw: Path, kind: str | None = None) -> Listing:
     files = {p.stem: p for p in walk(raw, "**/*_[0-9][0-9][0-9][0-9].jpg")}
     rest = len(files.keys() - labels.keys())
     notes = (f"{rest} photos have no part labels and are left out",) if rest else ()
-    return Listing(("hair", "skin"), _by_person(matched(files, labels, False)), notes)
+    return Listing(("hair", "skin"), _by_person(matched(files, {"mask": labels}, False)), notes)
 
 
-def _by_person(pairs) -> list[Pair]:
+def _by_person(pairs: list[Pair]) -> list[Pair]:
     """Group names such as Laura_Bush_0040 by who is shown."""
     return [replace(pair, group=re.sub(r"_\d+$", "", pair.stem)) for pair in pairs]
 
@@ -218,16 +201,22 @@ def find_celebamask_hq(raw: Path, kind: str | None = None) -> Listing:
     A part that is absent has no file: people without hair are kept, with an empty mask. With
     CelebA-HQ-to-CelebA-mapping.txt there, the split is CelebA's own, which goes by person.
     """
-    root = base(raw, "CelebA-HQ-img", "CelebAMask-HQ-mask-anno")
+    root = _base(raw, "CelebA-HQ-img", "CelebAMask-HQ-mask-anno")
     parts: dict[str, list[Path]] = defaultdict(list)
     for path in walk(root / "CelebAMask-HQ-mask-anno", suffixes=(".png",)):
         match = re.fullmatch(r"(\d+)_(\w+)", path.stem)
         if match and match[2] in CELEBA_PARTS:
             parts[str(int(match[1]))].append(path)
     files = {path.stem: path for path in walk(root / "CelebA-HQ-img", "*")}
-    splits = _celeba_splits(root / "CelebA-HQ-to-CelebA-mapping.txt")
+    splits: dict[str, str] = {}
+    if (mapping := root / "CelebA-HQ-to-CelebA-mapping.txt").is_file():
+        for row in map(str.split, read_text(mapping).splitlines()):
+            if len(row) > 1 and row[0].isdigit() and row[1].isdigit():
+                number = int(row[1])
+                later = "val" if number < _CELEBA_LAST["val"] else "test"
+                splits[row[0]] = "train" if number < _CELEBA_LAST["train"] else later
     pairs = []
-    for stem in sorted(files.keys() | parts.keys()):
+    for stem in files.keys() | parts.keys():
         if stem not in files:
             pairs.append(Pair(stem, parts[stem][0], fault=f"the parts of {stem} have no photo"))
         elif stem not in parts:
@@ -237,17 +226,6 @@ def find_celebamask_hq(raw: Path, kind: str | None = None) -> Listing:
             pairs.append(Pair(name, files[stem], tuple(parts[stem]), splits.get(stem, "")))
     notes = () if splits else ("no mapping to CelebA is there, so people may be in several splits",)
     return Listing(("hair", "skin", "clothes", "person"), pairs, notes)
-
-
-def _celeba_splits(mapping: Path) -> dict[str, str]:
-    if not mapping.is_file():
-        return {}
-    rows = [line.split() for line in mapping.read_text(encoding="utf-8-sig").splitlines()]
-    return {
-        row[0]: next((split for split, last in _CELEBA_LAST.items() if int(row[1]) < last), "test")
-        for row in rows
-        if len(row) > 1 and row[0].isdigit() and row[1].isdigit()
-    }
 
 
 def read_celebamask_hq(pair: Pair) -> tuple[np.ndarray, Masks]:
@@ -283,6 +261,41 @@ def merge_celeba(parts: dict[str, np.ndarray]) -> np.ndarray:
         if part in parts:
             merged[parts[part]] = number
     return merged
+
+
+def _base(raw: Path, *needed: str) -> Path:
+    """Return `raw`, or the folder up to two levels inside it, that holds all `needed` paths."""
+    for place in [raw, *sorted(raw.glob("*/")), *sorted(raw.glob("*/*/"))]:
+        if all((place / name).exists() for name in needed):
+            return place
+    raise SeglibError(f"{raw} has no {' and no '.join(needed)}; give the folder that holds them")
+
+
+def _folder_called(raw: Path, name: str) -> Path:
+    return min((path for path in raw.rglob(name) if path.is_dir()), default=raw)
+
+
+def _read_mat(path: Path, name: str) -> np.ndarray:
+    """Return one variable of a MATLAB file (version 4 to 7.2)."""
+    try:
+        from scipy.io import loadmat, whosmat
+    except ModuleNotFoundError as error:
+        raise SeglibError(
+            f"{path.name} takes SciPy to read; install it with: pip install scipy"
+        ) from error
+    if not path.is_file():
+        raise SeglibError(f"there is no file {path}; get it again")
+    try:
+        shapes = {entry[0]: entry[1] for entry in whosmat(path)}
+        # The size is looked at first: a few bytes can claim to unpack to gigabytes.
+        if name in shapes and np.prod(shapes[name], dtype=float) <= MAX_PIXELS:
+            return loadmat(path, variable_names=[name])[name]
+    # SciPy lets many kinds of exception through on damaged files.
+    except Exception as error:
+        raise SeglibError(f"{path} is damaged or no MATLAB file ({error}); get it again") from error
+    raise SeglibError(
+        f"{path} holds no usable {name!r} (it has {', '.join(shapes) or 'nothing'}); get it again"
+    )
 
 
 READERS = {

@@ -2,7 +2,8 @@
 
 Every check prints its verdict, so the reader sees it, and returns something that counts as True or
 False, so the tests see it. An answer that is still None is "not yet", never an error: the chapter
-runs on. (The habit is that of Neuromatch Academy's notebooks.)
+runs on. (The habit is that of Neuromatch Academy's notebooks.) `tolerance` is the largest allowed
+absolute difference of an entry.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +13,9 @@ import numpy as np
 TICK, CROSS = "✔", "✘"
 
 
+_OPEN = "not yet: the answer is still open (None)"
+
+
 class Verdict(int):
     """True or False that a notebook does not echo below the line it already printed."""
 
@@ -19,60 +23,34 @@ class Verdict(int):
         """Show nothing: the verdict was printed."""
 
     def __repr__(self) -> str:
-        """Return `True` or `False`."""
         return repr(bool(self))
 
 
 def number(answer: float | None, expected: float, tolerance: float = 1e-6) -> Verdict:
-    """Compare one number.
-
-    Args:
-        answer: the reader's number; None while the exercise is open.
-        expected: the right one.
-        tolerance: the largest allowed absolute difference.
-    """
+    """Compare one number."""
     return _report(*_number(answer, expected, tolerance))
 
 
 def array(answer: np.ndarray | None, expected: np.ndarray, tolerance: float = 1e-6) -> Verdict:
-    """Compare two arrays of any shape; the cross names the first entry that differs.
-
-    Args:
-        answer: the reader's array; None while the exercise is open.
-        expected: the right one.
-        tolerance: the largest allowed absolute difference of an entry.
-    """
+    """Compare two arrays of any shape; the cross names the first entry that differs."""
     return _report(*_array(answer, expected, tolerance))
 
 
 def image(answer: np.ndarray | None, expected: np.ndarray, tolerance: int = 2) -> Verdict:
-    """Compare two uint8 RGB images (H, W, 3); the cross names the first pixel that differs.
-
-    Args:
-        answer: the reader's image; None while the exercise is open.
-        expected: the right one.
-        tolerance: the largest allowed difference of a channel, in grey levels of 255.
-    """
+    """Compare two uint8 RGB images (H, W, 3); the cross names the first pixel that differs."""
     holds = getattr(answer, "dtype", type(answer).__name__)
     if answer is not None and holds != np.uint8:
         return _report(False, f"an image holds uint8, this one holds {holds}")
-    return _report(*_array(answer, expected, tolerance))
+    return array(answer, expected, tolerance)
 
 
 def mask(answer: np.ndarray | None, expected: np.ndarray, tolerance: float = 1e-3) -> Verdict:
-    """Compare two masks (H, W) with values in [0, 1]; the cross names the first pixel that differs.
-
-    Args:
-        answer: the reader's mask; None while the exercise is open.
-        expected: the right one.
-        tolerance: the largest allowed difference of a pixel.
-    """
-    if answer is not None:
-        values = np.asarray(answer)
-        if values.size and (values.min() < 0 or values.max() > 1):
-            found = f"{values.min():g} and {values.max():g}"
-            return _report(False, f"a mask lies between 0 and 1, this one between {found}")
-    return _report(*_array(answer, expected, tolerance))
+    """Compare two masks (H, W) in [0, 1]; the cross names the first pixel that differs."""
+    values = np.zeros(1) if answer is None else np.asarray(answer)
+    if values.size and (values.min() < 0 or values.max() > 1):
+        found = f"{values.min():g} and {values.max():g}"
+        return _report(False, f"a mask lies between 0 and 1, this one between {found}")
+    return array(answer, expected, tolerance)
 
 
 def function(
@@ -84,7 +62,7 @@ def function(
         answer: the reader's function; it may return None while the exercise is open.
         reference: the function to agree with, such as `seglib.metrics.dice`.
         cases: argument tuples, at least one.
-        tolerance: the largest allowed absolute difference.
+        tolerance: as for `array`.
     """
     if answer is None:
         return _report(False, _OPEN)
@@ -109,17 +87,15 @@ def smoother(
     calmer: float = 2.0,
     most_lag: float = 0.5,
 ) -> Verdict:
-    """Run the reader's smoother over a film's masks and measure what it gains and costs.
+    """Run the reader's smoother over a video's masks and measure what it gains and costs.
 
     Args:
-        answer: a function without arguments that returns a new smoother, which is called with a
-            mask, its time in seconds and None for the picture, see `seglib.video.Smoother`; it may
-            return None while the exercise is open.
+        answer: a function without arguments that returns a new `seglib.video.Smoother`, which gets
+            None as picture; or None while the exercise is open.
         masks: (N, h, w) in [0, 1], of a subject that moves for some of the time.
         truths: the same shape.
         fps: frames a second.
-        calmer: by what factor `seglib.video.flicker` has to fall on the frames whose truth is
-            still.
+        calmer: by what factor `seglib.video.flicker` has to fall where the truth is still.
         most_lag: how late the masks may be in frames, by `seglib.video.lag`.
     """
     from seglib.video import flicker, lag
@@ -155,12 +131,7 @@ def smoother(
 
 
 def names(answer: Iterable[str] | None, expected: Iterable[str]) -> Verdict:
-    """Compare two collections of names; neither order nor repetition counts.
-
-    Args:
-        answer: the reader's names; None while the exercise is open.
-        expected: the right ones.
-    """
+    """Compare two collections of names; neither order nor repetition counts."""
     if answer is None:
         return _report(False, _OPEN)
     if isinstance(answer, str) or not isinstance(answer, Iterable):
@@ -172,17 +143,12 @@ def names(answer: Iterable[str] | None, expected: Iterable[str]) -> Verdict:
     return _report(True, f"{', '.join(sorted(want))}: right")
 
 
-_OPEN = "not yet: the answer is still open (None)"
-
-
 def _report(ok: bool, message: str) -> Verdict:
-    """Print a tick or a cross with one sentence and return the verdict."""
     print(f"{TICK if ok else CROSS} {message}")
     return Verdict(bool(ok))
 
 
 def _number(answer: object, expected: float, tolerance: float) -> tuple[bool, str]:
-    """Return whether the numbers agree, and the sentence to show."""
     if answer is None:
         return False, _OPEN
     try:
@@ -211,13 +177,12 @@ def _array(answer: object, expected: object, tolerance: float) -> tuple[bool, st
     if want.ndim == 3:
         far = far.any(axis=-1)
     first = tuple(int(i) for i in np.argwhere(far)[0])
+
+    def few(value: np.ndarray) -> str:
+        return " ".join(f"{entry:.6g}" for entry in np.atleast_1d(value).astype(float))
+
     place = f"row {first[0]}, column {first[1]}" if len(first) == 2 else f"index {first}"
     return False, (
         f"{np.count_nonzero(far)} of {far.size} places differ, the first at {place}: "
-        f"got {_short(got[first])}, expected {_short(want[first])}"
+        f"got {few(got[first])}, expected {few(want[first])}"
     )
-
-
-def _short(value: np.ndarray) -> str:
-    """Write one entry, or the channels of one pixel, with few digits."""
-    return " ".join(f"{entry:.6g}" for entry in np.atleast_1d(value).astype(float))

@@ -5,17 +5,15 @@ photo hardly notices the edge. Matting is scored in the band around it (the unkn
 trimap): where the true alpha lies between 0 and 1, and some pixels to either side. The errors are
 those of Rhemann et al., 2009, "A Perceptually Motivated Online Benchmark for Image Matting".
 
-No photo comes with its alpha. Synthetic portraits do, and keep it when they are composed onto the
-backgrounds of photos; photos with hard masks show the network what real people look like. A hard
-mask is no alpha, though: such a photo says nothing about the alpha.
-
-The losses are those of the matting project of 2019 (lizhengwei1992's), but that a pixel whose alpha
-is unknown counts in the coarse mask alone.
+No photo comes with its alpha. Synthetic portraits do, and keep it on the backgrounds of photos;
+photos with hard masks show the network what real people look like. Such a mask says nothing about
+the alpha, so it counts in the coarse mask alone. Else the losses are those of the matting project
+of 2019 (lizhengwei1992's).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,28 +22,12 @@ from keras import KerasTensor, ops
 from seglib.data.batches import Batches
 from seglib.data.composite import on_backgrounds
 from seglib.data.dataset import Dataset
-from seglib.errors import SeglibError
+from seglib.errors import SeglibError, renamed
 from seglib.images import as_mask
 from seglib.losses import Loss, bce_loss
 
-__all__ = [
-    "matting_errors",
-    "unknown_band",
-    "alpha_loss",
-    "matting_losses",
-    "with_alpha",
-    "with_masks",
-    "before",
-    "clear_windows",
-    "AlphaBatches",
-]
 
-ROUNDING = 1e-6
-"""Under the root, so that the absolute difference has a slope at 0; it leaves a floor of 0.001."""
-
-
-@dataclass(frozen=True)
-class MattingErrors:
+class MattingErrors(NamedTuple):
     """Errors of one alpha; lower is better, 0 is right.
 
     Attributes:
@@ -62,18 +44,17 @@ class MattingErrors:
     pixels: int
 
 
-def unknown_band(alpha: np.ndarray, radius: int = 8, least: float = 0.02) -> np.ndarray:
+def unknown_band(alpha: np.ndarray, radius: int = 8) -> np.ndarray:
     """Return where an edge has to be decided, bool H x W.
 
     Args:
         alpha: the true alpha, float H x W in [0, 1].
         radius: how far the band reaches past the soft pixels, in pixels, 0 or more.
-        least: alphas up to this and from 1 - this on count as whole.
     """
     alpha = as_mask(alpha)
-    if radius < 0 or not 0 <= least < 0.5:
-        raise SeglibError(f"radius is {radius} and least {least}; use 0 or more, 0 to below 0.5")
-    soft = ((alpha > least) & (alpha < 1 - least)).astype(np.uint8)
+    if radius < 0:
+        raise SeglibError(f"radius is {radius}; use 0 or more")
+    soft = ((alpha > 0.02) & (alpha < 0.98)).astype(np.uint8)
     # A mask without soft pixels still has an edge.
     hard = (alpha >= 0.5).astype(np.uint8)
     soft |= cv2.morphologyEx(hard, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
@@ -84,11 +65,11 @@ def unknown_band(alpha: np.ndarray, radius: int = 8, least: float = 0.02) -> np.
 def matting_errors(
     alpha: np.ndarray, truth: np.ndarray, band: np.ndarray | None = None
 ) -> MattingErrors:
-    """Compare an alpha with the true one inside a band.
+    """Compare an alpha with the true one, float H x W in [0, 1], inside a band.
 
     Args:
-        alpha: float H x W in [0, 1].
-        truth: the same shape and range.
+        alpha: what was found.
+        truth: what is right.
         band: bool H x W, the pixels that count; `unknown_band(truth)` where it is None.
     """
     truth = as_mask(truth)
@@ -101,12 +82,8 @@ def matting_errors(
         )
     gaps = (alpha - truth)[band]
     slopes = (_slope(alpha) - _slope(truth))[band]
-    return MattingErrors(
-        sad=float(np.abs(gaps).sum()) / 1000,
-        mse=float(np.square(gaps).mean()),
-        gradient=float(np.square(slopes).sum()) / 1000,
-        pixels=int(band.sum()),
-    )
+    thousands = float(np.abs(gaps).sum()) / 1000, float(np.square(slopes).sum()) / 1000
+    return MattingErrors(thousands[0], float(np.square(gaps).mean()), thousands[1], len(gaps))
 
 
 def _slope(alpha: np.ndarray, sigma: float = 1.4) -> np.ndarray:
@@ -123,11 +100,10 @@ def _slope(alpha: np.ndarray, sigma: float = 1.4) -> np.ndarray:
 def alpha_loss(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
     """Return how far two alphas are apart, plainly and times the picture, over the known pixels.
 
-    The second term is called composed after Deep Image Matting (Xu et al., 2017), where it compares
-    the pictures that two alphas compose of a known person and a known background. The project of
-    2019 has neither and multiplies both alphas by the picture: a weight of brightness, between
-    1 and 2 with the first term, under which a black head of hair counts half as much as a white
-    wall. It is kept, since the first term alone never vanishes.
+    The second term is called composed after Deep Image Matting (Xu et al., 2017), which compares
+    what two alphas compose of a known person and a known background. The project of 2019 has
+    neither and multiplies both alphas by the picture: a weight of brightness, under which a black
+    head of hair counts half as much as a white wall.
 
     Args:
         y_true: (batch, height, width, 4): the alpha in 0..1, below 0 where unknown, and the
@@ -140,8 +116,10 @@ def alpha_loss(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
     truth, picture = y_true[..., :1], y_true[..., 1:]
     known = ops.cast(truth >= 0, "float32")
-    plain = _rounded(truth - y_pred)
-    composed = ops.mean(_rounded((truth - y_pred) * picture), axis=-1, keepdims=True)
+    # The number under the root gives the absolute difference a slope at 0.
+    plain = ops.sqrt(ops.square(truth - y_pred) + 1e-6)
+    composed = ops.sqrt(ops.square((truth - y_pred) * picture) + 1e-6)
+    composed = ops.mean(composed, axis=-1, keepdims=True)
     return ops.sum((plain + composed) * known) / ops.maximum(ops.sum(known), 1.0)
 
 
@@ -151,10 +129,6 @@ def matting_losses() -> dict[str, Loss]:
     Targets are those of `AlphaBatches`; "seg" learns by cross-entropy.
     """
     return {"mask": alpha_loss, "seg": bce_loss}
-
-
-def _rounded(gap: KerasTensor) -> KerasTensor:
-    return ops.sqrt(gap * gap + ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -171,12 +145,18 @@ class Pictures:
     masks: np.ndarray
     known: np.ndarray
 
+    def __post_init__(self) -> None:
+        shapes = self.images.shape[:3], self.masks.shape[:3]
+        if {self.images.dtype, self.masks.dtype} != {np.dtype("uint8")} or len(set(shapes)) > 1:
+            raise SeglibError(
+                f"images are {self.images.dtype} {shapes[0]}, their masks {self.masks.dtype} "
+                f"{shapes[1]}; uint8 (n, side, side, 3) and uint8 (n, side, side) are expected"
+            )
+
     def __len__(self) -> int:
-        """How many pictures."""
         return len(self.images)
 
     def __add__(self, other: "Pictures") -> "Pictures":
-        """These pictures and then the other ones."""
         if self.images.shape[1:] != other.images.shape[1:]:
             raise SeglibError(
                 f"pictures of {self.images.shape[1:]} and of {other.images.shape[1:]} make no one "
@@ -191,24 +171,15 @@ class Pictures:
 
 
 def with_alpha(images: np.ndarray, alphas: np.ndarray) -> Pictures:
-    """Pictures whose alpha is known; the person is where it is one half or more.
-
-    Args:
-        images: uint8 (n, side, side, 3).
-        alphas: uint8 (n, side, side), 0..255.
-    """
+    """Pictures whose alpha, uint8 (n, side, side), is known: the person is where it is 128 up."""
     hard = np.where(alphas >= 128, np.uint8(255), np.uint8(0))
-    return _pictures(images, hard, alphas)
+    return Pictures(images, np.stack([hard, alphas], axis=-1), np.ones((len(images), 2), bool))
 
 
 def with_masks(images: np.ndarray, masks: np.ndarray) -> Pictures:
-    """Photos whose masks are hard; they teach nothing about the alpha.
-
-    Args:
-        images: uint8 (n, side, side, 3).
-        masks: uint8 (n, side, side), 0..255.
-    """
-    return _pictures(images, masks, None)
+    """Photos whose masks, uint8 (n, side, side), are hard; they teach nothing about the alpha."""
+    known = np.tile([True, False], (len(images), 1))
+    return Pictures(images, np.stack([masks, np.zeros_like(masks)], axis=-1), known)
 
 
 def before(
@@ -232,34 +203,6 @@ def before(
     people = Dataset.from_arrays(pictures.images, alphas, "people", "person")
     composed = on_backgrounds(people, backgrounds, seed, light)
     return with_alpha(np.stack([image for image, _ in composed]), alphas)
-
-
-def clear_windows(dataset: Dataset, least: int = 64, seed: int = 0) -> list[np.ndarray]:
-    """Cut out what photos show to the left and right of their person, as backgrounds.
-
-    A window is as wide as the person leaves room for and up to twice as high, at any height; a
-    photo gives none, one or two.
-
-    Args:
-        dataset: photos with masks of whole persons.
-        least: narrower windows are left out, pixels.
-        seed: at which height they lie.
-
-    Returns:
-        uint8 RGB pictures of several sizes, each without a pixel of the mask.
-    """
-    rng, found = np.random.default_rng(seed), []
-    for image, mask in dataset:
-        height, width = mask.shape
-        columns = np.flatnonzero((mask > 0).any(axis=0))
-        first, last = (columns[0], columns[-1] + 1) if len(columns) else (width, width)
-        for left, right in ((0, first), (last, width)):
-            if right - left < least:
-                continue
-            tall = min(height, 2 * (right - left))
-            top = int(rng.integers(height - tall + 1))
-            found.append(image[top : top + tall, left:right].copy())
-    return found
 
 
 class AlphaBatches(Batches):
@@ -289,13 +232,6 @@ class AlphaBatches(Batches):
         return x, {"mask": np.concatenate([y[..., 1:], x / 255], axis=-1), "seg": seg}
 
 
-def _pictures(images: np.ndarray, masks: np.ndarray, alphas: np.ndarray | None) -> Pictures:
-    given = masks if alphas is None else alphas
-    if images.dtype != np.uint8 or given.dtype != np.uint8 or images.shape[:3] != given.shape:
-        raise SeglibError(
-            f"images are {images.dtype} {images.shape} and their masks {given.dtype} {given.shape};"
-            " uint8 (n, side, side, 3) and uint8 (n, side, side) are expected"
-        )
-    second = np.zeros_like(masks) if alphas is None else alphas
-    known = np.tile([True, alphas is not None], (len(images), 1))
-    return Pictures(images, np.stack([masks, second], axis=-1), known)
+__getattr__ = renamed(
+    __name__, {"clear_windows": "windows of photos without their person, cut by yourself"}
+)

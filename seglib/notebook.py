@@ -1,7 +1,9 @@
 """What a chapter needs to run the same way in the book, in Jupyter and in Colab."""
 
+import csv
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +19,7 @@ _missing: set[str] = set()
 
 
 def mode() -> str:
-    """Return the size of the runs: `"smoke"` (minutes on two CPU cores) or `"full"`.
-
-    The environment variable `SEGLIB_MODE` decides; without it a chapter runs in smoke mode, so that
-    nobody starts an hour of training by opening a page.
-
-    Raises:
-        SeglibError: `SEGLIB_MODE` holds another word.
-    """
+    """Return the size of the runs, by `$SEGLIB_MODE`: "smoke" (minutes on two cores) or "full"."""
     chosen = os.environ.get("SEGLIB_MODE", "smoke")
     if chosen not in MODES:
         raise SeglibError(f"SEGLIB_MODE is {chosen!r}; set it to smoke or to full")
@@ -32,10 +27,7 @@ def mode() -> str:
 
 
 def scaled(smoke: Any, full: Any) -> Any:
-    """Return the first value in smoke mode and the second in full mode.
-
-    >>> epochs = scaled(smoke=2, full=40)
-    """
+    """Return the first value in smoke mode and the second in full mode."""
     return smoke if mode() == "smoke" else full
 
 
@@ -48,10 +40,9 @@ def load(
 ) -> "Dataset":
     """Load a set of real photos for a chapter, or drawn portraits where it is not to be had.
 
-    `portraits` is fetched from its public source. A set that is neither on this machine nor can be
-    fetched is replaced by drawn portraits, with one notice a chapter; their `name` is "synthetic",
-    so a result can always say what it was measured on. Everything else that is wrong is an error,
-    as of `seglib.data.load`.
+    A set that is neither on this machine nor can be fetched is replaced by drawn portraits, with
+    one notice a chapter; their `name` is "synthetic", so a result can always say what it was
+    measured on. Everything else that is wrong is an error, as of `seglib.data.load`.
 
     Args:
         name: the set's name.
@@ -86,20 +77,13 @@ def load(
 
 
 def say(text: str) -> None:
-    """Show a sentence whose numbers were computed, as Markdown where a notebook can show it.
-
-    Numbers in the book's prose are never typed: a cell computes them and says them, so a reader who
-    changes the run reads the numbers of that run.
-
-    >>> say(f"The mask covers **{0.25:.0%}** of the photo.")
-    The mask covers **25%** of the photo.
-    """
-    if in_notebook():
-        from IPython.display import Markdown, display
-
-        display(Markdown(text))
-    else:
+    """Show a sentence whose numbers were computed, as Markdown where a notebook can show it."""
+    if not in_notebook():
         print(text)
+        return
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
 
 
 def in_notebook() -> bool:
@@ -108,20 +92,15 @@ def in_notebook() -> bool:
         from IPython import get_ipython
     except ImportError:
         return False
-    shell = get_ipython()
-    return shell is not None and hasattr(shell, "kernel")
+    return hasattr(get_ipython(), "kernel")
 
 
 def conclude(dataset: "Dataset", record: dict[str, Any] | None, text: str) -> None:
-    """Say what was found on photos; where drawings stand in for them, show the record instead.
-
-    A network that never saw a drawing, or learned from this generator, shows nothing about photos
-    on drawings. So no conclusion is drawn there.
+    """Say what was found on photos; drawings say nothing about them, so there the record is shown.
 
     Args:
         dataset: what `text` was computed on, as of `load`.
-        record: values by column of `seglib/assets/photo_records.csv`, a tuple for any of several,
-            that choose the rows to be shown; None where nothing is recorded.
+        record: as for `photo_records`; None where nothing is recorded.
         text: the conclusion.
     """
     if dataset.name != "synthetic":
@@ -140,10 +119,11 @@ def conclude(dataset: "Dataset", record: dict[str, Any] | None, text: str) -> No
 
 
 def photo_records(record: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the rows of the recorded scores on photos that have these values, one at least."""
-    import csv
-    from pathlib import Path
+    """Return the rows of the recorded scores on photos that have these values, one at least.
 
+    Args:
+        record: values by column of `seglib/assets/photo_records.csv`, a tuple for any of several.
+    """
     path = Path(__file__).parent / "assets" / "photo_records.csv"
     wanted = {key: one if isinstance(one, tuple) else (one,) for key, one in record.items()}
     with open(path, newline="", encoding="utf-8") as file:

@@ -1,14 +1,12 @@
 """Sliders with the picture they lead to, for notebooks with ipywidgets 7 or 8.
 
-`postprocess_explorer` sets a `seglib.postprocess.Pipeline`, `augment_explorer` changes a photo and
-its mask together, `player` goes through the frames of a video. What the sliders do is in functions
-of its own (`draw`, `views`), so that a page without a kernel can show the same pictures: there the
-first picture stays.
+What the sliders do is in functions of its own (`draw`, `views`). Without a running kernel, as on a
+page of the book, the first picture stays.
 """
 
 import io
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +23,13 @@ from seglib.postprocess.config import CURVES, UPSAMPLERS
 if TYPE_CHECKING:
     import ipywidgets
 
-__all__ = ["draw", "postprocess_explorer", "views", "augment_explorer", "to_code", "player"]
-
 VIEWS = ("overlay", "mask", "blur", "bokeh", "grey", "recolour")
 """What the post-processing explorer can show: the mask, or a frame by one of the effects."""
 
 LENGTHS = {"opening": 0.05, "closing": 0.05, "holes": 0.05, "blur": 0.05}
 """The fields of `PostprocessConfig` that the explorer has a slider from 0 for, and its end."""
 
+_WIDE = {"style": {"description_width": "9em"}, "continuous_update": False}
 SLIDERS = {
     **{"flip": 1, "rotate": 90, "stretch": 0.6, "shear": 0.5, "shift": 0.5},
     **{"brightness": 0.5, "contrast": 1, "gamma": 1, "saturation": 1, "tint": 0.5},
@@ -47,13 +44,9 @@ def draw(
     config: PostprocessConfig | None = None,
     view: str = "overlay",
 ) -> np.ndarray:
-    """Return what the explorer shows, uint8 RGB (H, W, 3): by a `Pipeline`.
+    """Return what `postprocess_explorer` shows of these settings, uint8 RGB (H, W, 3).
 
-    Args:
-        image: uint8 RGB (H, W, 3).
-        mask: float32 in [0, 1] of any size, as it leaves the network.
-        config: the pipeline's settings; its effect gives way to the view.
-        view: one of `VIEWS`.
+    The config's effect gives way to the view, one of `VIEWS`.
     """
     config = config or PostprocessConfig()
     if view not in VIEWS:
@@ -70,8 +63,7 @@ def postprocess_explorer(image: np.ndarray, mask: np.ndarray) -> "ipywidgets.VBo
     """Return a choice of presets, sliders for a pipeline's steps, and the picture they lead to.
 
     A preset sets the sliders; what it says beyond them stays in force. Below the picture stands the
-    code of the settings. Without a running kernel, as on a page of the book, the first picture
-    stays.
+    code of the settings.
 
     Args:
         image: uint8 RGB (H, W, 3).
@@ -79,20 +71,18 @@ def postprocess_explorer(image: np.ndarray, mask: np.ndarray) -> "ipywidgets.VBo
     """
     image, mask = as_image(image), as_mask(mask)
     ipywidgets = _ipywidgets()
-    wide = {"style": {"description_width": "9em"}, "continuous_update": False}
     controls: dict[str, Any] = {
         name: ipywidgets.FloatSlider(
-            min=0, max=end, step=end / 50, description=name, readout_format=".3f", **wide
+            min=0, max=end, step=end / 50, description=name, readout_format=".3f", **_WIDE
         )
         for name, end in LENGTHS.items()
     }
     controls["largest"] = ipywidgets.Checkbox(description="largest piece only")
     for name, choices in (("upsample", UPSAMPLERS), ("curve", CURVES)):
         controls[name] = ipywidgets.Dropdown(options=choices, description=name)
-    edges = ipywidgets.FloatRangeSlider(min=0, max=1, step=0.05, description="low, high", **wide)
+    edges = ipywidgets.FloatRangeSlider(min=0, max=1, step=0.05, description="low, high", **_WIDE)
     named = ipywidgets.Dropdown(options=list(PRESETS), description="preset")
     view = ipywidgets.Dropdown(options=VIEWS, description="show")
-    picture, code = ipywidgets.Image(format="png"), ipywidgets.Label()
     filling = False
 
     def on_slider(name: str) -> Any:
@@ -100,23 +90,17 @@ def postprocess_explorer(image: np.ndarray, mask: np.ndarray) -> "ipywidgets.VBo
         own = getattr(PRESETS[named.value].config, name)
         return min(own, LENGTHS[name]) if name in LENGTHS else own
 
-    def config() -> PostprocessConfig:
-        values = {
-            name: _short(control.value)
-            for name, control in controls.items()
-            if _short(control.value) != _short(on_slider(name))
-        }
-        low, high = _short(edges.value)
-        if low < high:
-            values |= {"low": low, "high": high}
-        return replace(PRESETS[named.value].config, **values)
-
-    def update(_: object = None) -> None:
+    def show() -> tuple[np.ndarray, str] | None:
         if filling:
-            return
-        chosen = config()
-        picture.value = _encode(draw(image, mask, chosen, view.value))
-        code.value = to_code(chosen, named.value)
+            return None
+        found = {name: _short(control.value) for name, control in controls.items()}
+        found = {name: v for name, v in found.items() if v != _short(on_slider(name))}
+        low, high = _short(edges.value)
+        config = replace(PRESETS[named.value].config, **found)
+        config = replace(config, low=low, high=high) if low < high else config
+        return draw(image, mask, config, view.value), to_code(config, named.value)
+
+    box, update = _explorer([named, *controls.values(), edges, view], show)
 
     def fill(_: object = None) -> None:
         nonlocal filling
@@ -127,11 +111,10 @@ def postprocess_explorer(image: np.ndarray, mask: np.ndarray) -> "ipywidgets.VBo
         filling = False
         update()
 
-    for control in (*controls.values(), edges, view):
-        control.observe(update, names="value")
+    named.unobserve(update, names="value")  # a preset fills the sliders first
     named.observe(fill, names="value")
     fill()
-    return ipywidgets.VBox([named, *controls.values(), edges, view, picture, code])
+    return box
 
 
 def views(
@@ -150,27 +133,22 @@ def views(
         image: uint8 RGB (h, w, 3).
         mask: float32 (h, w) in [0, 1].
         config: how far the pair is changed; None is the default policy.
-        seed: start of all chance.
-        count: how many views.
-        size: their side in pixels.
+        seed: of the views.
+        count: of the views.
+        size: side of the views in pixels.
     """
     image = as_image(image)
-    mask = as_mask(mask, shape=image.shape)
-    config = config or AugmentConfig()
-    levels = np.rint(mask * 255).astype(np.uint8)
+    levels = np.rint(as_mask(mask, shape=image.shape) * 255).astype(np.uint8)
     shown = []
     for index in range(count):
         rng = np.random.default_rng([seed, index])
-        view, changed = augment(image, levels, rng, size, config)
+        view, changed = augment(image, levels, rng, size, config or AugmentConfig())
         shown.append(viz.overlay(view, changed / np.float32(255)))
     return shown
 
 
 def augment_explorer(image: np.ndarray, mask: np.ndarray, columns: int = 4) -> "ipywidgets.VBox":
-    """Return sliders for the augmentation policy with eight views of one pair.
-
-    Below the pictures stands the `AugmentConfig` to copy. Without a running kernel, as on a page of
-    the book, the views of the default policy stay.
+    """Return sliders for the augmentation policy with eight views of one pair, and its code.
 
     Args:
         image: uint8 RGB (h, w, 3).
@@ -179,35 +157,44 @@ def augment_explorer(image: np.ndarray, mask: np.ndarray, columns: int = 4) -> "
     """
     image = as_image(image)
     mask = as_mask(mask, shape=image.shape)
-    ipywidgets = _ipywidgets()
-    policy = AugmentConfig()
-    wide = {"style": {"description_width": "9em"}, "continuous_update": False}
+    ipywidgets, policy = _ipywidgets(), AugmentConfig()
     controls: dict[str, Any] = {
         name: ipywidgets.FloatSlider(
-            getattr(policy, name), min=0, max=top, step=top / 20, description=name, **wide
+            getattr(policy, name), min=0, max=top, step=top / 20, description=name, **_WIDE
         )
         for name, top in SLIDERS.items()
     }
     for name, low, high in (("zoom", 0.3, 2.5), ("crop", 0.2, 1)):
         controls[name] = ipywidgets.FloatRangeSlider(
-            value=getattr(policy, name), min=low, max=high, step=0.05, description=name, **wide
+            value=getattr(policy, name), min=low, max=high, step=0.05, description=name, **_WIDE
         )
-    seed = ipywidgets.IntSlider(0, 0, 50, description="seed", **wide)
-    picture = ipywidgets.Image(format="png")
-    code = ipywidgets.Label()
+    seed = ipywidgets.IntSlider(0, 0, 50, description="seed", **_WIDE)
 
-    def update(_: object = None) -> None:
+    def show() -> tuple[np.ndarray, str]:
         config = AugmentConfig(**{name: control.value for name, control in controls.items()})
         shown = views(image, mask, config, seed.value)
-        rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
-        rows[-1] += [np.full_like(shown[0], 255)] * (columns - len(rows[-1]))
-        picture.value = _encode(np.vstack([np.hstack(row) for row in rows]))
-        code.value = to_code(config)
+        shown += [np.full_like(shown[0], 255)] * (-len(shown) % columns)
+        rows = [np.hstack(shown[i : i + columns]) for i in range(0, len(shown), columns)]
+        return np.vstack(rows), to_code(config)
 
-    for control in (*controls.values(), seed):
-        control.observe(update, names="value")
+    box, update = _explorer([*controls.values(), seed], show)
     update()
-    return ipywidgets.VBox([*controls.values(), seed, picture, code])
+    return box
+
+
+def _explorer(controls: list, show: Callable) -> tuple["ipywidgets.VBox", Callable]:
+    """Return controls with the picture and the code that `show` gives, and what updates these."""
+    ipywidgets = _ipywidgets()
+    picture, code = ipywidgets.Image(format="png"), ipywidgets.Label()
+
+    def update(_: object = None) -> None:
+        shown = show()
+        if shown is not None:
+            picture.value, code.value = _encode(shown[0]), shown[1]
+
+    for control in controls:
+        control.observe(update, names="value")
+    return ipywidgets.VBox([*controls, picture, code]), update
 
 
 def player(frames: Sequence[np.ndarray], fps: float = 15.0) -> "ipywidgets.VBox":
@@ -241,7 +228,7 @@ def to_code(config: AugmentConfig | PostprocessConfig, preset: str | None = None
     `AugmentConfig(rotate=40.0)`, or with a preset's name `preset("default", blur=0.01)`.
     """
     usual = PRESETS[preset].config if preset else type(config)()
-    values = {field.name: _short(getattr(config, field.name)) for field in fields(config)}
+    values = {name: _short(value) for name, value in vars(config).items()}
     changed = [f"{n}={v!r}" for n, v in values.items() if v != _short(getattr(usual, n))]
     if preset:
         return f"preset({', '.join([chr(34) + preset + chr(34), *changed])})"

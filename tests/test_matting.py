@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matting_training import clear_windows
 
 from seglib import SeglibError, data
 from seglib.export import to_tflite
@@ -15,7 +16,6 @@ from seglib.matting import (
     Pictures,
     alpha_loss,
     before,
-    clear_windows,
     matting_errors,
     matting_losses,
     unknown_band,

@@ -2,9 +2,8 @@
 
 import pytest
 
-from seglib import SeglibError, viz
+from seglib import SeglibError, notebook, viz
 from seglib.training import Progress
-from seglib.viz import plots
 
 ROWS = [{"epoch": e, "loss": 1 / e, "val_iou": 1 - 1 / (e + 1)} for e in (1, 2, 3)]
 SHORT = [{"epoch": 1, "loss": 0.7}]
@@ -38,7 +37,7 @@ def test_in_a_notebook_one_picture_is_drawn_anew(monkeypatch):
         shown.append(figure)
         return Handle()
 
-    monkeypatch.setattr(plots, "in_notebook", lambda: True)
+    monkeypatch.setattr(notebook, "in_notebook", lambda: True)
     monkeypatch.setattr(ipython, "display", display)
     watch = viz.live_curves()
     watch(Progress([], 1, 6, None))

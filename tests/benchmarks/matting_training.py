@@ -36,7 +36,6 @@ from seglib.images import resize
 from seglib.matting import (
     Pictures,
     before,
-    clear_windows,
     matting_errors,
     unknown_band,
     with_alpha,
@@ -78,6 +77,34 @@ def training_pictures() -> Pictures:
     places = clear_windows(photos("ccp_full", "train"))
     print(f"{len(pool.images)} photos with masks, {len(places)} backgrounds", flush=True)
     return known + before(known, places, seed=5) + with_masks(pool.images, pool.masks)
+
+
+def clear_windows(dataset: data.Dataset, least: int = 64, seed: int = 0) -> list[np.ndarray]:
+    """Cut out what photos show to the left and right of their person, as backgrounds.
+
+    A window is as wide as the person leaves room for and up to twice as high, at any height; a
+    photo gives none, one or two.
+
+    Args:
+        dataset: photos with masks of whole persons.
+        least: narrower windows are left out, pixels.
+        seed: at which height they lie.
+
+    Returns:
+        uint8 RGB pictures of several sizes, each without a pixel of the mask.
+    """
+    rng, found = np.random.default_rng(seed), []
+    for image, mask in dataset:
+        height, width = mask.shape
+        columns = np.flatnonzero((mask > 0).any(axis=0))
+        first, last = (columns[0], columns[-1] + 1) if len(columns) else (width, width)
+        for left, right in ((0, first), (last, width)):
+            if right - left < least:
+                continue
+            tall = min(height, 2 * (right - left))
+            top = int(rng.integers(height - tall + 1))
+            found.append(image[top : top + tall, left:right].copy())
+    return found
 
 
 @cache

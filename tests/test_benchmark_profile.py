@@ -7,16 +7,16 @@ import sys
 import pytest
 
 from seglib import export, pretrained
-from seglib.benchmark import _litert, benchmark, plot_profile, profile
-from seglib.benchmark.profile import OpTime, Profile
+from seglib.benchmark import benchmark, plot_profile, profile
+from seglib.benchmark.profile import KNOWN_VERSION, OpTime, Profile
 from seglib.cli import main
 from seglib.errors import SeglibError
 from seglib.export import delegate_test_models
 
 known = pytest.mark.skipif(
-    importlib.metadata.version("ai-edge-litert") != _litert.KNOWN_VERSION
+    importlib.metadata.version("ai-edge-litert") != KNOWN_VERSION
     or not sys.platform.startswith("linux"),
-    reason=f"the profiler is known in ai-edge-litert {_litert.KNOWN_VERSION} on Linux alone",
+    reason=f"the profiler is known in ai-edge-litert {KNOWN_VERSION} on Linux alone",
 )
 
 

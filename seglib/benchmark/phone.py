@@ -2,19 +2,16 @@
 
 Four files are understood, each by what is in it and not by its name:
 
-- the text of TensorFlow Lite's or LiteRT's `benchmark_model` (also out of `adb logcat`), with its
-  lines `count=... avg=...` and `Inference timings in us: Init: ...` in microseconds; several runs
-  in one file are several rows (tensorflow/lite/tools/benchmark/README.md);
+- the text of TensorFlow Lite's or LiteRT's `benchmark_model` (also out of `adb logcat`); several
+  runs in one file are several rows;
 - the JSON of `litert-benchmark --result_json`, which comes with the `ai-edge-litert` wheel;
 - the JSON of `xcrun xcresulttool get test-results metrics` (Xcode 16.3 and later): what an XCTest
   `measure` block with `XCTClockMetric` took, one row for each test;
 - JSON of coremltools' `MLModelBenchmarker` on a connected iPhone: an object with the name `model`
   and, under `predict` and perhaps `load`, its measurements as `dataclasses.asdict` writes them.
 
-The report of Xcode's *Performance* tab is not among them: Apple publishes no layout for its file.
-Its numbers can be handed over as a `Latency`.
-
-Chapter: measuring on the device.
+Apple publishes no layout for the report of Xcode's *Performance* tab: hand its numbers over as a
+`Latency`.
 """
 
 import json
@@ -39,12 +36,7 @@ _CLOCK = re.compile(r"clock|wall|duration|^time\b", re.IGNORECASE)
 
 
 def read_phone(path: str | Path, device: str = "") -> list[Latency]:
-    """Read every run in a file that a phone's tool wrote.
-
-    Args:
-        path: one of the files named above.
-        device: put before what the file says of the device, for example "Pixel 8".
-    """
+    """Read every run in a phone tool's file; `device` is put before what the file says of it."""
     text = read_log(path)
     try:
         rows = list(_from_json(json.loads(text), Path(path).stem))
@@ -88,14 +80,9 @@ def _from_text(text: str) -> Iterator[Latency]:
         yield Latency(
             Path(_last(r"Graph: \[(.*?)\]", part) or "model").name,
             "GPU" if re.search(r"Use gpu: \[(1|true)\]", part, re.IGNORECASE) else device,
-            ms.get("median", mean),
-            "median" if "median" in ms else "mean",
-            ms.get(low, mean),
-            ms.get(high, mean),
-            spread,
-            int(float(stats.get("count", 0))),
-            init,
-            first,
+            *(ms.get("median", mean), "median" if "median" in ms else "mean"),
+            *(ms.get(low, mean), ms.get(high, mean), spread),
+            *(int(float(stats.get("count", 0))), init, first),
         )
 
 

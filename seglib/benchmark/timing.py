@@ -1,16 +1,9 @@
 """How long a `.tflite` takes, and how long beside another one.
 
-Three times matter to a user: making the interpreter (once), the first frame (memory is touched,
-kernels are packed) and the steady state. A machine that does other things slows down and speeds up
-within seconds, so what is measured one after the other cannot be compared: here one run of each
-model is taken in turn, and the ratio is formed within each turn. It is formed from processor time
-where one thread computes, because a run of some milliseconds is more often interrupted by other
-programs than a shorter one, and would look far worse by the clock on the wall.
-
-What is measured is the interpreter's `invoke` on the CPU through LiteRT, without resizing the photo
-or copying it in.
-
-Chapter: measuring on the device.
+A machine that does other things slows down and speeds up within seconds, so a run of each model is
+taken in turn, and the ratio is formed within each turn; from processor time where one thread
+computes, because a longer run is more often interrupted than a shorter one. What is measured is the
+interpreter's `invoke` on the CPU, without resizing the photo or copying it in.
 """
 
 import sys
@@ -18,13 +11,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.metadata import check_tflite
 from seglib.runtime.engines import TFLiteEngine, one_line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WARM_UP = 5
 
@@ -43,8 +39,7 @@ class Latency:
         runs: number of steady runs.
         init_ms: loading the model and making the interpreter with its memory.
         first_ms: the first run.
-        cpu_ms: median processor time of a run, which waiting for other programs does not count
-            in; with several threads their sum.
+        cpu_ms: median processor time of a run; with several threads their sum.
         ratio: see `time_ratios`; 1 for the first model.
         times_ms: every run in order: the first one, `WARM_UP` more, then the steady ones.
     """
@@ -71,22 +66,19 @@ def table(rows: Iterable[Latency]) -> str:
         "|---|---|---:|---:|---:|---|---:|---:|---|---:|---:|---:|",
     ]
     for row in rows:
-        times = row.init_ms, row.first_ms, row.steady_ms, row.low_ms, row.high_ms, row.cpu_ms
-        init, first, steady, low, high, cpu = ("" if ms is None else f"{ms:.2f}" for ms in times)
-        lines.append(
-            f"| {row.file} | {row.device} | {init} | {first} | {steady} | {row.statistic} | {low} "
-            f"| {high} | {row.spread} | {row.runs} | {cpu} "
-            f"| {'' if row.ratio is None else f'{row.ratio:.2f}'} |"
+        times = (
+            row.init_ms, row.first_ms, row.steady_ms, row.low_ms, row.high_ms, row.cpu_ms, row.ratio
+        )  # fmt: skip
+        init, first, steady, low, high, cpu, ratio = (
+            "" if x is None else f"{x:.2f}" for x in times
         )
+        cells = row.file, row.device, init, first, steady, row.statistic, low, high, row.spread
+        lines.append(f"| {' | '.join(cells)} | {row.runs} | {cpu} | {ratio} |")
     return "\n".join(lines)
 
 
 def take_turns(calls: Sequence[Callable[[], Any]], turns: int) -> np.ndarray:
-    """Time functions turn by turn: in each turn every one is called once.
-
-    Returns:
-        Milliseconds on the wall and of the processor, (2, turns, len(calls)).
-    """
+    """Call all functions in each turn; milliseconds by wall and CPU, (2, turns, len(calls))."""
     took = np.empty((2, turns, len(calls)))
     for turn in range(turns):
         for position in range(len(calls)):
@@ -99,13 +91,11 @@ def take_turns(calls: Sequence[Callable[[], Any]], turns: int) -> np.ndarray:
 
 
 def time_ratios(times: np.ndarray, threads: Sequence[int]) -> list[float]:
-    """Return the median over the turns of each one's time / the first one's.
+    """Return the median over the turns of each one's time of `take_turns` / the first one's.
 
-    Args:
-        times: of `take_turns`.
-        threads: CPU threads of each; processor time is compared where all of them have one, else
-            time on the wall. Windows counts the former in steps of 16 ms, too coarse for a run.
+    Processor time is compared where all have one of `threads`, else time on the wall.
     """
+    # Windows counts processor time in steps of 16 ms, too coarse for a run.
     chosen = times[1 if set(threads) == {1} and sys.platform != "win32" else 0]
     return np.median(chosen / chosen[:, :1], axis=0).tolist()
 
@@ -121,11 +111,9 @@ def compare(
     """Measure several `.tflite` files turn by turn, so that their ratios hold on a busy machine.
 
     Args:
-        paths: the models, the one to compare with first; the same may be given several times. Their
-            inputs are filled with noise.
+        paths: the models, the one to compare with first; their inputs are filled with noise.
         runs: turns after the warm-up, at least 1.
-        threads: CPU threads, at least 1: one number for all, or one for each path. More are often
-            slower for networks this small.
+        threads: CPU threads, at least 1: one number for all, or one for each path.
     """
     if not paths or isinstance(paths, str | Path):
         raise SeglibError("compare needs a list of .tflite files, the one to compare with first")
@@ -154,6 +142,71 @@ def compare(
             )
         )  # fmt: skip
     return rows
+
+
+def plot_latency(rows: Sequence[Latency], labels: Sequence[str] | None = None) -> "Figure":
+    """Draw steady time, first run and init of several rows over one logarithmic axis.
+
+    Args:
+        rows: what `compare` and `read_phone` gave, in any mixture; at least one.
+        labels: one for each row; None takes file and device.
+    """
+    names = labels or [f"{row.file}\n{row.device}" for row in rows]
+    if not rows or len(names) != len(rows):
+        raise SeglibError(
+            f"there are {len(rows)} rows of times and {len(names)} labels; hand in at least one "
+            "row, and a label for each"
+        )
+    figure, ax = figure_of(8, 0.8 + 0.5 * len(rows))
+    places = np.arange(len(rows))
+    ax.hlines(
+        places, [row.low_ms for row in rows], [row.high_ms for row in rows],
+        color="C5", linewidth=7, label="low to high",
+    )  # fmt: skip
+    for name, mark, colour in (("steady", "o", "C0"), ("first", "s", "C1"), ("init", "^", "C3")):
+        points = [(getattr(row, f"{name}_ms"), place) for place, row in enumerate(rows)]
+        points = [point for point in points if point[0]]
+        if points:
+            ax.plot(*zip(*points, strict=True), mark, color=colour, label=name)
+    ax.set(yticks=places, yticklabels=names, ylim=(len(rows) - 0.4, -0.6), xscale="log")
+    ax.set(xlabel="milliseconds")
+    _write_plain_numbers(ax.xaxis)
+    ax.grid(axis="x")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
+    return figure
+
+
+def plot_start(rows: Sequence[Latency]) -> "Figure":
+    """Draw the runs of each row one after the other, from the very first, behind its init."""
+    figure, ax = figure_of(8, 3.2)
+    for number, row in enumerate(rows):
+        # Points: on a busy machine a line between them would be nothing but its interruptions.
+        runs = np.arange(1, len(row.times_ms) + 1)
+        ax.plot(runs, row.times_ms, ".", color=f"C{number}", label=row.file)
+        ax.plot([0], [row.init_ms], "^", color=f"C{number}")
+    ax.set(xlabel="run (the triangle at 0 is the init)", ylabel="milliseconds", yscale="log")
+    _write_plain_numbers(ax.yaxis)
+    ax.grid(axis="y")
+    ax.legend(fontsize="small")
+    return figure
+
+
+def figure_of(width: float, height: float, panels: int = 1) -> tuple["Figure", Any]:
+    """Return a figure that is closed for pyplot, and its axes."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, panels, figsize=(width, height), layout="constrained")
+    plt.close(figure)
+    return figure, axes
+
+
+def _write_plain_numbers(axis: Any) -> None:
+    """Write 0.5 and 20 beside a logarithmic axis instead of powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _warm_up(engine: TFLiteEngine) -> list[float]:

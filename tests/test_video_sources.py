@@ -36,26 +36,22 @@ def test_a_film_is_read_frame_by_frame_as_rgb(tmp_path, suffix: str) -> None:
     assert found[0].image[16, 10, 0] > found[0].image[16, 10, 1] + 60  # (250, 60, 200) in RGB
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 4000, b"no film at all" * 300])
-def test_what_is_no_film_says_what_to_do(tmp_path, content: bytes) -> None:
-    path = tmp_path / "broken.mp4"
+@pytest.mark.parametrize("content", [b"", b"\0" * 4000, b"no film at all" * 300, "codec"])
+def test_what_is_no_film_says_what_to_do(tmp_path, content: bytes | str) -> None:
+    path = tmp_path / "broken.avi"
+    if content == "codec":
+        content = film(path).read_bytes().replace(b"MJPG", b"ZZZZ")
     path.write_bytes(content)
-    with pytest.raises(SeglibError, match=r"broken\.mp4 cannot be decoded.*ffmpeg"):
+    with pytest.raises(SeglibError, match=r"broken\.avi cannot be decoded.* codec .*ffmpeg"):
         video.VideoFile(path)
 
 
 def test_the_libraries_below_keep_quiet_about_broken_films(tmp_path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no film at all" * 300)
-    code = f"""
-from seglib import SeglibError, video
-try:
-    video.VideoFile({str(tmp_path / "broken.mp4")!r})
-except SeglibError as error:
-    print(error)
-"""
+    code = f"from seglib import video; video.VideoFile({str(tmp_path / 'broken.mp4')!r})"
     # In a process of its own, since FFmpeg asks once how much it shall say.
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "cannot be decoded" in done.stdout and done.stderr == ""
+    assert "cannot be decoded" in done.stderr and done.stderr.startswith("Traceback")
 
 
 def test_a_film_cut_in_half_cannot_be_opened_or_says_how_much_is_there(tmp_path) -> None:
@@ -79,13 +75,6 @@ def test_zeros_in_the_middle_cost_only_what_is_lost(tmp_path) -> None:
     path.write_bytes(content)
     found = all_of(video.VideoFile(path))
     assert 0 < len(found) <= 60 and all(frame.image.shape == (48, 64, 3) for frame in found)
-
-
-def test_an_unknown_codec_is_named_as_a_reason(tmp_path) -> None:
-    path = film(tmp_path / "odd.avi")
-    path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZZZZ"))
-    with pytest.raises(SeglibError, match="codec"):
-        video.VideoFile(path)
 
 
 def test_a_film_whose_size_changes_keeps_coming(tmp_path) -> None:
@@ -114,29 +103,31 @@ def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path) -> None:
     assert [frame.time for frame in found] == pytest.approx([0, 0.1, 0.2])
 
 
-def test_a_broken_picture_is_left_out_and_named(tmp_path) -> None:
-    for number in range(4):
+def test_broken_pictures_are_left_out_and_named(tmp_path) -> None:
+    with pytest.raises(SeglibError, match="holds no pictures"):
+        video.open_source(tmp_path)
+    for number in (1, 2):
+        (tmp_path / f"{number}.png").write_bytes(b"broken" * (number - 1))
+    with pytest.raises(SeglibError, match=r"2 unreadable .*1\.png"):
+        video.PictureFolder(tmp_path).read()
+    for number in (0, 3):
         seglib.write_image(tmp_path / f"{number}.png", numbered(number))
-    (tmp_path / "1.png").write_bytes(b"broken")
-    (tmp_path / "2.png").write_bytes(b"")
     source = video.PictureFolder(tmp_path)
     assert [frame.index for frame in all_of(source)] == [0, 1]
     assert source.note.startswith(f"{tmp_path} has 2 unreadable picture(s)")
     assert "1.png" in source.note and "0.png" not in source.note
 
 
-def test_folders_without_a_readable_picture_are_refused(tmp_path) -> None:
-    with pytest.raises(SeglibError, match="holds no pictures"):
-        video.open_source(tmp_path)
-    (tmp_path / "a.jpg").write_bytes(b"broken")
-    with pytest.raises(SeglibError, match=r"1 unreadable .*a\.jpg"):
-        video.PictureFolder(tmp_path).read()
-    with pytest.raises(SeglibError, match="no folder"):
-        video.PictureFolder(tmp_path / "none")
-    with pytest.raises(SeglibError, match="no video"):
-        video.open_source(tmp_path / "none.mp4")
-    with pytest.raises(SeglibError, match="fps is 0"):
-        video.PictureFolder(tmp_path, fps=0)
+def test_what_is_not_there_or_cannot_be_is_refused(tmp_path) -> None:
+    seglib.write_image(tmp_path / "0.png", numbered(0))
+    for open_it, message in (
+        (lambda: video.PictureFolder(tmp_path / "none"), "no folder"),
+        (lambda: video.open_source(tmp_path / "none.mp4"), "no video"),
+        (lambda: video.PictureFolder(tmp_path, fps=0), "fps is 0"),
+        (lambda: video.Frames([np.zeros((4, 4, 5))]).read(), "frame 0"),
+    ):
+        with pytest.raises(SeglibError, match=message):
+            open_it()
 
 
 def test_there_is_no_camera_here(capfd) -> None:
@@ -148,12 +139,10 @@ def test_there_is_no_camera_here(capfd) -> None:
 def test_a_camera_gives_rgb_upright_or_mirrored() -> None:
     picture = np.zeros((24, 32, 3), np.uint8)
     picture[:, :16] = (10, 20, 200)  # BGR: red on the left
-    plain = video.Camera(0, capture=FakeCamera(lambda i: picture)).read().image
+    fake = FakeCamera(lambda i: picture)
+    plain = video.Camera(0, capture=fake).read().image
     assert plain[0, 0].tolist() == [200, 20, 10] and plain[0, 31].tolist() == [0, 0, 0]
-    mirrored = video.Camera(0, mirror=True, capture=FakeCamera(lambda i: picture)).read().image
-    assert np.array_equal(mirrored, plain[:, ::-1])
-    grey = video.Camera(0, capture=FakeCamera(lambda i: picture[..., 2])).read().image
-    assert grey.shape == (24, 32, 3)
+    assert np.array_equal(video.Camera(0, None, True, capture=fake).read().image, plain[:, ::-1])
 
 
 def test_a_camera_is_asked_for_its_size_and_no_old_frames() -> None:
@@ -187,12 +176,6 @@ def test_a_camera_that_does_not_open_is_released() -> None:
     with pytest.raises(SeglibError, match="no camera 0"):
         video.Camera(0, capture=camera)
     assert camera.released
-
-
-def test_frames_from_memory_are_checked() -> None:
-    assert len(all_of(video.Frames([numbered(i) for i in range(3)], fps=10))) == 3
-    with pytest.raises(SeglibError, match="frame 0"):
-        video.Frames([np.zeros((4, 4, 5))]).read()
 
 
 def test_a_paced_source_is_live_and_not_ahead_of_its_time() -> None:

@@ -1,4 +1,4 @@
-"""From a camera, a file or a folder to a window, a file or a notebook, frame by frame.
+"""From a camera, a file or a folder to a window, a file or a folder, frame by frame.
 
 >>> from seglib import load, video
 >>> source, sink = video.open_source("me.mp4"), video.VideoWriter("blurred.mp4")
@@ -12,7 +12,6 @@ from seglib.video.sinks import (
     FolderSink,
     ListSink,
     MultiSink,
-    NotebookView,
     Sink,
     VideoWriter,
     VirtualCamera,
@@ -53,7 +52,7 @@ from seglib.video.stability import (
 __all__ = [
     "open_source", "process", "Report", "DisplayedFrame", "Source", "Frames", "Frame", "VideoFile",
     "PictureFolder", "BACKENDS", "Camera", "RealTimeSource", "Composer", "VideoBackground", "Sink",
-    "VideoWriter", "FolderSink", "ListSink", "MultiSink", "VirtualCamera", "Window", "NotebookView",
+    "VideoWriter", "FolderSink", "ListSink", "MultiSink", "VirtualCamera", "Window",
     "has_display", "SMOOTHERS", "smoother", "Smoother", "Ema", "MotionEma", "OneEuro",
     "CutDetector", "for_video", "flicker", "lag", "mask_latency", "latency_scores",
     "latency_score", "Clip", "moving_portrait",
@@ -61,6 +60,7 @@ __all__ = [
 
 RENAMED = {
     "Album": "ListSink",
+    "NotebookView": "a sink of your own with write, close and abort",
     "Paced": "RealTimeSource",
     "Several": "MultiSink",
     "Shown": "DisplayedFrame",

@@ -2,8 +2,7 @@
 
     source -> [capture] -> desk -> [segmentation] -> desk -> [composing] -> [caller] -> sink
 
-The stages work on different frames at the same time, so the rate is that of the slowest one and not
-of their sum. Frames are dropped at one place only, the desk (`seglib.video.queues`).
+The stages work on different frames at the same time; frames are dropped at the desk only.
 """
 
 import contextlib
@@ -101,36 +100,33 @@ def process(
     """Run a stream from a source to a sink and return what happened; both are closed.
 
     Each function is called by one thread only, frame after frame in order, so it may remember the
-    one before. A `Segmenter` whose network reads the mask of the frame before keeps that mask, and
-    is told to forget it at the start and at every cut, see `seglib.video.for_video`.
+    one before; a network that reads the mask of the frame before is told of cuts (`for_video`).
 
     What stops the run: the source's end, `limit`, a sink that has had enough, an interrupt of a
     live run. What a thread raises ends all of them and is raised here. The result of a live run is
     kept then, since nobody can film it again; that of a file is not, since half of it helps nobody.
 
     Args:
-        source: where frames come from. A live one drops what cannot be shown in time, of any
-            other every frame is shown.
+        source: where frames come from; a live one drops what cannot be shown in time.
         segment: photo, uint8 RGB -> mask, float in [0, 1] of any size; `Segmenter.raw` is best.
         compose: photo and mask -> finished frame, for example a `seglib.postprocess.Pipeline`; one
             with a true attribute `timed` gets the frame's time as well, as `Composer` does.
         sink: where pictures go, written to in the caller's thread.
         smooth: steadies the masks.
         max_lag: by how many frames a mask may be older than the frame it is shown with; above 0
-            only for live sources. Frames then leave earlier, and if it is twice the number of
-            frames that the network takes for a mask, none is dropped.
+            only for live sources. At twice the frames that a mask takes, none is dropped.
         limit: end after so many frames.
         on_shown: called with every frame shown.
         label: write rate, lag and dropped frames into the picture.
         progress: show a bar, with the time left where the number of frames is known.
         patience: seconds without a frame after which a live source counts as gone.
     """
-    if max_lag and not source.live:
+    if max_lag < 0 or (max_lag and not source.live):
         source.close()
         sink.abort()
         raise SeglibError(
-            f"max_lag is {max_lag}, but {source.name} is not live and every frame waits for its "
-            "own mask; leave it out"
+            f"max_lag is {max_lag}; give 0 or more frames, and 0 for {source.name} where that is "
+            "not live: every frame waits for its own mask there"
         )
     run = _Run(source, segment, compose, smooth, Desk(max_lag, source.live))
     bar = _bar(source, limit) if progress else None
@@ -157,16 +153,11 @@ def process(
     error = error or run.error
     if isinstance(error, KeyboardInterrupt) and source.live:
         error = None
-    if error is not None and not (source.live and run.shown):
-        sink.abort()
-        raise error
-    try:
-        sink.close()
-    except SeglibError:
-        if error is None:
-            raise
     if error is not None:
+        with contextlib.suppress(SeglibError):
+            (sink.close if source.live and run.shown else sink.abort)()
         raise error
+    sink.close()
     # A camera is never quite even, so what its recording leaves out is no news.
     report = run.report("" if source.live else getattr(sink, "note", ""))
     if report.note:

@@ -5,7 +5,6 @@ from collections import deque
 
 import numpy as np
 
-from seglib.errors import SeglibError
 from seglib.video.sources import Frame
 
 _ROOM = 5  # one frame at work, and two each before and behind the segmentation
@@ -24,9 +23,7 @@ class Desk:
     """
 
     def __init__(self, lag: int = 0, live: bool = True) -> None:
-        """Start empty; a mask may be `lag` frames older than its frame."""
-        if lag < 0:
-            raise SeglibError(f"the lag is {lag}; give a number of frames from 0 up")
+        """Start empty; masks may be `lag` frames older than their frames."""
         self.dropped = 0
         self._lag, self._live = lag, live
         self._changed = threading.Condition()

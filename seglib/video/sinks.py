@@ -1,4 +1,4 @@
-"""Where finished frames go: a video file, a folder, memory, a virtual camera, a window, a notebook.
+"""Where finished frames go: a video file, a folder, memory, a virtual camera, a window.
 
 A sink takes pictures one after the other, in the thread that called `seglib.video.process`, since
 windows belong to the main thread on every system.
@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any, Protocol
 
 import cv2
@@ -44,18 +43,12 @@ class Sink(Protocol):
 
 
 class VideoWriter(Sink):
-    """A video file; its sound is that of another file, where `ffmpeg` is at hand.
+    """A video file, written under another name and renamed when whole.
 
-    It is written under another name and renamed when whole. The first picture decides about the
-    size (even numbers, which codecs ask for); later ones of another size are fitted into it. Where
-    pictures come with their times, the one before is repeated over a gap, and one that comes too
-    soon is left out, so that the film lasts as long as what it shows.
-
-    Attributes:
-        path: the file.
-        count: frames written up to now.
-        skipped: frames left out, since they came faster than the file's rate.
-        note: what is missing, such as the sound, or an empty text.
+    The first picture decides about the size (even numbers, which codecs ask for); later ones of
+    another size are fitted into it. Where pictures come with their times, the one before is
+    repeated over a gap, and one that comes too soon is left out, so that the film lasts as long as
+    what it shows: `count` frames are written and `skipped` left out. `note` says what is missing.
     """
 
     def __init__(
@@ -71,7 +64,7 @@ class VideoWriter(Sink):
             path: the file; its suffix chooses the container and, by `CODECS`, the codec.
             fps: frames a second.
             codec: another codec, as four characters such as "MJPG".
-            sound_from: a file whose sound is taken over.
+            sound_from: a file whose sound is taken over, where `ffmpeg` is at hand.
         """
         self.path = Path(path)
         self._fps = checked_rate(fps)
@@ -84,18 +77,12 @@ class VideoWriter(Sink):
         self.count = self.skipped = 0
         self.note, self._sound_from = "", sound_from
         self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
         self._start: float | None = None
         self._file = contextlib.ExitStack()
         self._temporary = self._file.enter_context(atomic_path(self.path))
 
     def write(self, picture: np.ndarray, time: float | None = None) -> bool:
-        """Add a picture, uint8 RGB, H x W x 3.
-
-        Args:
-            picture: what is to be seen.
-            time: when, in seconds; without one it follows the one before.
-        """
+        """Add a picture that is seen from `time` on; without one it follows the one before."""
         if np.ndim(picture) == 3 and np.shape(picture)[2] == 4:
             raise SeglibError(
                 f"{self.path} cannot keep transparency; write the frames to a folder (PNG) instead"
@@ -170,11 +157,12 @@ class VideoWriter(Sink):
             self.note = f"{self.path} has no sound, since ffmpeg is not installed. "
             return
         joined = self._temporary.with_name(f".sound-{self._temporary.name}")
-        command = [ffmpeg, "-y", "-loglevel", "error", "-i", self._temporary]
-        command += ["-i", self._sound_from, "-map", "0:v", "-map", "1:a?", "-c:v", "copy"]
+        command = [ffmpeg, "-y", "-loglevel", "error", "-i", self._temporary, "-i"]
+        command += [self._sound_from, "-map", "0:v", "-map", "1:a?", "-c:v", "copy", "-shortest"]
         try:
-            command += ["-shortest", joined]
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+            done = subprocess.run(
+                [*command, joined], capture_output=True, encoding="utf-8", errors="replace"
+            )
             if done.returncode == 0:
                 os.replace(joined, self._temporary)
             else:
@@ -263,8 +251,8 @@ class MultiSink(Sink):
 class VirtualCamera(Sink):
     """A camera that other programs can choose, through the package `pyvirtualcam`.
 
-    It needs a driver: v4l2loopback on Linux, OBS on macOS and Windows. Nothing of it could be tried
-    with a real driver for this book; the tests use a stand-in for the package.
+    It needs a driver: v4l2loopback on Linux, OBS on macOS and Windows. It was tried with a stand-in
+    for the package alone.
     """
 
     def __init__(self, fps: float = USUAL_FPS) -> None:
@@ -280,9 +268,8 @@ class VirtualCamera(Sink):
         """Send a picture."""
         picture = as_image(picture, "frame")
         if self._camera is None:
-            height, width = picture.shape[:2]
             try:
-                self._camera = self._open(width=width, height=height, fps=self._fps)
+                self._camera = self._open(picture.shape[1], picture.shape[0], self._fps)
             except RuntimeError as error:
                 raise SeglibError(f"no virtual camera can be opened: {error}") from error
         self._camera.send(fit(picture, (self._camera.height, self._camera.width)))
@@ -321,52 +308,9 @@ class Window(Sink):
 
     def close(self) -> None:
         """Close the window."""
-        if self._open:
-            self._open = False
-            with contextlib.suppress(cv2.error):
-                cv2.destroyWindow(self._title)
-
-
-class NotebookView(Sink):
-    """A picture in a notebook that changes as frames come; interrupting the kernel ends the run.
-
-    Without a running kernel, as on a page of the book, the last picture stays.
-    """
-
-    def __init__(self, width: int = 480, fps: float = 15.0) -> None:
-        """Prepare a view.
-
-        Args:
-            width: of the picture on the page, in pixels; wider frames are reduced to it.
-            fps: how often the picture changes at most, so that the connection keeps up.
-        """
-        try:
-            import ipywidgets
-        except ImportError as error:
-            raise SeglibError("the view needs ipywidgets; run pip install ipywidgets") from error
-        if width < 1:
-            raise SeglibError(f"the view's width is {width}; give 1 pixel or more")
-        self._width, self._pause = width, 1 / checked_rate(fps)
-        self._shown: float | None = None
-        self.widget = ipywidgets.Image(format="jpeg")
-
-    def write(self, picture: np.ndarray, time: float | None = None) -> bool:
-        """Show a picture, or skip it where the one before is too recent."""
-        now = monotonic()
-        if self._shown is not None and now - self._shown < self._pause:
-            return True
-        picture = as_image(picture, "frame")
-        if picture.shape[1] > self._width:
-            height = max(1, round(picture.shape[0] * self._width / picture.shape[1]))
-            picture = resize(picture, (height, self._width))
-        coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-        self.widget.value = coded.tobytes()
-        if self._shown is None:
-            from IPython.display import display
-
-            display(self.widget)
-        self._shown = now
-        return True
+        # Nobody minds where it was never opened.
+        with contextlib.suppress(cv2.error):
+            cv2.destroyWindow(self._title)
 
 
 def has_display() -> bool:
@@ -385,11 +329,9 @@ def has_display() -> bool:
 
 
 def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bring a picture to a size without changing its proportions, black where nothing is left.
+    """Bring a picture to (height, width) without changing its proportions, with black borders.
 
-    Args:
-        picture: uint8 RGB, H x W x 3.
-        size: (height, width). A difference of one pixel is cut off, not scaled.
+    A difference of one pixel is cut off, not scaled.
     """
     height, width = size
     rows, columns = picture.shape[:2]
@@ -397,10 +339,9 @@ def fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return picture[:height, :width]
     scale = min(height / rows, width / columns)
     inner = max(1, round(rows * scale)), max(1, round(columns * scale))
-    canvas = np.zeros((height, width, 3), np.uint8)
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    canvas[top : top + inner[0], left : left + inner[1]] = resize(picture, inner)
-    return canvas
+    sides = top, height - inner[0] - top, left, width - inner[1] - left
+    return cv2.copyMakeBorder(resize(picture, inner), *sides, cv2.BORDER_CONSTANT)
 
 
 def _give_up(file: contextlib.ExitStack) -> None:

@@ -15,8 +15,6 @@ from seglib.errors import SeglibError
 from seglib.images import as_mask, resize
 from seglib.runtime import reset_state
 
-_CELLS = 16
-
 
 class Smoother:
     """What steadies masks: called with one after the other, it gives masks of the same size."""
@@ -35,9 +33,10 @@ class Smoother:
             image: uint8 RGB of any size, for smoothers that look at the picture.
         """
         mask = as_mask(mask)
-        start = self._mask is None or self._mask.shape != mask.shape
         # Two frames at one time would divide by zero; clocks may also be set back.
-        passed = None if start else max(time - self._time, 1e-3)
+        passed = max(time - self._time, 1e-3)
+        if self._mask is None or self._mask.shape != mask.shape:
+            self._mask, passed = mask, math.inf
         self._mask, self._time = self._step(mask, passed, image), time
         return self._mask.clip(0, 1)
 
@@ -46,23 +45,18 @@ class Smoother:
         self._mask = None
 
     def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
-        """Return what to keep and show; `passed` is in seconds, and None for a first mask."""
+        """Return what to keep; `passed` is in seconds, infinite where `_mask` is `mask` itself."""
         raise NotImplementedError
 
 
 class Ema(Smoother):
-    """The exponential moving average: the old result fades by half in `half_life` seconds.
-
-    It takes flicker out everywhere, and makes everything late.
-    """
+    """The exponential moving average: takes flicker out everywhere, and makes all of it late."""
 
     def __init__(self, half_life: float = 0.05) -> None:
-        """Set how fast it forgets."""
+        """Set in how many seconds the old result fades by half."""
         self._half_life = _positive("half_life", half_life)
 
     def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
-        if passed is None:
-            return mask.copy()
         keep = 0.5 ** (passed / self._half_life)
         return cv2.addWeighted(self._mask, keep, mask, 1 - keep, 0)
 
@@ -70,9 +64,8 @@ class Ema(Smoother):
 class MotionEma(Smoother):
     """An average that lets go where the picture moves.
 
-    The picture, reduced to the mask's size, is compared with the one before. Where it is still, a
-    change of the mask is flicker and is averaged over a long time; where it moves, the new mask is
-    taken. So the outline of somebody who sits rests, and that of somebody who turns is not late.
+    Where the picture is as it was the frame before, a change of the mask is flicker and is averaged
+    over a long time; where it moves, the new mask is taken.
     """
 
     def __init__(self, half_life: float = 0.15, still: float = 3.0, moving: float = 12.0) -> None:
@@ -94,16 +87,14 @@ class MotionEma(Smoother):
         grey = cv2.cvtColor(resize(image, mask.shape), cv2.COLOR_RGB2GRAY).astype(np.float32)
         # Over a neighbourhood, since noise cancels there and motion does not.
         grey = cv2.GaussianBlur(grey, (0, 0), max(0.8, 0.012 * min(mask.shape)))
-        keep = 0.0
-        if passed is not None:
-            moved = np.abs(grey - self._grey)
-            share = ((moved - self._still) / (self._moving - self._still)).clip(0, 1)
-            # What moves uncovers what is beside it.
-            side = max(3, round(0.03 * min(grey.shape)) | 1)
-            kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-            keep = 0.5 ** (passed / self._half_life) * (1 - cv2.dilate(share, kernel))
+        moved = np.abs(grey - (grey if math.isinf(passed) else self._grey))
+        share = ((moved - self._still) / (self._moving - self._still)).clip(0, 1)
+        # What moves uncovers what is beside it.
+        side = max(3, round(0.03 * min(grey.shape)) | 1)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        keep = 0.5 ** (passed / self._half_life) * (1 - cv2.dilate(share, kernel))
         self._grey = grey
-        return mask.copy() if passed is None else keep * self._mask + (1 - keep) * mask
+        return keep * self._mask + (1 - keep) * mask
 
 
 class OneEuro(Smoother):
@@ -130,15 +121,13 @@ class OneEuro(Smoother):
         self._beta = beta
 
     def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
-        if passed is None:
-            self._speed, kept = np.zeros_like(mask), mask.copy()
-        else:
-            speed = (mask - self._last) / np.float32(passed)
-            self._speed += _share(self._speed_cutoff, passed) * (speed - self._speed)
-            cutoff = self._min_cutoff + self._beta * np.abs(self._speed)
-            kept = self._mask + _share(cutoff, passed) * (mask - self._mask)
+        if math.isinf(passed):
+            self._speed, self._last = np.zeros_like(mask), mask
+        speed = (mask - self._last) / np.float32(passed)
+        self._speed += _share(self._speed_cutoff, passed) * (speed - self._speed)
+        cutoff = self._min_cutoff + self._beta * np.abs(self._speed)
         self._last = mask.copy()
-        return kept
+        return self._mask + _share(cutoff, passed) * (mask - self._mask)
 
 
 class CutDetector:
@@ -146,7 +135,6 @@ class CutDetector:
 
     Frames are reduced to a few large cells, in which motion from frame to frame is small and noise
     cancels; the mean brightness is taken out, so that a lamp or the camera's exposure is no cut.
-    Histograms, the usual way, do not see where in the picture the colours are.
     """
 
     def __init__(self, threshold: float = 24.0) -> None:
@@ -156,18 +144,16 @@ class CutDetector:
 
     def __call__(self, image: np.ndarray) -> bool:
         """Return whether a cut lies before this frame (uint8 RGB); the first one has none."""
-        cells = cv2.resize(image, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
+        cells = cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
         cells -= cells.mean()
-        before, shape = self._cells, self._shape
-        self._cells, self._shape = cells, image.shape
+        before, self._before = self._before, (cells, image.shape)
         if before is None:
             return False
-        return shape != image.shape or float(np.abs(cells - before).mean()) >= self._threshold
+        return before[1] != image.shape or np.abs(cells - before[0]).mean() >= self._threshold
 
     def reset(self) -> None:
         """Forget the frame before."""
-        self._cells: np.ndarray | None = None
-        self._shape: tuple[int, ...] | None = None
+        self._before: tuple[np.ndarray, tuple[int, ...]] | None = None
 
 
 def for_video(
@@ -195,11 +181,7 @@ def for_video(
     return watched
 
 
-SMOOTHERS: dict[str, Callable[[], Smoother]] = {
-    "ema": Ema,
-    "motion": MotionEma,
-    "one-euro": OneEuro,
-}
+SMOOTHERS = {"ema": Ema, "motion": MotionEma, "one-euro": OneEuro}
 """Name -> smoother with its usual settings."""
 
 

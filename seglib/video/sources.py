@@ -34,13 +34,10 @@ BACKENDS = {
 }
 """What OpenCV can open a camera with, by name."""
 
-# What a capture gives, by its number of channels; two are a camera's raw YUYV.
-_TO_RGB = {
-    1: cv2.COLOR_GRAY2RGB,
-    2: cv2.COLOR_YUV2RGB_YUY2,
-    3: cv2.COLOR_BGR2RGB,
-    4: cv2.COLOR_BGRA2RGB,
-}
+# What a capture gives, by its number of channels from one on; two are a camera's raw YUYV.
+_TO_RGB = (
+    cv2.COLOR_GRAY2RGB, cv2.COLOR_YUV2RGB_YUY2, cv2.COLOR_BGR2RGB, cv2.COLOR_BGRA2RGB
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +168,9 @@ class RealTimeSource(Source):
 
 
 class _Captured(Source):
-    """What OpenCV opens.
+    """What OpenCV opens, or a stand-in for it.
 
-    A stand-in for `cv2.VideoCapture` has `isOpened`, `read`, `get`, `set` and `release`, and is no
-    subclass of it: those crash Python as soon as they have attributes (OpenCV 5.0).
+    That is no subclass of `cv2.VideoCapture`: those crash Python with attributes (OpenCV 5.0).
     """
 
     _capture: Any = None
@@ -226,7 +222,8 @@ class Camera(_Captured):
             size: (height, width) to ask for; a camera that cannot takes its nearest.
             mirror: flip left and right, as people are used to see themselves.
             patience: seconds without a frame after which the camera counts as gone.
-            capture: what opens the camera; `cv2.VideoCapture` by default.
+            capture: what opens the camera; by default `cv2.VideoCapture`, of which `isOpened`,
+                `read`, `get`, `set` and `release` are used.
             fps: frames a second to ask for.
             pixel_format: four characters to ask for, such as "MJPG" (often faster than "YUYV").
             backend: one of `BACKENDS`; by default the system's first.
@@ -255,8 +252,7 @@ class Camera(_Captured):
         for prop, value in wanted.items():
             if value:
                 self._capture.set(prop, value)
-        self.fps = self._rate()
-        self._given, self._start = 0, 0.0
+        self.fps, self._given = self._rate(), 0
 
     def read(self) -> Frame | None:
         """Return the next frame; it waits until the camera has one."""
@@ -285,8 +281,8 @@ class Camera(_Captured):
 class VideoFile(_Captured):
     """A video file that OpenCV can decode; sound is not read.
 
-    Times are those that the file gives its frames; where it gives none that rise, they are the
-    frame's number over the rate, and `note` says so. `size` is (height, width) of the first frame.
+    Times are the file's; where they do not rise, they are taken from its rate, and `note` says so.
+    `size` is (height, width) of the first frame.
     """
 
     def __init__(self, path: str | Path, capture: Callable[[str], Any] | None = None) -> None:
@@ -397,13 +393,13 @@ def quiet() -> Iterator[None]:
 
 def _rgb(picture: np.ndarray) -> np.ndarray:
     """Turn what a capture gives into our own image."""
-    code = _TO_RGB.get(1 if picture.ndim == 2 else picture.shape[2])
-    if code is None or picture.dtype != np.uint8:
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    if channels > len(_TO_RGB) or picture.dtype != np.uint8:
         raise SeglibError(
             f"the camera gives {picture.dtype} frames of shape {picture.shape}; ask it for another "
             'format, for example pixel_format="MJPG"'
         )
-    return cv2.cvtColor(np.ascontiguousarray(picture), code)
+    return cv2.cvtColor(np.ascontiguousarray(picture), _TO_RGB[channels - 1])
 
 
 def _natural(file: Path) -> list[int | str]:

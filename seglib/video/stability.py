@@ -44,7 +44,7 @@ def lag(masks: np.ndarray, truths: np.ndarray, most: int = 8) -> float:
     Args:
         masks: (N, h, w) in [0, 1].
         truths: the same shape.
-        most: the largest lag looked at; N has to be larger by 2 or more.
+        most: the largest lag looked at, up to N - 2.
     """
     masks = _series(masks)
     truths = _series(truths, masks.shape)
@@ -54,10 +54,8 @@ def lag(masks: np.ndarray, truths: np.ndarray, most: int = 8) -> float:
     # frames at every lag, so that the errors can be compared.
     here = masks[most:-1]
     end = len(masks) - 1
-    errors = [
-        float(np.mean(np.square(here - truths[most - k : end - k], dtype=np.float64)))
-        for k in range(-1, most + 1)
-    ]
+    late = (here - truths[most - k : end - k] for k in range(-1, most + 1))
+    errors = [float(np.mean(np.square(off, dtype=np.float64))) for off in late]
     best = int(np.argmin(errors))
     if best in (0, len(errors) - 1):
         return float(best - 1)
@@ -67,19 +65,11 @@ def lag(masks: np.ndarray, truths: np.ndarray, most: int = 8) -> float:
 
 
 def mask_latency(fps: float, inference_ms: float, count: int = 120) -> np.ndarray:
-    """Return how many frames old the newest finished mask is when each frame comes.
+    """Return how many frames old the newest finished mask is when each frame comes, int (count,).
 
     The camera gives a frame every 1 / fps seconds. A free network takes the newest one and is busy
-    for `inference_ms`; frames that come meanwhile are shown at once, with the mask that is there.
-    So even a quick network's masks are a frame old, unless it takes no time at all.
-
-    Args:
-        fps: of the camera.
-        inference_ms: milliseconds from a frame to its mask, at least 0.
-        count: frames.
-
-    Returns:
-        int (count,); -1 as long as there is no mask yet.
+    for `inference_ms`, 0 or more; frames that come meanwhile are shown at once, with the mask that
+    is there. The answer is -1 as long as there is none.
     """
     if not 0 < fps < math.inf or not 0 <= inference_ms < math.inf or count < 1:
         raise SeglibError(
@@ -160,8 +150,10 @@ class Clip:
         return len(self.images)
 
 
-_STILL = {"company": 0.0, "passers_by": 0.0, "overlay": 0.0, "grey": 0.0, "jpeg": 0.0}
-_LOOKS = {**_STILL, "noise": (0.0, 0.0), "blur": (0.2, 0.4)}
+_LOOKS = {
+    **dict.fromkeys(("company", "passers_by", "overlay", "grey", "jpeg"), 0.0),
+    **{"noise": (0.0, 0.0), "blur": (0.2, 0.4)},
+}
 _FRONT = PortraitConfig(empty=0.0, framing=(0.0, 1.0, 0.0, 0.0), tilt=8.0, shift=0.02, **_LOOKS)
 
 

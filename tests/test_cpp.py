@@ -488,7 +488,7 @@ def test_kotlin_and_swift_can_be_read_by_their_grammars(path) -> None:
 def test_without_a_compiler_it_says_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     if sys.platform.startswith("linux"):
-        assert "CMake" in cpp.missing_tools()
+        assert "cmake" in cpp.missing_tools()
     with pytest.raises(seglib.SeglibError, match="cannot compile"):
         cpp.build(tmp_path / "b")
     with pytest.raises(seglib.SeglibError, match=r"cpp\.build"):

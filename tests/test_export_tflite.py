@@ -186,7 +186,7 @@ def test_what_the_metadata_state_is_kept_or_refused(tmp_path):
         "value_range"
     ] == [0, 1]
     for wrong, message in (
-        ({"value_range": (0, 1), "metadata": {"value_range": (0, 255)}}, "say it in one place"),
+        ({"value_range": (0, 1), "metadata": {"value_range": (0, 255)}}, "say it once"),
         ({"mean": MEAN}, "mean and std"),
         ({"mean": (0, 0, 0), "std": (1, 1, 1)}, "value_range"),
         ({"channels": "grb"}, "'rgb' or 'bgr'"),

@@ -1,17 +1,14 @@
 """The C++ core: the same network and the same finishing of a frame, without Python.
 
-Phones, desktops and servers take these sources; nothing in seglib needs them. They lie in the
-package so that a chapter can compile them wherever it runs, in Colab too:
+Phones, desktops and servers take these sources; nothing in seglib needs them.
 
-- `core/`: one class, `Segmenter`, that loads a `.tflite` and returns masks through LiteRT's C
-  functions, and the finishing of a frame with the formulas of `seglib.postprocess`. No dependency
-  but the C++ library.
+- `core/`: a `Segmenter` that loads a `.tflite` and returns masks through LiteRT's C functions, and
+  the finishing of a frame with the formulas of `seglib.postprocess`.
 - `programs/`: `segment_ppm` for one photo without any library, `segment` for pictures, videos and
   cameras over OpenCV.
 - `android/`, `ios/`: the same core in Kotlin and Swift apps.
 
-mobile_unet_segmentation (rusito-23) had such a core for desktop and iOS; its idea is taken up here,
-none of its code.
+The idea of such a core is that of mobile_unet_segmentation (rusito-23).
 """
 
 import ctypes
@@ -21,9 +18,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,33 +37,22 @@ LITERT = "2.3"
 """The version of LiteRT whose C functions `core/litert_api.h` declares."""
 
 
-@dataclass(frozen=True)
-class Build:
-    """What was compiled.
+class Build(NamedTuple):
+    """What was compiled."""
 
-    Attributes:
-        library: the core with its C functions, for `Core`.
-        segment_ppm: the program for one photo.
-        segment: the program over OpenCV; None where OpenCV's C++ files are not installed.
-        jni: the library that Kotlin and Java load; None unless it was asked for.
-    """
-
-    library: Path
-    segment_ppm: Path
-    segment: Path | None = None
-    jni: Path | None = None
+    library: Path  # the core with its C functions, for `Core`
+    segment_ppm: Path  # the program for one photo
+    segment: Path | None  # the program over OpenCV; None without OpenCV's C++ files
+    jni: Path | None  # the library that Kotlin and Java load; None unless it was asked for
 
 
 def missing_tools() -> str:
     """Return what is missing here to compile and run the core; empty where nothing is."""
     if not sys.platform.startswith("linux"):
         return f"the core runs LiteRT on Linux only, this is {sys.platform}"
-    if shutil.which("cmake") is None:
-        return "CMake is not installed"
-    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        return "no C++ compiler is installed"
-    if not any(map(shutil.which, ("ninja", "make", "gmake"))):
-        return "neither make nor ninja is installed"
+    for programs in (("cmake",), ("c++", "g++", "clang++"), ("ninja", "make", "gmake")):
+        if not any(map(shutil.which, programs)):
+            return f"{' or '.join(programs)} is not installed"
     try:
         litert_library()
     except SeglibError as error:
@@ -76,21 +61,15 @@ def missing_tools() -> str:
 
 
 def litert_library() -> Path:
-    """Return libLiteRt.so of the installed Python package `ai-edge-litert`.
+    """Return libLiteRt.so of the installed Python package `ai-edge-litert`, in the core's release.
 
-    Its C functions carry no version and change between releases, so only the release whose
-    declarations the core has is taken.
+    Its C functions carry no version and change between releases.
     """
     package = importlib.util.find_spec("ai_edge_litert")
-    if package is None or package.origin is None:
-        raise SeglibError("ai-edge-litert is not installed; install it with pip")
-    version = importlib.metadata.version("ai-edge-litert")
+    version = importlib.metadata.version("ai-edge-litert") if package else "not installed"
     if not version.startswith(LITERT + "."):
         raise SeglibError(f"ai-edge-litert is {version}; the C++ core needs {LITERT}, install that")
-    library = Path(package.origin).parent / "libLiteRt.so"
-    if not library.is_file():
-        raise SeglibError(f"there is no file {library}; install ai-edge-litert again")
-    return library
+    return Path(package.origin).parent / "libLiteRt.so"
 
 
 def build(
@@ -99,9 +78,8 @@ def build(
     """Compile the core in `folder`; a second call compiles what has changed.
 
     Args:
-        folder: where the results go, made when missing. Nothing is written elsewhere.
-        sanitize: with the address and undefined-behaviour sanitizers; slower, stops at mistakes.
-            `library` can then not be loaded into Python.
+        folder: where the results go, made when missing.
+        sanitize: with the address and undefined-behaviour sanitizers; Python cannot load that.
         opencv: compile the program over OpenCV too, where OpenCV is installed.
         jni: compile the library for Kotlin and Java too; needs a JDK.
     """
@@ -132,18 +110,13 @@ def build(
 class _Picture(ctypes.Structure):
     """`seglib_image` and `seglib_mask` of core/c_api.h, which have the same layout."""
 
-    _fields_ = (
-        ("values", ctypes.c_void_p),
-        ("height", ctypes.c_int),
-        ("width", ctypes.c_int),
-    )
+    _fields_ = (("values", ctypes.c_void_p), ("height", ctypes.c_int), ("width", ctypes.c_int))
 
 
 class Core:
     """The C functions of core/c_api.h with NumPy arrays: what Swift and Kotlin call.
 
-    Images are uint8 RGB, H x W x 3; masks float32 in [0, 1]. Each method raises `SeglibError` with
-    the core's own sentence.
+    Images are uint8 RGB, H x W x 3; masks float32 in [0, 1].
     """
 
     def __init__(self, library: str | Path) -> None:
@@ -157,21 +130,18 @@ class Core:
         self._library.seglib_error.restype = ctypes.c_char_p
 
     def prepare(
-        self,
-        photo: np.ndarray,
-        size: tuple[int, int],
-        value_range: tuple[float, float] = (0, 255),
+        self, photo: np.ndarray, size: tuple[int, int], value_range: tuple[float, float] = (0, 255)
     ) -> np.ndarray:
         """Return the photo as a network of `size` (height, width) reads it, float32."""
         prepared = np.empty((*size, 3), np.float32)
         low, high = map(ctypes.c_float, value_range)
-        self._call("prepare", _image(photo), low, high, *size, _place(prepared))
+        self._call("prepare", _picture(as_image(photo)), low, high, *size, prepared.ctypes)
         return prepared
 
     def alpha(self, mask: np.ndarray, photo: np.ndarray) -> np.ndarray:
         """Return a small mask enlarged along the photo's edges and firmed up, H x W."""
         alpha = np.empty(photo.shape[:2], np.float32)
-        self._call("alpha", _mask(mask), _image(photo), _place(alpha))
+        self._call("alpha", _mask(mask), _picture(as_image(photo)), alpha.ctypes)
         return alpha
 
     def blur(self, photo: np.ndarray, alpha: np.ndarray, share: float = 0.025) -> np.ndarray:
@@ -180,7 +150,7 @@ class Core:
 
     def replace(self, photo: np.ndarray, alpha: np.ndarray, scene: np.ndarray) -> np.ndarray:
         """Return the person before another picture of any size."""
-        return self._frame("replace", photo, alpha, _image(scene))
+        return self._frame("replace", photo, alpha, _picture(as_image(scene)))
 
     def recolour(
         self,
@@ -201,16 +171,12 @@ class Core:
                 f"alpha has shape {alpha.shape}, the photo {photo.shape}; use Core.alpha"
             )
         frame = np.empty(photo.shape, np.uint8)
-        self._call(name, _image(photo), _mask(alpha), *more, _place(frame))
+        self._call(name, _picture(as_image(photo)), _mask(alpha), *more, frame.ctypes)
         return frame
 
     def _call(self, name: str, *arguments: Any) -> None:
         if getattr(self._library, f"seglib_{name}")(*arguments):
             raise SeglibError(self._library.seglib_error().decode())
-
-
-def _image(image: np.ndarray) -> _Picture:
-    return _picture(as_image(image))
 
 
 def _mask(mask: np.ndarray) -> _Picture:
@@ -219,10 +185,5 @@ def _mask(mask: np.ndarray) -> _Picture:
 
 def _picture(array: np.ndarray) -> _Picture:
     picture = _Picture(array.ctypes.data, *array.shape[:2])
-    # Only a pointer goes into the structure, so the array has to live as long as it does.
-    picture.array = array
+    picture.array = array  # lives as long as the pointer to it
     return picture
-
-
-def _place(array: np.ndarray) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)

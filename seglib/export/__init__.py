@@ -16,54 +16,28 @@ from seglib.export.tflite import to_tflite
 
 # Leaves, loaded when they are first named: the core does without them.
 _LEAVES = {
-    "TARGETS": "convert",
-    "THRESHOLDS": "parity",
-    "Op": "audit",
-    "audit": "audit",
-    "benchmark_grid": "convert",
-    "byte_table": "layout",
-    "convert": "convert",
-    "footprint": "layout",
-    "from_phwc4": "layout",
-    "letter_f": "layout",
-    "matrix": "parity",
-    "ops": "audit",
-    "pack": "layout",
-    "parity": "parity",
-    "recorded_verdicts": "audit",
-    "run_gpu": "audit",
-    "stored_bytes": "layout",
-    "stripes": "layout",
-    "to_ncnn": "ncnn",
-    "to_onnx": "onnx",
-    "to_phwc4": "layout",
-    "verdict_table": "audit",
-    "which_convention": "layout",
-}
+    "TARGETS": "convert", "benchmark_grid": "convert", "convert": "convert",
+    "THRESHOLDS": "parity", "matrix": "parity", "parity": "parity",
+    "Op": "audit", "audit": "audit", "ops": "audit", "recorded_verdicts": "audit",
+    "run_gpu": "audit", "verdict_table": "audit",
+    "byte_table": "layout", "footprint": "layout", "from_phwc4": "layout", "letter_f": "layout",
+    "pack": "layout", "stored_bytes": "layout", "stripes": "layout", "to_phwc4": "layout",
+    "which_convention": "layout", "to_ncnn": "ncnn", "to_onnx": "onnx",
+}  # fmt: skip
 
 __all__ = [
-    "Program",
-    "deinterleave",
-    "flatten",
-    "interleave",
-    "to_coreml",
-    "to_tflite",
-    "unflatten",
+    "Program", "deinterleave", "flatten", "interleave", "to_coreml", "to_tflite", "unflatten",
     *_LEAVES,
-]
+]  # fmt: skip
 
+_RUN, _CONVERT = "seglib.runtime.run_images", "seglib.export.convert"
 _renamed = renamed(
     __name__,
     {
-        "to": "seglib.export.convert",
+        **dict.fromkeys(("to", "to_graphdef", "to_savedmodel"), _CONVERT),
+        **dict.fromkeys(("run_graphdef", "run_ncnn", "run_onnx", "run_savedmodel"), _RUN),
+        "run_tflite": _RUN,
         "run_coreml": "seglib.export.Program",
-        "run_graphdef": "seglib.runtime.run_images",
-        "run_ncnn": "seglib.runtime.run_images",
-        "run_onnx": "seglib.runtime.run_images",
-        "run_savedmodel": "seglib.runtime.run_images",
-        "run_tflite": "seglib.runtime.run_images",
-        "to_graphdef": "seglib.export.convert",
-        "to_savedmodel": "seglib.export.convert",
         "open_interpreter": "seglib.runtime.open_engine",
         "unpack": "packed.reshape(height, -1)[:, :width * channels].reshape(shape)",
     },

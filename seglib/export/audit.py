@@ -1,15 +1,11 @@
 """Op audit: what a phone's GPU will refuse in a `.tflite`, said before any phone is near.
 
-The old check, `tf.lite.experimental.Analyzer` with `gpu_compatibility=True`, has called every model
-compatible since TensorFlow 2.18 (tensorflow/tensorflow#77042). This one reads the file and applies
-the rules that LiteRT's GPU accelerator (version 2.3, ML Drift) was seen to apply; `run_gpu` asks
-the accelerator itself.
-
-No phone is needed for that: the accelerator in the `ai-edge-litert` wheel runs on any Vulkan
-device, and SwiftShader, which Debian ships with Chromium, is one in software (`apt-get install
-chromium-common libvulkan1`). Its speed says nothing about phones; its verdicts and its numbers do.
-It computes in float32: what float16 arithmetic changes is not seen here. It runs in a process of
-its own, since an operation it does not expect can end it.
+`tf.lite.experimental.Analyzer` has called every model compatible since TensorFlow 2.18
+(tensorflow/tensorflow#77042). The audit reads the file and applies the rules that LiteRT's GPU
+accelerator (version 2.3, ML Drift) was seen to apply; `run_gpu` asks the accelerator itself. No
+phone is needed for that: the accelerator in the `ai-edge-litert` wheel runs on any Vulkan device,
+and SwiftShader is one in software (`apt-get install chromium-common libvulkan1`). Its speed says
+nothing about phones; its verdicts and its numbers, of float32 arithmetic, do.
 
 Chapter: the GPU delegate and flattened output.
 """
@@ -54,11 +50,20 @@ ADVICE = {
     "SHAPE": "the batch is open: convert with a batch of 1, as seglib.export.to_tflite does",
 }
 MAX_RANK = 4
+_RANK_ADVICE = {
+    **dict.fromkeys(
+        ("RESHAPE", "TILE", "BROADCAST_TO"),
+        "repeating pixels? Use keras.ops.image.resize, which becomes one RESIZE operation",
+    ),
+    "": "keep batch, height, width and channels only",
+}
 # The newest form of an operation that is taken, where the converter writes newer ones.
-MAX_VERSION = {"TRANSPOSE_CONV": 3}
-VERSION_ADVICE = {
-    "TRANSPOSE_CONV": "a relu is fused into it: take hard swish, put the relu behind the "
-    "concatenation that follows, or resize and convolve",
+_NEWEST = {
+    "TRANSPOSE_CONV": (
+        3,
+        "a relu is fused into it: take hard swish, put the relu behind the concatenation that "
+        "follows, or resize and convolve",
+    ),
 }
 TYPES = {
     "int16": ("16-bit integers", "quantise to int8, or keep float16"),
@@ -137,23 +142,16 @@ def audit(path: str | Path) -> Audit:
     """Read a `.tflite` file and list what a phone's GPU would refuse."""
     path = Path(path)
     model = _parse(path)
-    counts: Counter[str] = Counter()
-    refusals: list[Refusal] = []
-    if len(model.subgraphs) > 1:
-        refusals.append(
-            Refusal("", "", f"{len(model.subgraphs)} subgraphs", "avoid loops and branches")
-        )
-    for name, operator in _operators(model):
-        counts[name] += 1
-        refusals += _refused(name, operator, model)
+    every = list(_operators(model))
+    counts = Counter(name for name, _ in every)
+    refusals = [refusal for one in every for refusal in _refused(*one, model)]
+    if (parts := len(model.subgraphs)) > 1:
+        refusals.insert(0, Refusal("", "", f"{parts} subgraphs", "avoid loops and branches"))
     return Audit(path, dict(counts.most_common()), tuple(dict.fromkeys(refusals)))
 
 
 def recorded_verdicts(path: str | Path = RECORDED) -> dict[str, Any]:
     """Return what `tests/benchmarks/gpu_verdicts.py` recorded of LiteRT's GPU accelerator.
-
-    A recorded verdict is one of the day and the version it names: ask again with `run_gpu` where a
-    Vulkan device is at hand.
 
     Returns:
         "litert" and "device", "networks" ("group", "name", "audit", "accelerated", "words" of the
@@ -187,8 +185,7 @@ def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float =
     """Compile a `.tflite` for the GPU alone and, with images, run it there.
 
     Args:
-        path: the model; one input, one output; to one that also reads the mask of the frame before
-            the images are a film.
+        path: the model; to one that also reads the mask of the frame before the images are a film.
         images: float32 or uint8 (N, H, W, 3), handed over as they are.
         timeout: seconds.
     """
@@ -208,9 +205,7 @@ def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float =
                 timeout=timeout,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise SeglibError(
-                f"{path}: the GPU accelerator gave no answer in {timeout:g} s; allow it more time"
-            ) from error
+            raise SeglibError(f"{path}: no answer of the GPU in {timeout:g} s") from error
         log = done.stdout + done.stderr
         if re.search(r"No adapters found|vulkan.*not (be )?(found|loaded)", log, re.I):
             raise Unavailable(
@@ -226,9 +221,7 @@ def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float =
         if "fully accelerated: True" not in log:
             return GpuRun(False, (_last_error(log),), None)
         if images is not None and not found.exists():
-            raise SeglibError(
-                f"{path} was compiled for the GPU but did not run there: {_last_error(log)}"
-            )
+            raise SeglibError(f"{path} compiles for the GPU but fails there: {_last_error(log)}")
         return GpuRun(True, (), np.load(found) if images is not None else None)
 
 
@@ -245,14 +238,8 @@ def _refused(name: str, operator: Any, model: Any) -> Iterator[Refusal]:
     for tensor in (tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0):
         rank = 0 if tensor.shape is None else len(tensor.shape)
         if rank > MAX_RANK:
-            advice = "keep batch, height, width and channels only"
-            if name in ("RESHAPE", "TILE", "BROADCAST_TO"):
-                advice = (
-                    "repeating pixels? Use keras.ops.image.resize, which becomes one RESIZE "
-                    "operation"
-                )
             reason = f"a tensor of rank {rank}; {MAX_RANK} is the most"
-            yield Refusal(name, _name(tensor), reason, advice)
+            yield Refusal(name, _name(tensor), reason, _RANK_ADVICE.get(name, _RANK_ADVICE[""]))
         # Constants of 64 bits are shapes and axes, which the delegate reads on the CPU.
         if _dtype(tensor) == "int64" and model.buffers[tensor.buffer].data is None:
             advice = "ask for int32, as in argmax(output_type=int32), or leave it out"
@@ -260,9 +247,9 @@ def _refused(name: str, operator: Any, model: Any) -> Iterator[Refusal]:
         elif _dtype(tensor) in TYPES:
             yield Refusal(name, _name(tensor), *TYPES[_dtype(tensor)])
     version = model.operatorCodes[operator.opcodeIndex].version
-    if version > MAX_VERSION.get(name, version):
-        reason = f"version {version} of it; {MAX_VERSION[name]} is the newest taken"
-        yield Refusal(name, place, reason, VERSION_ADVICE[name])
+    newest, advice = _NEWEST.get(name, (version, ""))
+    if version > newest:
+        yield Refusal(name, place, f"version {version} of it; {newest} is the newest taken", advice)
 
 
 def _parse(path: Path) -> Any:

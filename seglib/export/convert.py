@@ -1,26 +1,25 @@
 """One call for every format: `convert(model, "coreml-float16", "portrait.mlpackage")`.
 
-`TARGETS` is the whole list: a name for each format and precision, which function writes it, what
-its file ends in and which options that function takes. Every writer fixes the batch at 1, calls
-input and output `image` and `mask`, keeps the metadata in the file or beside it, runs the result
-beside the Keras model and only then gives it its name.
+Every writer fixes the batch at 1, calls input and output `image` and `mask`, keeps the metadata in
+the file or beside it, runs the result beside the Keras model and only then gives it its name.
 
 Chapter: TFLite conversion.
 """
 
 import csv
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seglib.errors import SeglibError
-from seglib.export.coreml import to_coreml
+from seglib.export.coreml import SUFFIXES, to_coreml
 from seglib.export.graph import Reading
 from seglib.export.ncnn import to_ncnn
 from seglib.export.onnx import to_graphdef, to_onnx, to_savedmodel
 from seglib.export.tflite import to_tflite
-from seglib.files import atomic_path
+from seglib.files import atomic_path, read_text
 
 if TYPE_CHECKING:
     import keras
@@ -42,39 +41,38 @@ def _target(write: Callable[..., Path], suffix: str, about: str, *own: str, **fi
     return Target(write, suffix, about, fixed, (*own, *Reading.__annotations__))
 
 
-def _tflite(about: str, *own: str, **fixed: Any) -> Target:
-    return _target(to_tflite, ".tflite", about, "flat", *own, **fixed)
+def _tflite(precision: str, about: str, *own: str, **fixed: Any) -> Target:
+    return _target(to_tflite, ".tflite", about, "flat", *own, precision=precision, **fixed)
 
 
-def _coreml(about: str, *own: str, **fixed: Any) -> Target:
-    suffix = ".mlmodel" if "kind" in fixed else ".mlpackage"
-    return _target(to_coreml, suffix, about, "input_type", "output_type", *own, **fixed)
+def _coreml(precision: str, about: str, *own: str, **fixed: Any) -> Target:
+    suffix, own = SUFFIXES[fixed.get("kind", "mlprogram")], ("input_type", "output_type", *own)
+    return _target(to_coreml, suffix, about, *own, precision=precision, **fixed)
 
 
 TARGETS = {
-    "tflite-float32": _tflite("as trained", precision="float32"),
-    "tflite-float16": _tflite("half the size", precision="float16"),
-    "tflite-dynamic": _tflite("int8 weights, inputs quantised on the fly", precision="dynamic"),
-    "tflite-int8": _tflite("integers inside, floats at both ends", "representative",
-                           precision="int8"),
-    "tflite-int8-io": _tflite("integers from end to end", "representative", precision="int8",
-                              integer_io=True),
-    "tflite-int8-weights": _tflite("int8 weights, float32 arithmetic", precision="int8-weights"),
-    "coreml-float32": _coreml("ML program, iOS 15", precision="float32"),
-    "coreml-float16": _coreml("ML program, iOS 15; the Neural Engine's", precision="float16"),
-    "coreml-int8-weights": _coreml("ML program, iOS 16", precision="int8-weights"),
-    "coreml-palettised": _coreml("ML program, iOS 16; indices into tables", "bits",
-                                 precision="palettised"),
-    "coreml-neuralnetwork": _coreml("the older format, iOS 14", precision="float32",
-                                    kind="neuralnetwork"),
-    "coreml-neuralnetwork-float16": _coreml("the older format, float16 weights, iOS 14",
-                                            precision="float16", kind="neuralnetwork"),
+    "tflite-float32": _tflite("float32", "as trained"),
+    "tflite-float16": _tflite("float16", "half the size"),
+    "tflite-dynamic": _tflite("dynamic", "int8 weights, inputs quantised on the fly"),
+    "tflite-int8": _tflite("int8", "integers inside, floats at both ends", "representative"),
+    "tflite-int8-io": _tflite(
+        "int8", "integers from end to end", "representative", integer_io=True
+    ),
+    "tflite-int8-weights": _tflite("int8-weights", "int8 weights, float32 arithmetic"),
+    "coreml-float32": _coreml("float32", "ML program, iOS 15"),
+    "coreml-float16": _coreml("float16", "ML program, iOS 15; the Neural Engine's"),
+    "coreml-int8-weights": _coreml("int8-weights", "ML program, iOS 16"),
+    "coreml-palettised": _coreml("palettised", "ML program, iOS 16; indices into tables", "bits"),
+    "coreml-neuralnetwork": _coreml("float32", "the older format, iOS 14", kind="neuralnetwork"),
+    "coreml-neuralnetwork-float16": _coreml(
+        "float16", "the older format, float16 weights, iOS 14", kind="neuralnetwork"
+    ),
     "onnx": _target(to_onnx, ".onnx", "ONNX Runtime, browsers", "channels_first"),
     "ncnn-float32": _target(to_ncnn, ".ncnn.param", "with a .bin beside it", precision="float32"),
     "ncnn-float16": _target(to_ncnn, ".ncnn.param", "with a .bin beside it", precision="float16"),
     "graphdef": _target(to_graphdef, ".pb", "frozen graph, for older tools"),
     "savedmodel": _target(to_savedmodel, "", "TensorFlow's folder"),
-}  # fmt: skip
+}
 
 
 def convert(
@@ -94,8 +92,7 @@ def convert(
         path: the file or folder to write.
         metadata: what to keep about the model. With weights their name, labels and, from a card
             beside them, task and terms are filled in.
-        batch: pictures at once. Only 1 is written: a free batch leaves arithmetic on shapes in the
-            graph, which GPU delegates refuse, and a camera gives one frame at a time.
+        batch: pictures at once; only 1 is written, since GPU delegates refuse a free batch.
         options: of the target, see `TARGETS[target].options` and the writers, for example
             `representative=` for "tflite-int8" or `output_type="image"` for Core ML.
     """
@@ -106,8 +103,7 @@ def convert(
         raise SeglibError(f"{target} has no option {', '.join(unknown)}; its options: {known}")
     if batch != 1:
         raise SeglibError(
-            f"batch is {batch}, but exports take one picture at a time: a free or larger batch "
-            "makes GPU delegates refuse the whole model; leave it at 1"
+            f"batch is {batch}, but GPU delegates refuse a free or larger one; leave it at 1"
         )
     if isinstance(model, (str, Path)):
         model, known = _open(model)
@@ -125,9 +121,8 @@ def benchmark_grid(
 ) -> list[Path]:
     """Write untrained models of every size and width, to measure on a device before training one.
 
-    Time depends on the architecture and not on the weights, so a network that is too slow for a
-    phone need not be trained. The idea and the default grid are those of
-    mobile-semantic-segmentation (coreml-converter-bench.py, 2017), whose network is the default.
+    A network that is too slow for a phone need not be trained. The idea and the default grid are
+    those of mobile-semantic-segmentation (coreml-converter-bench.py, 2017).
 
     Args:
         folder: where the files go, and `grid.csv`, which lists them with their parameters and
@@ -142,14 +137,13 @@ def benchmark_grid(
 
     suffix = target_named(target).suffix
     folder, rows, paths = Path(folder), [], []
-    for size in sizes:
-        for width in widths:
-            model = models.build(network, size=size, width=width)
-            name = f"{network}_{size}_{width:g}"
-            about = {"name": name, "description": "untrained: for measuring time only"}
-            paths.append(convert(model, target, folder / f"{name}{suffix}", about, **options))
-            price = models.cost(model)
-            rows.append((paths[-1].name, size, width, model.count_params(), price.macs))
+    for size, width in itertools.product(sizes, widths):
+        model = models.build(network, size=size, width=width)
+        name = f"{network}_{size}_{width:g}"
+        about = {"name": name, "description": "untrained: for measuring time only"}
+        paths.append(convert(model, target, folder / f"{name}{suffix}", about, **options))
+        macs = models.cost(model).macs
+        rows.append((paths[-1].name, size, width, model.count_params(), macs))
     with atomic_path(folder / "grid.csv") as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("file", "size", "width", "parameters", "macs"), *rows])
@@ -175,9 +169,9 @@ def _open(name: str | Path) -> tuple["keras.Model", dict[str, Any]]:
     card = weights.with_name(f"{known['name']}.card.json")
     if card.is_file():
         try:
-            content = json.loads(card.read_text(encoding="utf-8"))
-            terms = ("task", "licence", "terms", "training_data")
-            known |= {key: content[key] for key in terms if key in content}
+            content = dict(json.loads(read_text(card)))
         except (ValueError, TypeError) as error:
             raise SeglibError(f"{card} is no valid card ({error}); mend or remove it") from error
+        terms = ("task", "licence", "terms", "training_data")
+        known |= {key: content[key] for key in terms if key in content}
     return model, {**known, "labels": list(config.labels)}

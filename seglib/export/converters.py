@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seglib.errors import SeglibError
@@ -30,11 +31,10 @@ class MissingPackage(Unavailable):
 
 @contextlib.contextmanager
 def quiet() -> Iterator[list[str]]:
-    """Keep what converters print off the screen and hand it over as one text when the block ends.
+    """Keep what converters print off the screen and hand it over as texts when the block ends.
 
-    Their compilers write hundreds of lines straight to the process's output, past Python, so the
-    file descriptors are turned aside. One block runs at a time; what other threads print meanwhile
-    is kept back too.
+    Their compilers write straight to the process's output, so the file descriptors are turned
+    aside: one block runs at a time, and what other threads print meanwhile is kept back too.
     """
     lines: list[str] = []
     with _lock, tempfile.TemporaryFile() as log, contextlib.ExitStack() as stack:
@@ -59,24 +59,6 @@ def quiet() -> Iterator[list[str]]:
             lines += [text.getvalue(), log.read().decode(errors="replace")]
 
 
-def conversion_error(
-    kind: str, model: "keras.Model", error: Exception, log: list[str]
-) -> SeglibError:
-    """Return the SeglibError for a converter which gave up, with the converter's own reason."""
-    found = [line.strip() for line in "".join(log).splitlines() if "error:" in line.lower()]
-    reason = (found[0][:200] if found else first_line(error)).rstrip(".")
-    return SeglibError(
-        f"the model {model.name} could not be converted to {kind} ({reason}); use layers with "
-        "float32 weights and operations which the format knows"
-    )
-
-
-def first_line(error: Exception) -> str:
-    """Return the kind of an error and the first line of what it says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
-
-
 @contextlib.contextmanager
 def converting(kind: str, model: "keras.Model") -> Iterator[None]:
     """Run a converter without its output; what makes it give up becomes one SeglibError."""
@@ -87,7 +69,25 @@ def converting(kind: str, model: "keras.Model") -> Iterator[None]:
     except SeglibError:
         raise
     except Exception as error:  # converters raise many kinds; every one means "cannot"
-        raise conversion_error(kind, model, error, log) from error
+        found = [line.strip() for line in "".join(log).splitlines() if "error:" in line.lower()]
+        reason = (found[0][:200] if found else first_line(error)).rstrip(".")
+        raise SeglibError(
+            f"the model {model.name} could not be converted to {kind} ({reason}); use layers with "
+            "float32 weights and operations which the format knows"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the kind of an error and the first line of what it says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def named(path: str | Path, suffix: str) -> Path:
+    """Return the path of a file to write, which must end as its format does."""
+    if not Path(path).name.endswith(suffix):
+        raise SeglibError(f"{path} does not end in {suffix}; give the file such a name")
+    return Path(path)
 
 
 def import_package(name: str, install: str = "") -> Any:

@@ -1,13 +1,9 @@
 """Keras model to Core ML: an image or an array in, a mask out, in the newer or the older format.
 
-By default the result is an ML program (`.mlpackage`) for iOS 15, macOS 12 and later. Its input
-`image` is an RGB image, whose values Core ML hands on as they are (scale 1, bias 0), because our
-models normalise them themselves; a model that does not gets its scale, bias and channel order from
-how it is said to read images. Its output `mask` is a multi-array (1, H, W, C) of probabilities, or
-a grey image.
-
-Core ML itself runs on Apple's systems only. `seglib.export.coreml_run` executes the saved file
-anywhere, and every ML program is run that way on two images before it takes its name.
+By default the result is an ML program (`.mlpackage`) for iOS 15, macOS 12 and later, from the RGB
+image `image` to the multi-array `mask` (1, H, W, C) of probabilities. Core ML itself runs on
+Apple's systems only; `seglib.export.coreml_run` executes the saved file anywhere, and every ML
+program is run that way on two images before it takes its name.
 
 Source: coremltools (apple/coremltools), unified conversion of TensorFlow 2 concrete functions and
 `optimize.coreml`, whose palettes come from k-means (Han et al. 2016, "Deep Compression").
@@ -16,13 +12,12 @@ Chapter: Core ML conversion.
 """
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 from unittest import mock
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, import_package, quiet
+from seglib.export.converters import converting, import_package, named, quiet
 from seglib.export.coreml_run import Program
 from seglib.export.graph import Graph, Reading, facts, metadata_text, trace
 from seglib.export.verify import verify
@@ -56,41 +51,36 @@ def to_coreml(
     operation; so is a "neuralnetwork", which it never executes.
 
     Args:
-        model: input (None, H, W, 3), output (None, H, W, C) probabilities.
-        path: what to write: a `.mlpackage` (a folder), or an `.mlmodel` file for the kind
-            "neuralnetwork". An earlier one of this name is replaced once the new one is complete.
+        model, reading: as in `to_tflite`. In an image input the reading becomes Core ML's
+            scale * pixel + bias: scale = (white - black) / 255 / std, bias = (black - mean) / std.
+        path: a `.mlpackage` (a folder), or an `.mlmodel` file for the kind "neuralnetwork". What
+            stood there is replaced once the new one is complete.
         precision: "float16" (weights and arithmetic; what the Neural Engine runs), "float32", or
             float16 arithmetic with compressed weights: "int8-weights" (one scale for each output
             channel) or "palettised" (indices into a table of `2**bits` values for each kernel).
             The two need iOS 16. A "neuralnetwork" takes "float32" or "float16", which there means
             the weights in the file.
-        metadata: what to keep about the model. `author`, `licence`, `description` and `version`
-            are shown by Xcode; everything, with size, value range, layout, first iOS version and
-            the checksum of the weights, is kept as JSON under the user-defined key `seglib`.
+        metadata: what to keep about the model, as JSON under the user-defined key `seglib`. Xcode
+            shows `author`, `licence`, `description` and `version`.
         kind: "mlprogram" (iOS 15), or "neuralnetwork", the format before it (iOS 14).
         input_type: "image" (of any pixel format that Core ML can turn into RGB) or "array": a
             multi-array (1, H, W, 3) of the values that the model reads.
         output_type: "array", or "image": a grey image, 0 to 255; for masks of one channel.
         bits: of "palettised": 1, 2, 4, 6 or 8.
-        reading: see `seglib.export.graph.Reading`. In an image input it becomes Core ML's
-            scale * pixel + bias: scale = (white - black) / 255 / std, bias = (black - mean) / std.
     """
-    path = Path(path)
-    choices = {
-        "kind": (kind, tuple(SUFFIXES)),
-        "precision": (precision, PRECISIONS if kind == "mlprogram" else PRECISIONS[:2]),
-        "input_type": (input_type, ("image", "array")),
-        "output_type": (output_type, ("array", "image")),
-        "bits": (bits, (1, 2, 4, 6, 8)),
-    }
-    for name, (value, known) in choices.items():
+    for name, value, known in (
+        ("kind", kind, tuple(SUFFIXES)),
+        ("precision", precision, PRECISIONS if kind == "mlprogram" else PRECISIONS[:2]),
+        ("input_type", input_type, ("image", "array")),
+        ("output_type", output_type, ("array", "image")),
+        ("bits", bits, (1, 2, 4, 6, 8)),
+    ):
         if value not in known:
             raise SeglibError(
                 f"unknown {name} {value!r} for a Core ML {kind}; choose one of "
                 f"{', '.join(map(str, known))}"
             )
-    if path.suffix != SUFFIXES[kind]:
-        raise SeglibError(f"{path} does not end in {SUFFIXES[kind]}; give the {kind} such a name")
+    path = named(path, SUFFIXES[kind])
     if path.suffix == ".mlpackage" and path.exists() and not (path / "Manifest.json").is_file():
         raise SeglibError(f"{path} exists and is no Core ML package; choose another name")
 
@@ -98,7 +88,12 @@ def to_coreml(
     import_package("coremltools")
     import tensorflow as tf
 
-    with converting("Core ML", model), mock.patch.object(tf, "function", _inline(tf.function)):
+    def inline(body: Any = None, **options: Any) -> Any:
+        return (lambda plain: plain) if options.get("jit_compile") else function(body, **options)
+
+    # Keras wraps grouped convolutions into functions for XLA, and coremltools knows no calls.
+    function = tf.function
+    with converting("Core ML", model), mock.patch.object(tf, "function", inline):
         finish = _as_image if output_type == "image" else None
         graph = trace(model, finish=finish, metadata=metadata, **reading)
         if output_type == "image" and graph.output_shape[2] != 1:
@@ -116,20 +111,12 @@ def to_coreml(
             new, earlier = Path(folder, path.name), Path(folder, f"earlier{path.suffix}")
             with quiet():
                 package.save(str(new))
-            verify(graph, lambda images: Program(new, name=path).masks(images), path, precision)
+            verify(graph, lambda: Program(new, name=path), path, precision)
             if path.exists():
                 path.rename(earlier)
-            try:
-                new.rename(path)
-            except OSError:
-                if earlier.exists():
-                    earlier.rename(path)
-                raise
+            new.rename(path)
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SeglibError(
-            f"cannot write {path} ({reason}); what stood there is unchanged, choose another place"
-        ) from error
+        raise SeglibError(f"cannot write {path} ({error}); choose another place") from error
     return path
 
 
@@ -138,8 +125,18 @@ def _converted(
 ) -> "coremltools.models.MLModel":
     """Return what coremltools makes of a traced model."""
     import coremltools as ct
+    from coremltools.converters.mil import Builder, register_tf_op
 
-    _register_operations()
+    @register_tf_op(tf_alias=["Erfc"], override=True)  # of GELU
+    def erfc(context: Any, node: Any) -> None:
+        other = Builder.erf(x=context[node.inputs[0]])
+        context.add(node.name, Builder.sub(x=1.0, y=other, name=node.name))
+
+    @register_tf_op(tf_alias=["Expm1"], override=True)  # of CELU
+    def expm1(context: Any, node: Any) -> None:
+        other = Builder.exp(x=context[node.inputs[0]])
+        context.add(node.name, Builder.sub(x=other, y=1.0, name=node.name))
+
     function, source = graph.function, ct.TensorType("image", (1, *graph.input_shape))
     if input_type == "image":
         function, source = _image_input(graph)
@@ -205,22 +202,6 @@ def _compressed(package: Any, kind: str, precision: str, bits: int) -> "coremlto
     return ct.models.MLModel(spec, weights_dir=weights, skip_model_load=True)
 
 
-def _register_operations() -> None:
-    """Teach coremltools the operations of TensorFlow behind GELU and CELU."""
-    from coremltools.converters.mil import Builder, register_tf_op
-
-    def erfc(context: Any, node: Any) -> None:
-        other = Builder.erf(x=context[node.inputs[0]])
-        context.add(node.name, Builder.sub(x=1.0, y=other, name=node.name))
-
-    def expm1(context: Any, node: Any) -> None:
-        other = Builder.exp(x=context[node.inputs[0]])
-        context.add(node.name, Builder.sub(x=other, y=1.0, name=node.name))
-
-    register_tf_op(erfc, tf_alias=["Erfc"], override=True)
-    register_tf_op(expm1, tf_alias=["Expm1"], override=True)
-
-
 def _describe(package: "coremltools.models.MLModel", metadata: dict[str, Any], path: Path) -> None:
     """Write what Xcode shows, and the metadata."""
     package.author = str(metadata.get("author", ""))
@@ -228,26 +209,13 @@ def _describe(package: "coremltools.models.MLModel", metadata: dict[str, Any], p
     package.short_description = str(metadata.get("description", metadata.get("name", "")))
     package.version = str(metadata.get("version", ""))
     order = metadata["channels"].upper()
-    package.input_description["image"] = (
-        "RGB image, scaled to the model's size"
-        if metadata["input_type"] == "image"
-        else f"{order} values as the model reads them, (1, height, width, 3)"
-    )
-    what = "0 to 255" if metadata["output_type"] == "image" else "0 to 1"
+    package.input_description["image"] = {
+        "image": "RGB image, scaled to the model's size",
+        "array": f"{order} values as the model reads them, (1, height, width, 3)",
+    }[metadata["input_type"]]
+    what = {"image": "0 to 255", "array": "0 to 1"}[metadata["output_type"]]
     package.output_description["mask"] = f"Probability of each class, {what}, per pixel"
     package.user_defined_metadata["seglib"] = metadata_text(metadata, path)
-
-
-def _inline(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `tf.function` for tracing: what Keras compiles with XLA becomes part of the graph.
-
-    Keras wraps grouped convolutions so, and coremltools knows no calls of functions.
-    """
-
-    def chosen(body: Any = None, **options: Any) -> Any:
-        return (lambda plain: plain) if options.get("jit_compile") else function(body, **options)
-
-    return chosen
 
 
 def _as_image(mask: "tf.Tensor") -> "tf.Tensor":

@@ -1,13 +1,12 @@
 """Run a saved Core ML package on any system, operation by operation.
 
-Core ML predicts on Apple's systems only, so a package made on Linux would be shipped unseen. But an
-`.mlpackage` holds its program in the open: a list of operations of Apple's model intermediate
-language (MIL) and a file of weights. coremltools reads both back, and this module executes what it
-read: convolution, pooling, normalisation and resizing with the kernels of `mil_kernels`, everything
-else with the reference that coremltools itself has for folding constants. That proves that the file
-on disk, with its weights, names and layout, computes the model's masks; how fast and with which
-rounding an Apple chip does that, only the chip can tell. Sums are kept in float32 and each result
-is rounded to the type that the package declares.
+Core ML predicts on Apple's systems only, but an `.mlpackage` holds its program in the open: a list
+of operations of Apple's model intermediate language (MIL) and a file of weights. coremltools reads
+both back, and this module executes what it read: convolution, pooling, normalisation and resizing
+with the kernels of `mil_kernels`, everything else with the reference that coremltools itself has
+for folding constants. That proves that the file on disk computes the model's masks; how fast and
+with which rounding an Apple chip does that, only the chip can tell. Sums are kept in float32 and
+each result is rounded to the type that the package declares.
 
 The older `.mlmodel` format is read here, but not executed.
 
@@ -40,8 +39,7 @@ class Program(Engine):
         kind: "mlprogram" or "neuralnetwork".
         precision: "float32"; "float16" where any operation computes in float16 or, in a neural
             network, where weights are kept so; "int8-weights" and "palettised" where weights are.
-        input_type: "image" or "array".
-        output_type: "array" or "image".
+        input_type, output_type: "image" or "array".
         recorded: what the file says of the model; `metadata` says what the engine reads.
     """
 
@@ -62,27 +60,27 @@ class Program(Engine):
                 f"{name} cannot be read ({first_line(error)}); export it again"
             ) from error
         self.kind = (self._spec.WhichOneof("Type") or "").lower()
+        described = self._spec.description
+        inputs, outputs = (
+            [_tensor(one) for one in part] for part in (described.input, described.output)
+        )
+        known = self.kind in ("mlprogram", "neuralnetwork") and len(inputs) == len(outputs) == 1
+        if not known or len(inputs[0].shape) != 4 or inputs[0].shape[::3] != (1, 3):
+            raise SeglibError(f"{name} makes no mask of one image; export it with to_coreml")
         if self.kind == "mlprogram":
             self._function = _function(self._spec, package.weights_dir)
-        elif self.kind != "neuralnetwork":
-            raise SeglibError(f"{name} is no ML program and no neural network; export it")
-        described = self._spec.description
-        inputs = [_tensor(one) for one in described.input]
-        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[::3] != (1, 3):
-            raise SeglibError(f"{name} does not take one image; export it with to_coreml")
-        types = [part[0].type.WhichOneof("Type") for part in (described.input, described.output)]
+        (image,), (mask,) = described.input, described.output
         self.input_type, self.output_type = (
-            "image" if found == "imageType" else "array" for found in types
+            "image" if one.type.HasField("imageType") else "array" for one in (image, mask)
         )
-        colours = described.input[0].type.imageType
+        colours = image.type.imageType
         self._bgr = colours.colorSpace == colours.ColorSpace.Value("BGR")
-        kept = described.metadata.userDefined
-        self.recorded = metadata = json.loads(kept["seglib"]) if "seglib" in kept else {}
+        self.recorded = metadata = json.loads(described.metadata.userDefined.get("seglib", "{}"))
         if self.input_type == "image":
             metadata = {k: v for k, v in metadata.items() if k not in ("mean", "std")}
             metadata |= {"value_range": [0, 255], "channels": "rgb"}
         self.precision = self._read_precision()
-        super().__init__(name, inputs, [_tensor(one) for one in described.output], metadata)
+        super().__init__(name, inputs, outputs, metadata)
 
     def masks(self, images: np.ndarray) -> np.ndarray:
         """Run on uint8 RGB images (N, H, W, 3) and return the masks as (N, H, W, C), 0 to 1."""
@@ -108,17 +106,16 @@ class Program(Engine):
     def _read_precision(self) -> str:
         if self.kind == "neuralnetwork":
             layers = self._spec.neuralNetwork.layers
-            return (
-                "float16" if any(x.convolution.weights.float16Value for x in layers) else "float32"
-            )
+            half = any(one.convolution.weights.float16Value for one in layers)
+            return "float16" if half else "float32"
         operations = self._function.operations
         types = {op.op_type for op in operations}
         if "constexpr_lut_to_dense" in types:
             return "palettised"
         if "constexpr_affine_dequantize" in types:
             return "int8-weights"
-        halves = (_dtype(result) == np.float16 for op in operations for result in op.outputs)
-        return "float16" if any(halves) else "float32"
+        half = any(_dtype(result) == np.float16 for op in operations for result in op.outputs)
+        return "float16" if half else "float32"
 
 
 def _function(spec: Any, weights: str) -> Any:
@@ -137,9 +134,8 @@ def _function(spec: Any, weights: str) -> Any:
 
 def _tensor(described: Any) -> Tensor:
     """Describe an input or output as an engine takes or gives it."""
-    kind, image = described.type.multiArrayType, described.type.imageType
-    shape = tuple(kind.shape)
-    if described.type.WhichOneof("Type") == "imageType":
+    image, shape = described.type.imageType, tuple(described.type.multiArrayType.shape)
+    if described.type.HasField("imageType"):
         grey = image.colorSpace == image.ColorSpace.Value("GRAYSCALE")
         shape = (1, image.height, image.width, 1 if grey else 3)
     return Tensor(described.name, shape, np.dtype(np.float32))

@@ -15,12 +15,9 @@ def flatten(array: np.ndarray) -> np.ndarray:
 
 
 def unflatten(flat: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return a flat mask (H*W*C,) or (1, H*W*C) as (H, W, C).
+    """Return a flat mask (H*W*C,) or (1, H*W*C) as (H, W, C), the shape in its metadata.
 
-    Args:
-        flat: what a model exported with `flat=True` gives.
-        shape: (H, W, C). A square mask hides an exchange of H and W, other shapes do not: test with
-            an asymmetric picture.
+    A square mask hides an exchange of H and W: test with a picture that is not square.
     """
     flat = np.asarray(flat)
     if flat.size != int(np.prod(shape)):
@@ -32,14 +29,9 @@ def unflatten(flat: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def deinterleave(flat: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return a flat mask of several channels as one plane for each: (C, H, W).
+    """Return a flat mask of the shape (H, W, C) as one plane for each channel: (C, H, W).
 
-    A network with the classes background, hair and skin writes them pixel by pixel: b h s b h s.
-    A picture of one class needs every third value, not the second third of the values.
-
-    Args:
-        flat: (H*W*C,) or (1, H*W*C), row-major.
-        shape: (H, W, C) of the mask.
+    Three classes are written pixel by pixel, b h s b h s: a picture of one takes every third value.
     """
     return np.ascontiguousarray(unflatten(flat, shape).transpose(2, 0, 1))
 

@@ -1,16 +1,14 @@
 """The common start of every export: a Keras model as one TensorFlow function of fixed shape.
 
-Three things go wrong when a converter is handed a Keras model as it is: the free batch dimension
-leaves shape arithmetic in the graph, which GPU delegates refuse; a mixed-precision model mixes
-float16 kernels into it; and the variables may be lost without a word. So the model is checked,
-brought to float32 and traced once with batch 1, together with its variables.
+A converter that is handed a Keras model as it is may leave shape arithmetic of the free batch in
+the graph, which GPU delegates refuse, mix float16 kernels into it, or lose the variables without a
+word. So the model is checked, brought to float32 and traced once with batch 1 and its variables.
 
 Chapter: TFLite conversion.
 """
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,7 +18,7 @@ from unittest import mock
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import first_line
+from seglib.export.converters import converting
 from seglib.runtime.reading import checked_reading
 
 if TYPE_CHECKING:
@@ -33,10 +31,9 @@ Shape = tuple[int, int, int]
 class Reading(TypedDict, total=False):
     """How a model wants its picture, and what it lacks: options of every exporter, all optional.
 
-    The first four are those of `seglib.runtime.reading.checked_reading`: the file records them, and
-    runtime, calibration and verification obey. Without them a model reads RGB from 0 to 255, as
-    ours do. `activation` ("sigmoid" or "softmax") is appended to a model that gives logits; `size`
-    (a side, or height and width) fixes the input of a model that takes pictures of any size.
+    The file records the first four, see `seglib.runtime.reading`; without them a model reads RGB
+    from 0 to 255. `activation` ("sigmoid" or "softmax") is appended to a model that gives logits;
+    `size` (a side, or height and width) fixes the input of one that takes pictures of any size.
     """
 
     value_range: tuple[float, float]
@@ -49,10 +46,10 @@ class Reading(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Graph:
-    """A model traced for export: the function, its variables and its shapes without the batch.
+    """A model traced for export, its shapes without the batch.
 
-    `previous_shape` is that of the mask of the frame before, where the model reads one. `metadata`
-    is what the caller said about the model, its `Reading` included.
+    `previous_shape` is that of the mask of the frame before, None where the model reads none;
+    `metadata` is what the caller said about the model, its `Reading` included.
     """
 
     function: "tf.types.experimental.ConcreteFunction"
@@ -66,7 +63,6 @@ class Graph:
 
 def trace(
     model: "keras.Model",
-    flat: bool = False,
     finish: "Callable[[tf.Tensor], tf.Tensor] | None" = None,
     previous: bool = False,
     metadata: dict[str, Any] | None = None,
@@ -74,13 +70,11 @@ def trace(
 ) -> Graph:
     """Trace a segmentation model as `image -> {"mask": ...}` with batch 1, in inference mode.
 
-    A model that reads the mask of the frame before becomes `image, previous -> {"mask": ...}`.
-
     Args:
         model: see `exportable`.
-        flat: end with a reshape to (1, H*W*C), row by row.
         finish: what a format adds behind the mask (1, H, W, C), such as another layout.
-        previous: whether the format takes a model that reads the mask of the frame before.
+        previous: whether the format takes a model that reads the mask of the frame before, which
+            becomes `image, previous -> {"mask": ...}`.
         metadata: what to keep about the model in the file.
         reading: see `Reading`.
     """
@@ -90,17 +84,14 @@ def trace(
     if keras.backend.backend() != "tensorflow":
         raise SeglibError(
             f"Keras runs on {keras.backend.backend()}, but the converters read TensorFlow graphs; "
-            "set the environment variable KERAS_BACKEND=tensorflow before Keras is imported, "
-            "build the model again and load its weights"
+            "start again with KERAS_BACKEND=tensorflow and load the model's weights"
         )
     known = dict(metadata or {})
     for key, value in reading.items():
         if key == "size" or value is None:
             continue
         if known.get(key) is not None and not np.array_equal(known[key], value):
-            raise SeglibError(
-                f"{key} is {value}, but the metadata say {known[key]}; say it in one place"
-            )
+            raise SeglibError(f"{key} is {value}, but the metadata say {known[key]}; say it once")
         known[key] = value
     known |= checked_reading(known, f"the model {getattr(model, 'name', model)}")
     model = exportable(model, previous, reading.get("activation"), reading.get("size"))
@@ -110,8 +101,7 @@ def trace(
     def forward(*inputs: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         given = dict(zip(("image", "previous"), inputs, strict=True)) if film else inputs[0]
         found = tf.nest.flatten(model(given, training=False))[0]
-        found = found if finish is None else finish(found)
-        return {"mask": tf.reshape(found, (1, math.prod(mask))) if flat else found}
+        return {"mask": finish(found) if finish else found}
 
     repeat = keras.layers.UpSampling2D.call
 
@@ -158,10 +148,10 @@ def exportable(
     source, mask = tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])
     film = [entry.name for entry in inputs] == ["image", "previous"] and len(outputs) == 1
     planar = len(source) == 3 and source[0] == 3 != source[2]
-    free = None in source
-    sides = source[1:] if planar else source[:2]
+    free, sides = None in source, source[1:] if planar else source[:2]
+    chosen = sides
     if size is not None:
-        size = tuple(size) if isinstance(size, Iterable) else (size, size)
+        chosen = tuple(size) if isinstance(size, Iterable) else (size, size)
     problem = ""
     if film and not previous:
         problem = (
@@ -176,7 +166,7 @@ def exportable(
         problem = f"maps {source} to {mask}; export needs (height, width, 3) to (height, width, C)"
     elif free and (size is None or film):
         problem = f"takes pictures of any size {source}; fixed sizes: pass size=(height, width)"
-    elif size is not None and not _fits(size, sides):
+    elif len(chosen) != 2 or not all(map(_fits, chosen, sides)):
         problem = f"takes pictures of {sides}, not of size={size}; leave the size out"
     elif activation not in (None, "sigmoid", "softmax"):
         problem = f"cannot end in {activation!r}; choose activation='sigmoid' or 'softmax'"
@@ -185,10 +175,10 @@ def exportable(
     model = _in_float32(model)
     result, image = model.outputs[0], {entry.name: entry for entry in model.inputs}
     if planar or free:
-        image = keras.Input((*(size or sides), 3), name="image")
+        image = keras.Input((*chosen, 3), name="image")
         result = model(keras.layers.Permute((3, 1, 2))(image) if planar else image)
         result = keras.tree.flatten(result)[0]
-    if _channels_first(tuple(result.shape[1:]), size or sides, model.name):
+    if _channels_first(tuple(result.shape[1:]), chosen, model.name):
         result = keras.layers.Permute((2, 3, 1))(result)
     if activation == "softmax" and result.shape[-1] == 1:
         raise SeglibError(f"the softmax of one channel is 1: end {model.name} in a sigmoid")
@@ -199,15 +189,15 @@ def exportable(
     return keras.Model(image if film else keras.tree.flatten(image)[0], result, name=model.name)
 
 
-def facts(graph: Graph, precision: str, flat: bool = False) -> dict[str, Any]:
+def facts(graph: Graph, precision: str, layout: str = "hwc") -> dict[str, Any]:
     """Return what a file says about its model: the caller's metadata, and what an export knows."""
     height, width, _ = graph.input_shape
-    film = graph.previous_shape is not None
+    film = graph.previous_shape
     return {
         **graph.metadata,
-        **({"previous_shape": list(graph.previous_shape)} if film else {}),
+        **({"previous_shape": list(film)} if film else {}),
         "size": height if height == width else [height, width],
-        "layout": "flat" if flat else "hwc",
+        "layout": layout,
         "output_shape": list(graph.output_shape),
         "precision": precision,
         "weights_sha256": weights_sha256(graph.model),
@@ -220,22 +210,13 @@ def metadata_text(metadata: dict[str, Any], path: object) -> str:
     try:
         return json.dumps(metadata, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise SeglibError(
-            f"the metadata for {path} does not fit into JSON ({error}); "
-            "use text, numbers, lists and dicts"
-        ) from error
+        raise SeglibError(f"the metadata for {path} do not fit into JSON ({error})") from error
 
 
 def weights_sha256(model: "keras.Model") -> str:
-    """Return the SHA-256 over the values of a model's weights as float32, in the model's order.
-
-    It is the same in every format and Keras version, unlike the checksum of a weight file, which
-    also covers names and dates.
-    """
-    digest = hashlib.sha256()
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight, dtype="<f4").tobytes())
-    return digest.hexdigest()
+    """Return the SHA-256 over a model's weights as float32, which is that of every format."""
+    weights = (np.asarray(weight, "<f4").tobytes() for weight in model.get_weights())
+    return hashlib.sha256(b"".join(weights)).hexdigest()
 
 
 def layers_of(model: "keras.Model") -> Iterator["keras.Layer"]:
@@ -246,11 +227,8 @@ def layers_of(model: "keras.Model") -> Iterator["keras.Layer"]:
             yield from layers_of(layer)
 
 
-def _fits(size: tuple[int, ...], sides: tuple[int | None, ...]) -> bool:
-    pairs = zip(size, sides, strict=False)
-    return len(size) == 2 and all(
-        isinstance(n, int) and n > 0 and side in (None, n) for n, side in pairs
-    )
+def _fits(chosen: Any, side: int | None) -> bool:
+    return isinstance(chosen, int) and chosen > 0 and side in (None, chosen)
 
 
 def _channels_first(mask: Shape, sides: tuple[int, int], name: str) -> bool:
@@ -275,12 +253,7 @@ def _in_float32(model: "keras.Model") -> "keras.Model":
     def copy(layer: "keras.Layer") -> "keras.Layer":
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    try:
+    with converting("float32", model):
         clone = keras.models.clone_model(model, clone_function=copy, recursive=True)
         clone.set_weights(model.get_weights())
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise SeglibError(
-            f"the model {model.name} computes in mixed precision and cannot be copied to float32 "
-            f"({first_line(error)}); build it under the float32 policy and load its weights"
-        ) from error
     return clone

@@ -1,10 +1,9 @@
 """How a mask lies in memory, and where pixels land when it is resized: what chapter 09 teaches.
 
-A CPU tensor (H, W, C) is row-major: all channels of a pixel, then the next pixel of the row. GPU
-delegates keep tensors as textures, whose texels have four components, so channels are cut into
-slices of four and the last slice is filled up with zeros ("PHWC4": slice, height, width, 4). A mask
-of one channel then takes four times its room, and code that reads such memory as if it were
-row-major sees stripes. A flat output (1, H*W*C) leaves nothing to interpret.
+A CPU tensor (H, W, C) is row-major. GPU delegates keep tensors as textures, whose texels have four
+components: channels are cut into slices of four, the last one filled up with zeros ("PHWC4": slice,
+height, width, 4). A mask of one channel takes four times its room, and code that reads such memory
+as row-major sees stripes. A flat output (1, H*W*C) leaves nothing to interpret.
 
 The output pixel i of m, when a picture is resized, reads an input of n pixels at
 
@@ -25,17 +24,22 @@ from typing import NamedTuple
 import numpy as np
 
 from seglib.errors import SeglibError
+from seglib.export import mil_kernels
 from seglib.export.flatten import check_rank3
 
 SLICE = 4
-CONVENTIONS = ("half-pixel", "aligned corners", "legacy")
+# What Core ML calls them.
+CONVENTIONS = {
+    "half-pixel": "UNALIGN_CORNERS",
+    "aligned corners": "STRICT_ALIGN_CORNERS",
+    "legacy": "DEFAULT",
+}
 
 
 def pack(array: np.ndarray) -> np.ndarray:
     """Return (H, W, C) with four neighbouring values of a row in one pixel: (H, ceil(W*C/4), 4).
 
-    A GPU then stores nothing in vain but the filling at the end of each row. The older Android
-    projects did this to one-channel masks by reshaping in the last layer.
+    A GPU then stores nothing in vain but the filling at the end of each row.
     """
     check_rank3(array)
     rows = np.ascontiguousarray(array).reshape(len(array), -1)
@@ -64,10 +68,7 @@ def from_phwc4(stored: np.ndarray, channels: int) -> np.ndarray:
 
 
 def stored_bytes(height: int, width: int, channels: int, itemsize: int = 2) -> int:
-    """Return the bytes that a GPU keeps for a tensor, its filling included.
-
-    `itemsize` is 2 for float16 (what GPU delegates prefer), 4 for float32.
-    """
+    """Return the bytes that a GPU keeps for a tensor with its filling; `itemsize` 2 is float16."""
     return -(-channels // SLICE) * SLICE * height * width * itemsize
 
 
@@ -113,10 +114,7 @@ def byte_table(shapes: Mapping[str, tuple[int, int, int]], itemsize: int = 2) ->
 
 
 def letter_f(height: int = 24, width: int = 36) -> np.ndarray:
-    """Return a capital F as a mask (H, W, 1), float32 of 0 and 1: a picture for testing layouts.
-
-    It is the same under no flip, no turn and no exchange of rows and columns.
-    """
+    """Return a capital F (H, W, 1), 0 and 1, which every flip, turn and exchange of axes shows."""
     if min(height, width) < 8:
         raise SeglibError(f"an F needs at least 8 rows and columns, not {height} x {width}")
     mask = np.zeros((height, width, 1), np.float32)
@@ -130,8 +128,8 @@ def letter_f(height: int = 24, width: int = 36) -> np.ndarray:
 def stripes(mask: np.ndarray) -> float:
     """Return how much a mask (H, W) looks like GPU memory read as rows: from 0 to 1, all stripes.
 
-    The sums over every fourth column, from each of the four first columns on, are about the same in
-    any picture; where three of four columns are filling, three of the sums are zero.
+    The four sums over every fourth column are about alike in any picture; where three of four
+    columns are filling, three of the sums are zero.
     """
     mask = np.abs(np.asarray(mask, np.float64)).reshape(mask.shape[:2])
     width = mask.shape[1] // SLICE * SLICE
@@ -141,28 +139,14 @@ def stripes(mask: np.ndarray) -> float:
 
 def positions(convention: str, size: int, out: int) -> np.ndarray:
     """Return where `out` output pixels read an axis of `size` pixels, float64 (out,), unclipped."""
-    index = np.arange(out, dtype=np.float64)
-    if convention == "half-pixel":
-        return (index + 0.5) * size / out - 0.5
-    if convention == "aligned corners":
-        return index * (size - 1) / max(out - 1, 1)
-    if convention == "legacy":
-        return index * size / out
-    raise SeglibError(f"there is no convention {convention!r}; take one of {CONVENTIONS}")
+    if convention not in CONVENTIONS:
+        raise SeglibError(f"there is no convention {convention!r}; take one of {[*CONVENTIONS]}")
+    return mil_kernels.GRIDS[CONVENTIONS[convention]](np.arange(out), size, out)
 
 
 def bilinear(array: np.ndarray, size: tuple[int, int], convention: str) -> np.ndarray:
-    """Resize (H, W) to `size` by linear interpolation, written as the definition: float64.
-
-    Nothing is averaged: a picture made smaller is sampled, as in `RESIZE_BILINEAR`.
-    """
-
-    def weights(n: int, m: int) -> np.ndarray:
-        places = positions(convention, n, m).clip(0, n - 1)[:, None]
-        return np.maximum(1 - np.abs(places - np.arange(n)), 0)
-
-    rows, columns = (weights(n, m) for n, m in zip(array.shape, size, strict=True))
-    return rows @ array.astype(np.float64) @ columns.T
+    """Resize (H, W) to `size` by linear interpolation without averaging, float64."""
+    return mil_kernels.bilinear(array.astype(np.float64), size, CONVENTIONS[convention])
 
 
 def nearest(array: np.ndarray, size: tuple[int, int], convention: str) -> np.ndarray:
@@ -199,18 +183,16 @@ def which_convention(
     """
     if method not in ("bilinear", "nearest"):
         raise SeglibError(f"there is no method {method!r}; take bilinear or nearest")
-    picture = four_by_four()
-    found = np.asarray(resize(picture.copy(), size), np.float64)
+    found = np.asarray(resize(four_by_four(), size), np.float64)
     if found.shape != tuple(size):
         raise SeglibError(f"the function gave shape {found.shape} where {size} was asked for")
-    for convention in CONVENTIONS:
+
+    def same(convention: str) -> bool:
         if method == "nearest":
-            same = _takes_nearest(found, convention)
-        else:
-            same = np.abs(found - bilinear(picture, size, convention)).max() <= atol
-        if same:
-            return convention
-    return None
+            return _takes_nearest(found, convention)
+        return bool(np.abs(found - bilinear(four_by_four(), size, convention)).max() <= atol)
+
+    return next(filter(same, CONVENTIONS), None)
 
 
 def four_by_four() -> np.ndarray:

@@ -6,6 +6,7 @@ height, width), in float32.
 Source: coremltools, MIL operation reference (iOS 15 opset).
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,21 +40,30 @@ def _padded(x: np.ndarray, pairs: Sequence[tuple[int, int]], value: float = 0) -
     return np.pad(x, [(0, 0), (0, 0), *pairs], constant_values=value)
 
 
+def _by_group(
+    convolve: Callable[..., Any], x: np.ndarray, weight: np.ndarray, groups: int
+) -> np.ndarray:
+    """Convolve each group of channels with TensorFlow, whose kernels are (h, w, ..., ...)."""
+    filters = np.split(weight.transpose(2, 3, 1, 0), groups, -1)
+    pairs = zip(np.split(x.transpose(0, 2, 3, 1), groups, -1), filters, strict=True)
+    return np.concatenate([convolve(*pair) for pair in pairs], -1).transpose(0, 3, 1, 2)
+
+
 def _conv(
     x: np.ndarray, weight: np.ndarray, groups: int = 1, bias: Any = 0.0, **window: Any
 ) -> np.ndarray:
     import tensorflow as tf
 
     steps, spread, _, margins = _window(x.shape[2:], weight.shape[2:], **window)
-    image = _padded(x, margins).transpose(0, 2, 3, 1)
+    x = _padded(x, margins)
     if groups == x.shape[1] and 1 in (max(steps), max(spread)):  # depthwise
         filters = weight.reshape(groups, -1, *weight.shape[2:]).transpose(2, 3, 0, 1)
-        y = tf.nn.depthwise_conv2d(image, filters, [1, *steps, 1], "VALID", dilations=spread)
+        given = x.transpose(0, 2, 3, 1), filters, [1, *steps, 1], "VALID"
+        y = np.asarray(tf.nn.depthwise_conv2d(*given, dilations=spread)).transpose(0, 3, 1, 2)
     else:
-        filters = np.split(weight.transpose(2, 3, 1, 0), groups, -1)
-        pairs = zip(np.split(image, groups, -1), filters, strict=True)
-        y = tf.concat([tf.nn.conv2d(a, w, steps, "VALID", dilations=spread) for a, w in pairs], -1)
-    return (np.asarray(y) + bias).transpose(0, 3, 1, 2)
+        options = {"strides": steps, "padding": "VALID", "dilations": spread}
+        y = _by_group(lambda a, w: tf.nn.conv2d(a, w, **options), x, weight, groups)
+    return y + np.reshape(bias, (-1, 1, 1))
 
 
 def _conv_transpose(
@@ -64,24 +74,26 @@ def _conv_transpose(
     bias: Any = 0.0,
     **window: Any,
 ) -> np.ndarray:
-    """Convolve with the turned kernel over pixels that the stride sets apart, then cut."""
+    """Convolve without any padding, then cut off what the forward convolution would have added."""
+    import tensorflow as tf
+
     steps, spread, extents, cuts = _window(x.shape[2:], weight.shape[2:], **window)
-    apart = [(n - 1) * step + 1 for n, step in zip(x.shape[2:], steps, strict=True)]
-    pixels = np.zeros((*x.shape[:2], *apart), np.float32)
-    pixels[:, :, :: steps[0], :: steps[1]] = x
-    turned = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)[..., ::-1, ::-1]
-    turned = turned.reshape(-1, len(weight) // groups, *weight.shape[2:])
-    pixels = _padded(pixels, [(extent - 1, extent - 1) for extent in extents])
-    y = _conv(pixels, turned, groups, dilations=spread)
-    # Its padding is what the forward convolution would have added: that much is cut off.
-    sides = [n - sum(pair) for n, pair in zip(y.shape[2:], cuts, strict=True)]
+    triples = zip(x.shape[2:], steps, extents, strict=True)
+    whole = [(n - 1) * step + extent for n, step, extent in triples]
+
+    def convolve(a: np.ndarray, w: np.ndarray) -> Any:
+        shape = (len(a), *whole, w.shape[2])
+        return tf.nn.conv2d_transpose(a, w, shape, steps, "VALID", dilations=spread)
+
+    y = _by_group(convolve, x, weight, groups)
+    sides = [n - sum(pair) for n, pair in zip(whole, cuts, strict=True)]
     if output_shape is not None:
         sides = [int(n) for n in output_shape[2:]]
     elif window.get("pad_type") == "same":
         sides = [n * step for n, step in zip(x.shape[2:], steps, strict=True)]
     *_, ((top, _), (left, _)) = _window(sides, weight.shape[2:], **window)
     ends = top + sides[0], left + sides[1]
-    y = _padded(y, [(0, max(end - n, 0)) for end, n in zip(ends, y.shape[2:], strict=True)])
+    y = _padded(y, [(0, max(end - n, 0)) for end, n in zip(ends, whole, strict=True)])
     return y[:, :, top : ends[0], left : ends[1]] + np.reshape(bias, (-1, 1, 1))
 
 
@@ -127,7 +139,7 @@ def _instance_norm(x: np.ndarray, **given: Any) -> np.ndarray:
 
 
 # Where the pixels i = 0 ... m - 1 of a resize from n to m lie in the input.
-_GRIDS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
+GRIDS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
     "STRICT_ALIGN_CORNERS": lambda i, n, m: i * (n - 1) / max(m - 1, 1),
     "ALIGN_CORNERS": lambda i, n, m: i * (n - 1) / (m - 1) if m > 1 else i + (n - 1) / 2,
     "DEFAULT": lambda i, n, m: i * n / m,
@@ -136,15 +148,15 @@ _GRIDS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
 }
 
 
-def _bilinear(x: np.ndarray, sides: tuple[int, int], sampling_mode: str = "DEFAULT") -> np.ndarray:
-    for axis, m in zip((-2, -1), sides, strict=True):
-        n = x.shape[axis]
-        at = np.clip(_GRIDS[sampling_mode](np.arange(m), n, m), 0, n - 1)
-        low = at.astype(int)
-        part = (at - low).astype(np.float32).reshape((-1, 1) if axis == -2 else -1)
-        high = np.minimum(low + 1, n - 1)
-        x = np.take(x, low, axis) * (1 - part) + np.take(x, high, axis) * part
-    return x
+def bilinear(x: np.ndarray, sides: tuple[int, int], sampling_mode: str = "DEFAULT") -> np.ndarray:
+    """Resize the last two axes by linear interpolation, where a mode of `GRIDS` reads them."""
+
+    def weights(n: int, m: int) -> np.ndarray:
+        places = GRIDS[sampling_mode](np.arange(m), n, m).clip(0, n - 1)[:, None]
+        return np.maximum(1 - np.abs(places - np.arange(n)), 0).astype(x.dtype)
+
+    rows, columns = map(weights, x.shape[-2:], sides)
+    return rows @ x @ columns.T
 
 
 def _nearest(x: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
@@ -160,7 +172,7 @@ def _upsample_bilinear(
     half_pixel_centers: bool | None = None,
 ) -> np.ndarray:  # fmt: skip
     unaligned = "DEFAULT" if half_pixel_centers is False else "UNALIGN_CORNERS"
-    return _bilinear(x, sides, "STRICT_ALIGN_CORNERS" if align_corners else unaligned)
+    return bilinear(x, sides, "STRICT_ALIGN_CORNERS" if align_corners else unaligned)
 
 
 def _to(resize: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
@@ -177,40 +189,31 @@ def _by(resize: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     )
 
 
-def _depth_to_space(x: np.ndarray, block_size: int) -> np.ndarray:
-    (n, c, h, w), b = x.shape, int(block_size)
-    blocks = x.reshape(n, b, b, c // b**2, h, w).transpose(0, 3, 4, 1, 5, 2)
-    return blocks.reshape(n, c // b**2, h * b, w * b)
+def _in_tensorflow(name: str) -> Callable[..., np.ndarray]:
+    """Return a kernel that a function of TensorFlow with the same arguments computes."""
 
+    def kernel(x: np.ndarray, **given: Any) -> np.ndarray:
+        import tensorflow as tf
 
-def _space_to_batch(x: np.ndarray, block_shape: Any, paddings: Any) -> np.ndarray:
-    """Take every k-th pixel into a picture of its own: TensorFlow's way to dilate."""
-    x = _padded(x, np.asarray(paddings).tolist())
-    (a, b), (_, c, h, w) = np.asarray(block_shape).tolist(), x.shape
-    blocks = x.reshape(-1, c, h // a, a, w // b, b).transpose(3, 5, 0, 1, 2, 4)
-    return blocks.reshape(-1, c, h // a, w // b)
+        found = operator.attrgetter(name)(tf)(x.transpose(0, 2, 3, 1), **given)
+        return np.asarray(found).transpose(0, 3, 1, 2)
 
-
-def _batch_to_space(x: np.ndarray, block_shape: Any, crops: Any) -> np.ndarray:
-    (a, b), (c, h, w) = np.asarray(block_shape).tolist(), x.shape[1:]
-    blocks = x.reshape(a, b, -1, c, h, w).transpose(2, 3, 4, 0, 5, 1).reshape(-1, c, h * a, w * b)
-    (top, bottom), (left, right) = np.asarray(crops).tolist()
-    return blocks[:, :, top : h * a - bottom, left : w * b - right]
+    return kernel
 
 
 KERNELS: dict[str, Callable[..., np.ndarray]] = {
     "avg_pool": _avg_pool,
     "batch_norm": _batch_norm,
-    "batch_to_space": _batch_to_space,
+    "batch_to_space": _in_tensorflow("batch_to_space"),
     "conv": _conv,
     "conv_transpose": _conv_transpose,
-    "depth_to_space": _depth_to_space,
+    "depth_to_space": _in_tensorflow("nn.depth_to_space"),
     "instance_norm": _instance_norm,
     "max_pool": lambda x, **window: _seen(x, -np.inf, -np.inf, **window).max(-1),
-    "resize_bilinear": _to(_bilinear),
+    "resize_bilinear": _to(bilinear),
     "resize_nearest_neighbor": _to(_nearest),
     "silu": lambda x: x / (1 + np.exp(-x)),
-    "space_to_batch": _space_to_batch,
+    "space_to_batch": _in_tensorflow("space_to_batch"),
     "upsample_bilinear": _by(_upsample_bilinear),
     "upsample_nearest_neighbor": _by(_nearest),
 }

@@ -1,9 +1,9 @@
 """Keras model to ncnn, Tencent's small runtime for phones: a `.ncnn.param` and a `.ncnn.bin` file.
 
-pnnx, ncnn's own converter, reads the ONNX model. Its Python package asks for PyTorch, which only
-its other functions need: the converter is a program of its own inside the package, so install it
-with `pip install --no-deps pnnx`. What the two do not understand of each other is rewritten before
-and after: ncnn cannot gather rows, cut a transposed convolution unevenly or read pnnx's paddings.
+pnnx, ncnn's own converter, reads the ONNX model; install it with `pip install --no-deps pnnx`, for
+only other functions of that package need the PyTorch it asks for. What the two do not understand of
+each other is rewritten before and after: ncnn cannot gather rows, cut a transposed convolution
+unevenly or read pnnx's paddings.
 
 Sources: ncnn and pnnx (Tencent/ncnn: tools/pnnx, docs/developer-guide/operators).
 
@@ -22,9 +22,15 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import MissingPackage, conversion_error, import_package, quiet
+from seglib.export.converters import (
+    MissingPackage,
+    converting,
+    import_package,
+    named,
+    quiet,
+)
 from seglib.export.graph import Reading, facts, metadata_text, trace
-from seglib.export.onnx import onnx_model, runner
+from seglib.export.onnx import onnx_model
 from seglib.export.verify import verify
 from seglib.files import atomic_path, read_text
 from seglib.runtime.engines import Engine, Tensor
@@ -51,15 +57,11 @@ def to_ncnn(
     (H, W, C) as everywhere.
 
     Args:
-        model: input (None, H, W, 3), output (None, H, W, C) probabilities.
+        model, metadata, reading: as in `to_tflite`.
         path: the graph's file, ending in `.ncnn.param`.
         precision: of the weights in the file, "float32" or "float16".
-        metadata: what to keep about the model.
-        reading: see `seglib.export.graph.Reading`.
     """
-    path = Path(path)
-    if not path.name.endswith(_SUFFIX):
-        raise SeglibError(f"{path} does not end in {_SUFFIX}; give the file such a name")
+    path = named(path, _SUFFIX)
     if precision not in ("float32", "float16"):
         raise SeglibError(f"unknown precision {precision!r}; choose one of float32, float16")
     program = _pnnx()
@@ -69,20 +71,20 @@ def to_ncnn(
     with tempfile.TemporaryDirectory() as name:
         new = Path(name, f"model{_SUFFIX}")
         Path(name, "model.onnx").write_bytes(made.SerializeToString())
-        command = [program, "model.onnx", f"fp16={int(precision == 'float16')}"]
-        done = subprocess.run(
-            command, cwd=name, capture_output=True, encoding="utf-8", errors="replace"
-        )
-        if done.returncode or not new.is_file():
-            reason = RuntimeError(_last_line(done.stdout + done.stderr))
-            raise conversion_error("ncnn", model, reason, [done.stdout, done.stderr])
+        with converting("ncnn", model):
+            command = [program, "model.onnx", f"fp16={int(precision == 'float16')}"]
+            done = subprocess.run(
+                command, cwd=name, capture_output=True, text=True, errors="replace"
+            )
+            if done.returncode or not new.is_file():
+                raise RuntimeError(_last_line(done.stdout + done.stderr))
         before = Path(name, "model.pnnx.param").read_text(encoding="utf-8")
         text = clean_param(new.read_text(encoding="utf-8"), before)
         new.write_text(text, encoding="utf-8")
         known = metadata_text(facts(graph, precision), path)
         _beside(new, ".json").write_text(known, encoding="utf-8")
 
-        def opened() -> NcnnEngine:
+        def open_export() -> NcnnEngine:
             try:
                 return NcnnEngine(new)
             except MissingPackage:
@@ -90,19 +92,14 @@ def to_ncnn(
             except SeglibError as error:
                 kinds = ", ".join(sorted({line.split()[0] for line in text.splitlines()[2:]}))
                 raise SeglibError(
-                    f"the model {model.name} could not be converted to ncnn, which cannot run what "
-                    f"its converter made of it; one of its operations is at fault: {kinds}"
+                    f"the model {model.name} could not be converted to ncnn, which cannot run one "
+                    f"of the operations that its converter wrote: {kinds}"
                 ) from error
 
-        verify(graph, runner(opened, graph, path), path, precision)
-        with (
-            atomic_path(_beside(path, ".json")) as json_file,
-            atomic_path(_beside(path, ".bin")) as bin_file,
-            atomic_path(path) as param_file,
-        ):
-            json_file.write_text(known, encoding="utf-8")
-            bin_file.write_bytes(_beside(new, ".bin").read_bytes())
-            param_file.write_text(text, encoding="utf-8")
+        verify(graph, open_export, path, precision)
+        for suffix in (".json", ".bin", ".param"):
+            with atomic_path(_beside(path, suffix)) as temporary:
+                temporary.write_bytes(_beside(new, suffix).read_bytes())
     return path
 
 
@@ -127,10 +124,9 @@ class NcnnEngine(Engine):
         super().__init__(str(path), *tensors, metadata)
         if trial:
             command = [sys.executable, "-m", "seglib.export.ncnn", str(path.resolve())]
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+            done = _run(command)
             if done.returncode:
-                signal = f"ncnn ended with signal {-done.returncode}"
-                reason = signal if done.returncode < 0 else _last_line(done.stderr)
+                reason = _last_line(f"signal {-done.returncode}\n{done.stderr}")
                 raise SeglibError(f"{path} cannot be run ({reason}); export the model again")
         self._net = net = self._ncnn.Net()
         net.opt.num_threads = threads
@@ -205,10 +201,7 @@ def rewrite(made: "onnx.ModelProto") -> None:
 
 
 def clean_param(param: str, before: str) -> str:
-    """Return the text of a `.ncnn.param` file with clean names and ncnn's own padding.
-
-    The blobs `in0` and `out0` become `image` and `mask`; `Pad` becomes `Padding`, with arguments
-    0=top, 1=bottom, 2=left, 3=right, 4=how, 5=value, 7=front, 8=behind.
+    """Return the text of a `.ncnn.param` with the names `image` and `mask` and ncnn's own padding.
 
     Args:
         param: the text that pnnx wrote.
@@ -224,9 +217,10 @@ def clean_param(param: str, before: str) -> str:
         if len(amounts) != 8 or amounts[0] or amounts[4] or min(amounts) < 0 or mode not in modes:
             raise SeglibError(f"ncnn has no padding {line[1]} of {amounts} by {mode}")
         _, front, top, left, _, behind, bottom, right = amounts
-        said = (top, bottom, left, right, modes[mode], value if "." in value else f"{value}.0")
-        numbered = " ".join(f"{index}={entry}" for index, entry in enumerate(said))
-        return f"Padding {line[1]} {line[2]} {numbered} 7={front} 8={behind}"
+        return (
+            f"Padding {line[1]} {line[2]} 0={top} 1={bottom} 2={left} 3={right} 4={modes[mode]} "
+            f"5={float(value)} 7={front} 8={behind}"
+        )
 
     text = re.sub(r"(?m)^Pad +(\S+) +(.*?)[ \t]*$", padding, param)
     return re.sub(r"(?<= )in0\b", "image", re.sub(r"(?<= )out0\b", "mask", text))
@@ -240,10 +234,14 @@ def _pnnx() -> str:
     """Return the converter's program file; importing the package would ask for PyTorch."""
     found = importlib.util.find_spec("pnnx")
     if found is None or not found.origin:
-        raise MissingPackage(
-            "ncnn's converter is missing; install it with: pip install --no-deps pnnx"
-        )
+        raise MissingPackage("ncnn's converter is missing; pip install --no-deps pnnx")
     return str(Path(found.origin).with_name("pnnx.exe" if sys.platform == "win32" else "pnnx"))
+
+
+def _run(command: list[str], folder: str | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace"
+    )
 
 
 def _last_line(text: str) -> str:

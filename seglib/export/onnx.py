@@ -1,12 +1,9 @@
 """Keras model to ONNX, which ONNX Runtime and browsers read, and to TensorFlow's own two formats.
 
-The way to ONNX leads through the `.tflite` conversion: TensorFlow's own optimiser has folded every
-BatchNorm into the convolution before it by then, while a direct conversion leaves a multiplication
-and an addition behind each depthwise convolution.
-
-A frozen GraphDef (`.pb`) is one file: the graph with its weights as constants. The mobile runtimes
-of 2017, OpenCV's `dnn` module and older converters read it. A SavedModel is a folder with the graph
-and its variables, which TensorFlow Serving and most converters read.
+The way to ONNX leads through the `.tflite` conversion, which folds every BatchNorm into the
+convolution before it; a direct conversion does not behind depthwise ones. A frozen GraphDef (`.pb`)
+has its weights as constants and is read by OpenCV's `dnn` module and older converters, a
+SavedModel's folder by TensorFlow Serving and most converters.
 
 Source: tf2onnx (onnx/tensorflow-onnx).
 
@@ -15,20 +12,18 @@ Chapter: TFLite conversion.
 
 import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, first_line, import_package, quiet
+from seglib.export.converters import converting, first_line, import_package, named, quiet
 from seglib.export.graph import Graph, Reading, facts, metadata_text, trace
 from seglib.export.tflite import convert
 from seglib.export.verify import verify
 from seglib.files import atomic_path, new_folder, read_text
-from seglib.runtime.engines import Engine, Tensor, run_images
-from seglib.runtime.reading import model_input
+from seglib.runtime.engines import Engine, Tensor
 
 if TYPE_CHECKING:
     import keras
@@ -49,22 +44,19 @@ def to_onnx(
     """Write a segmentation model as an `.onnx` file, float32, and run it before it gets its name.
 
     Args:
-        model: input (None, H, W, 3), output (None, H, W, C) probabilities.
+        model, reading: as in `to_tflite`.
         path: the file to write, ending in `.onnx`.
-        metadata: what to keep about the model; it is stored as JSON under the key `seglib` of the
-            model's `metadata_props`.
-        channels_first: take the image as (1, 3, H, W) instead of (1, H, W, 3). The mask is
-            (1, H, W, C) either way.
-        reading: see `seglib.export.graph.Reading`.
+        metadata: what to keep about the model, as JSON under `seglib` in its `metadata_props`.
+        channels_first: take the image as (1, 3, H, W); the mask is (1, H, W, C) either way.
     """
-    path = _named(path, ".onnx")
+    path = named(path, ".onnx")
     graph = trace(model, metadata=metadata, **reading)
     made = onnx_model(graph, channels_first)
     entry = made.metadata_props.add()
     known = {**facts(graph, "float32"), "channels_first": channels_first}
     entry.key, entry.value = _KEY, metadata_text(known, path)
     content = made.SerializeToString()
-    verify(graph, runner(lambda: OnnxEngine(content), graph, path), path, "float32")
+    verify(graph, lambda: OnnxEngine(content), path, "float32")
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return path
@@ -81,7 +73,7 @@ def to_graphdef(
     The node `image` takes float32 (1, H, W, 3), the node `mask` gives (1, H, W, C) probabilities.
     The metadata lie beside the file, in `NAME.pb.json`. Arguments as in `to_onnx`.
     """
-    path = _named(path, ".pb")
+    path = named(path, ".pb")
     with converting("GraphDef", model):
         import tensorflow as tf
         from tensorflow.python.framework import convert_to_constants
@@ -95,7 +87,7 @@ def to_graphdef(
     with atomic_path(_beside(path)) as facts_file, atomic_path(path) as temporary:
         facts_file.write_text(metadata_text(facts(graph, "float32"), path), encoding="utf-8")
         temporary.write_bytes(definition.SerializeToString(deterministic=True))
-        verify(graph, runner(lambda: TensorFlowEngine(temporary), graph, path), path, "float32")
+        verify(graph, lambda: TensorFlowEngine(temporary), path, "float32")
     return path
 
 
@@ -107,9 +99,8 @@ def to_savedmodel(
 ) -> Path:
     """Write a segmentation model as a SavedModel folder and run it before it gets its name.
 
-    Its signature `serving_default` maps `image` to `mask` with batch 1. The metadata lie in
-    `assets.extra/seglib.json`, the place that TensorFlow leaves to such files. Arguments as in
-    `to_onnx`, but there must be no folder of that name.
+    Its signature `serving_default` maps `image` to `mask` with batch 1; the metadata lie in
+    `assets.extra/seglib.json`. Arguments as in `to_onnx`; there must be no folder of that name.
     """
     path = Path(path)
     with new_folder(path) as folder:
@@ -120,7 +111,7 @@ def to_savedmodel(
             tf.saved_model.save(graph.module, str(folder), {"serving_default": graph.function})
         _beside(folder).parent.mkdir()
         _beside(folder).write_text(metadata_text(facts(graph, "float32"), path), encoding="utf-8")
-        verify(graph, runner(lambda: TensorFlowEngine(folder), graph, path), path, "float32")
+        verify(graph, lambda: TensorFlowEngine(folder), path, "float32")
     return path
 
 
@@ -139,8 +130,8 @@ def onnx_model(graph: Graph, channels_first: bool = False) -> "onnx.ModelProto":
         )
     names = {made.graph.input[0].name: "image", made.graph.output[0].name: "mask"}
     for node in made.graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
+        for ends in (node.input, node.output):
+            ends[:] = [names.get(name, name) for name in ends]
     for value in (*made.graph.input, *made.graph.output, *made.graph.value_info):
         value.name = names.get(value.name, value.name)
     return made
@@ -199,15 +190,14 @@ class TensorFlowEngine(Engine):
                     whole = tf.compat.v1.wrap_function(
                         lambda: tf.import_graph_def(definition, name=""), signature=[]
                     )
-                    ends = [whole.graph.as_graph_element(f"{name}:0") for name in ("image", "mask")]
-                    self._call = whole.prune(*ends)
+                    self._call = whole.prune("image:0", "mask:0")
                 else:
                     self._module = tf.saved_model.load(str(path))  # holds the variables
                     self._call = self._module.signatures["serving_default"]
         except Exception as error:  # protobuf and TensorFlow raise many kinds
             raise SeglibError(
-                f"{path} is no frozen graph from image to mask and no SavedModel with such a "
-                f"signature ({first_line(error)}); export it again"
+                f"{path} is no frozen graph and no SavedModel from image to mask "
+                f"({first_line(error)}); export it again"
             ) from error
         mask = tf.nest.flatten(self._call.structured_outputs)[0]
         tensors = (
@@ -237,19 +227,6 @@ def _onnx_tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
     return Tensor(value.name, tuple(n if isinstance(n, int) else -1 for n in value.shape), dtype)
 
 
-def runner(
-    open_it: Callable[[], Engine], graph: Graph, path: Path
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what `verify` calls; errors name the path that the file is to get."""
-
-    def run(images: np.ndarray) -> np.ndarray:
-        engine = open_it()
-        engine.name = str(path)
-        return run_images(engine, model_input(images, graph.metadata))
-
-    return run
-
-
 def _gelu(context: Any, node: Any, name: str, _: Any) -> None:
     """Write the `.tflite` operation GELU, which tf2onnx does not know, in ONNX's own."""
     source, shape, kind = node.input[0], context.get_shape(node.output[0]), np.float32
@@ -271,13 +248,6 @@ def _gelu(context: Any, node: Any, name: str, _: Any) -> None:
     else:
         bent = add("Erf", add("Mul", source, np.sqrt(0.5)))
     add("Mul", add("Mul", source, add("Add", bent, 1.0)), 0.5, outputs=outputs)
-
-
-def _named(path: str | Path, suffix: str) -> Path:
-    path = Path(path)
-    if path.suffix != suffix:
-        raise SeglibError(f"{path} does not end in {suffix}; give the file such a name")
-    return path
 
 
 def _beside(path: Path) -> Path:

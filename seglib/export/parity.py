@@ -1,9 +1,9 @@
 """Does the exported file still give the model's masks? One table for every format and backend.
 
-Every file is run beside the Keras model on the same pictures, and three numbers say how far apart
-the masks are. The largest difference catches a single wrong pixel; the mean tells rounding from
-damage; the agreement of the thresholded masks tells what a user would see. What cannot be run here
-is listed with the reason; what is broken fails.
+Three numbers say how far apart the masks of a file and of the Keras model are: the largest
+difference catches a single wrong pixel, the mean tells rounding from damage, and the agreement of
+the thresholded masks tells what a user would see. What cannot be run here is listed with the
+reason; what is broken fails.
 
 Chapters: TFLite conversion; Core ML conversion.
 """
@@ -20,22 +20,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.audit import ops, run_gpu
+from seglib.export.audit import Op, ops, run_gpu
 from seglib.export.convert import TARGETS, convert, target_named
 from seglib.export.converters import Unavailable
 from seglib.export.coreml_run import Program
 from seglib.export.graph import Reading, exportable
-from seglib.export.verify import difference, keras_masks, operations
+from seglib.export.verify import difference
 from seglib.metrics import iou
-from seglib.runtime.engines import TFLiteEngine, open_engine, run_images
+from seglib.runtime.engines import KerasEngine, TFLiteEngine, open_engine, run_images
 from seglib.runtime.reading import checked_reading, model_input
 
 if TYPE_CHECKING:
     import keras
 
 NAN = float("nan")
-# With this number ncnn marks weights that it keeps as float16.
-_NCNN_FLOAT16 = (0x01306B47).to_bytes(4, "little")
 
 # What runs a file, by what its name ends in, and with how many threads.
 _BACKENDS = {
@@ -64,23 +62,18 @@ class Threshold(NamedTuple):
 THRESHOLDS = {
     "float32": Threshold(max_diff=1e-3, mean_diff=1e-5, iou_agreement=0.9999),
     "float16": Threshold(max_diff=0.1, mean_diff=5e-3, iou_agreement=0.99),
-    "dynamic": Threshold(max_diff=1.0, mean_diff=0.01, iou_agreement=0.98),
-    "int8": Threshold(max_diff=1.0, mean_diff=0.02, iou_agreement=0.96),
-    "int8-weights": Threshold(max_diff=1.0, mean_diff=0.01, iou_agreement=0.98),
-    "palettised": Threshold(max_diff=1.0, mean_diff=0.02, iou_agreement=0.96),
+    **dict.fromkeys(("dynamic", "int8-weights"), Threshold(1.0, 0.01, 0.98)),
+    **dict.fromkeys(("int8", "palettised"), Threshold(1.0, 0.02, 0.96)),
 }
 
 
 @dataclass(frozen=True)
 class ParityRow:
-    """One file in one backend, beside the Keras model.
-
-    Numbers that do not exist are NaN.
-    """
+    """One file in one backend, beside the Keras model; numbers that do not exist are NaN."""
 
     target: str  # key of `TARGETS`, or the name of a file that was given
     backend: str  # what ran it, for example "XNNPACK, 1 thread"
-    precision: str = ""  # as found in the file itself, a key of `THRESHOLDS`
+    precision: str = ""  # a key of `THRESHOLDS`, of a `.tflite` as its operations show it
     kib: float = NAN  # size of what an app carries
     max_diff: float = NAN  # absolute differences of probabilities to Keras
     mean_diff: float = NAN
@@ -130,14 +123,13 @@ class Parity:
             lines.append(f"| the model | Keras |  |  |  |  |  | {self.task_iou:.4f} |  |  |")
         for row in sorted(self.rows, key=lambda row: bool(row.skipped)):
             verdict = "as the model" if row.ok else f"**{row.problem}**"
-            if row.skipped:
-                verdict = f"not run: {row.skipped}"
             numbers = (
                 f"{row.kib:.0f}", f"{row.max_diff:.2g}", f"{row.mean_diff:.2g}",
                 f"{row.iou_agreement:.4f}", f"{row.task_iou:.4f}", f"{row.ratio:.2f}",
             )  # fmt: skip
-            shown = " | ".join("" if number == "nan" else number for number in numbers)
-            cells = (row.target, row.backend, row.precision, shown, verdict)
+            shown = ("" if number == "nan" else number for number in numbers)
+            verdict = f"not run: {row.skipped}" if row.skipped else verdict
+            cells = (row.target, row.backend, row.precision, *shown, verdict)
             lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines)
 
@@ -171,9 +163,9 @@ def parity(
     Returns:
         One row per file. A broken file makes `ok` false and never passes for rounding.
     """
-    files = [files] if isinstance(files, (str, Path)) else files
+    paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
     known = _Expected(model, images, reading)
-    return Parity(tuple(_row(Path(f).name, Path(f), backends(f)[0], known) for f in files))
+    return Parity(tuple(_row(path.name, path, backends(path)[0], known) for path in paths))
 
 
 def matrix(
@@ -206,9 +198,14 @@ def matrix(
         reading: see `seglib.export.graph.Reading`.
     """
     known = _Expected(model, images, reading, masks)
-    calibration = images if representative is None else representative
+    given = {"representative": images if representative is None else representative}
     rows: list[ParityRow] = []
     timed: list[tuple[int, Backend]] = []
+
+    def failed(target: str, backend: str, error: SeglibError) -> ParityRow:
+        kind = "skipped" if isinstance(error, Unavailable) else "problem"
+        return ParityRow(target, backend, **{kind: str(error)})
+
     with tempfile.TemporaryDirectory() as temporary:
         made = []
         for target in TARGETS if targets is None else targets:
@@ -216,17 +213,17 @@ def matrix(
                 progress(target)
             chosen = target_named(target)
             path = Path(folder or temporary) / f"{target}{chosen.suffix}"
-            options = {"representative": calibration} if "representative" in chosen.options else {}
+            options = {key: value for key, value in given.items() if key in chosen.options}
             try:
                 made.append((target, convert(model, target, path, **options, **reading)))
             except SeglibError as error:
-                rows.append(_failed(target, "", error))
+                rows.append(failed(target, "", error))
         for name, path in [*made, *((Path(file).name, Path(file)) for file in files)]:
             for backend in backends(path, gpu):
                 try:
                     row = _row(name, path, backend, known)
                 except SeglibError as error:
-                    row = _failed(name, backend.name, error)
+                    row = failed(name, backend.name, error)
                 # On a busy machine ncnn's second thread is waited for, and not ncnn.
                 says = backend.threads and backend.name != "ncnn, 2 threads"
                 if says and row.ok and not row.skipped:
@@ -234,18 +231,14 @@ def matrix(
                 rows.append(row)
         base = [n for n, (i, b) in enumerate(timed) if (b.name, rows[i].precision) == _BASE]
         if turns and base:
-            timed.insert(0, timed.pop(base[0]))
-            ratios = _time_ratios([backend for _, backend in timed], known, turns)
+            ratios = _time_ratios([backend for _, backend in timed], base[0], known, turns)
             for (index, _), ratio in zip(timed, ratios, strict=True):
                 rows[index] = replace(rows[index], ratio=ratio)
     return Parity(tuple(rows), known.task_iou(known.of({})[1]))
 
 
 def backends(path: str | Path, gpu: bool = False) -> list[Backend]:
-    """Return every backend for a file, whether or not it is on this machine.
-
-    With `gpu`, LiteRT's GPU accelerator is one of them.
-    """
+    """Return every backend for a file, here or not; with `gpu`, LiteRT's GPU accelerator too."""
     path = Path(path)
     kind = "saved_model.pb" if (path / "saved_model.pb").is_file() else path.suffix
     if kind not in _BACKENDS:
@@ -260,18 +253,8 @@ def backends(path: str | Path, gpu: bool = False) -> list[Backend]:
     return found
 
 
-def precision_of(path: str | Path) -> str:
-    """Return the precision of a file as its content shows it: float32 in the simpler formats."""
-    path = Path(path)
-    if path.suffix in (".mlpackage", ".mlmodel"):
-        return Program(path).precision
-    if path.suffix == ".param":
-        weights = path.with_suffix(".bin")
-        half = weights.is_file() and _NCNN_FLOAT16 in weights.read_bytes()
-        return "float16" if half else "float32"
-    if path.suffix != ".tflite":
-        return "float32"
-    every = ops(path)
+def _precision(every: Sequence[Op]) -> str:
+    """Return the precision of a `.tflite` as its operations show it."""
     if any(op.dtype == "int8" and op.name != "QUANTIZE" for op in every):
         return "int8"
     if any("int8" in op.inputs for op in every if op.name != "DEQUANTIZE"):
@@ -311,7 +294,7 @@ class _Expected:
         key = json.dumps([reading, said.get("activation")])
         if key not in self._known:
             model = exportable(self.model, previous=True, activation=said.get("activation"))
-            masks = keras_masks(model, model_input(self.images, reading))
+            masks = run_images(KerasEngine(model), model_input(self.images, reading))
             if not np.isfinite(masks).all():
                 raise SeglibError(f"the model {model.name} itself gives NaN: nothing to compare")
             self._known[key] = masks
@@ -331,13 +314,14 @@ def _row(name: str, path: Path, backend: Backend, known: _Expected) -> ParityRow
     """Run a file in one backend and say how far its masks are from the model's."""
     engine = open_engine(path)
     # A Core ML file may do the reading itself; what it records is how the model reads.
-    reading, expected = known.of(getattr(engine, "recorded", engine.metadata) or {})
-    inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    if path.suffix == ".param":
-        inside.append(path.with_suffix(".bin"))
-    kib = sum(file.stat().st_size for file in inside) / 1024
-    row = ParityRow(name, backend.name, precision_of(path), kib)
-    if path.suffix == ".tflite" and "VAR_HANDLE" in operations(path.read_bytes()):
+    recorded = getattr(engine, "recorded", engine.metadata) or {}
+    reading, expected = known.of(recorded)
+    more = [path.with_suffix(".bin")] if path.suffix == ".param" else path.rglob("*")
+    kib = sum(file.stat().st_size for file in (path, *more) if file.is_file()) / 1024
+    every = ops(path) if path.suffix == ".tflite" else []
+    precision = getattr(engine, "precision", recorded.get("precision", "float32"))
+    row = ParityRow(name, backend.name, _precision(every) if every else precision, kib)
+    if any(op.name == "VAR_HANDLE" for op in every):
         return replace(row, problem="its weights are missing: it reads variables it does not hold")
     masks = backend.open()(known.images, reading)
     if problem := difference(masks, expected):
@@ -356,11 +340,6 @@ def _row(name: str, path: Path, backend: Backend, known: _Expected) -> ParityRow
         row, max_diff=worst, mean_diff=mean, iou_agreement=agreement, problem=problem,
         task_iou=known.task_iou(masks),
     )  # fmt: skip
-
-
-def _failed(target: str, backend: str, error: SeglibError) -> ParityRow:
-    here = not isinstance(error, Unavailable)
-    return ParityRow(target, backend, **{"problem" if here else "skipped": str(error)})
 
 
 def _open(path: Path, name: str, threads: int) -> Run:
@@ -383,18 +362,17 @@ def _run_gpu(path: Path, images: np.ndarray, reading: dict[str, Any]) -> np.ndar
     return found.masks
 
 
-def _time_ratios(chosen: Sequence[Backend], known: _Expected, turns: int) -> list[float]:
-    """Return each one's time / the first one's: of the processor with one thread, else the wall."""
+def _time_ratios(chosen: Sequence[Backend], base: int, known: _Expected, turns: int) -> list[float]:
+    """Return times relative to the base's: of the processor with one thread, else of the wall."""
     reading = known.of({})[0]
     runs = [backend.open() for backend in chosen]
     took = np.empty((turns, len(runs), 2))
     for turn in range(-1, turns):  # the first one warms up
         image = known.images[turn % len(known.images)][None]
-        for position in range(len(runs)):
-            # Who comes after a large model finds the cache emptied: share that out.
-            index = (turn + position) % len(runs)
+        # Who comes after a large model finds the cache emptied: share that out.
+        for index in np.roll(range(len(runs)), -turn):
             start = np.array([time.perf_counter(), time.process_time()])
             runs[index](image, reading)
             took[turn, index] = [time.perf_counter(), time.process_time()] - start
-    ratios = np.median(took / took[:, :1], axis=0)
+    ratios = np.median(took / took[:, [base]], axis=0)
     return [float(ratios[i, int(backend.threads == 1)]) for i, backend in enumerate(chosen)]

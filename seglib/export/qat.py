@@ -1,17 +1,14 @@
 """Quantisation-aware training: the network learns with the rounding that int8 will bring.
 
-Post-training quantisation rounds a finished network. Here every weight and every activation is
-rounded to 256 steps while the network still learns, so it can make up for what rounding costs. The
-ranges are learnt on the way and go into the file: no representative images are needed.
+Every weight and every activation is rounded to 256 steps while the network still learns, so it can
+make up for what rounding costs. The ranges are learnt on the way and go into the file: no
+representative images are needed.
 
-`quantisation_aware` folds the BatchNorms, then puts a fake quantisation on each kernel (one range
-per channel) and behind each operation whose result a phone stores as int8. The result is a Keras
-model like any other: `fit` it for an epoch or two at a small learning rate, save and load its
-weights, and hand it to `to_tflite` with precision "int8". It runs on the TensorFlow backend only,
-since the converter reads TensorFlow's fake-quantisation operations.
-
-Converters fold BatchNorms into convolutions by themselves; here it is done in Keras, because the
-training must see the weights that will be quantised.
+`quantisation_aware` folds the BatchNorms, since the training must see the weights that will be
+quantised, and puts a fake quantisation on each kernel (one range per channel) and behind each
+operation whose result a phone stores as int8. The result is a Keras model like any other: `fit` it
+for an epoch or two at a small learning rate and hand it to `to_tflite` with precision "int8". It
+runs on the TensorFlow backend only, whose fake-quantisation operations the converter reads.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference" (folding: section 3.2).
@@ -46,8 +43,7 @@ class FakeQuant(layers.Layer):
     """Round to 256 steps between a lowest and a highest value; shape and type stay.
 
     While training, the range follows the batches' lowest and highest values as a moving average
-    that keeps `momentum` of the old one; in inference, or with `limits`, it is fixed. Gradients
-    pass where a value lies within the range.
+    that keeps `momentum` of the old one; in inference, or with `limits`, it is fixed.
     """
 
     holds_range = True  # by which the TFLite export knows that it needs no representative images
@@ -62,14 +58,14 @@ class FakeQuant(layers.Layer):
 
     def build(self, _shape: tuple) -> None:
         """Make the two ends of the range and the mark that it was seen."""
-        low, high = self.limits or (0.0, 0.0)
-        for name, value in (("low", low), ("high", high), ("seen", float(self.limits is not None))):
-            constant = keras.initializers.Constant(value)
-            weight = self.add_weight(name=name, shape=(), initializer=constant, trainable=False)
-            setattr(self, name, weight)
+        values = (*self.limits, 1.0) if self.limits else (0.0, 0.0, 0.0)
+        self.low, self.high, self.seen = (
+            self.add_weight((), keras.initializers.Constant(value), trainable=False, name=name)
+            for name, value in zip(("low", "high", "seen"), values, strict=True)
+        )
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return `x`, rounded."""
+        """Round."""
         if training and self.limits is None:
             # Zero must be one of the steps, for padding and ReLU: the range always holds it.
             low = tf.minimum(tf.reduce_min(x), 0.0)
@@ -107,7 +103,7 @@ class _RoundedKernel:
         return tf.reshape(flat, kernel.shape)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Return the convolution, shape as from the layer without rounding."""
+        """Convolve with the rounded kernel."""
         kernel = self.rounded(self.kernel)
         if isinstance(self, layers.DepthwiseConv2D):
             x = keras.ops.depthwise_conv(

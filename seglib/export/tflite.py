@@ -4,19 +4,17 @@
 - float16: weights take half the space; they run as float32 on a CPU, as float16 on most GPUs.
 - dynamic: int8 weights; activations stay float32 and are quantised on the fly.
 - int8: int8 weights and activations; needs representative images to learn the ranges from.
-- int8-weights: int8 weights that become float32 when the file is loaded; float32 arithmetic.
-
-The route (one concrete function with batch 1 and its variables in a `tf.Module`) is the one that
-gave a static graph, a signature and the right weights on TensorFlow 2.19 to 2.21.
+- int8-weights: int8 weights that become float32 when the file is loaded; float32 arithmetic. AI
+  Edge Quantizer (google-ai-edge) writes them, for which TensorFlow's converter has no switch.
 
 Source of the quantisation schemes: Jacob et al. 2018, "Quantization and Training of Neural Networks
-for Efficient Integer-Arithmetic-Only Inference", and the TensorFlow Lite documentation. For int8
-weights alone TensorFlow's converter has no switch: AI Edge Quantizer (google-ai-edge) writes them.
+for Efficient Integer-Arithmetic-Only Inference".
 
 Chapter: TFLite conversion.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -24,17 +22,18 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, first_line, import_package, quiet
+from seglib.export.converters import converting, first_line, import_package, named, quiet
 from seglib.export.graph import Graph, Reading, facts, layers_of, metadata_text, trace
 from seglib.export.verify import operations, verify
 from seglib.files import atomic_path
 from seglib.images import as_image, resize
 from seglib.metadata import write_metadata
-from seglib.runtime.engines import TFLiteEngine, run_images
+from seglib.runtime.engines import TFLiteEngine
 from seglib.runtime.reading import model_input
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8-weights")
 MOST_IMAGES = 100
@@ -54,40 +53,36 @@ def to_tflite(
     """Write a segmentation model as a `.tflite` file and check that it still does its work.
 
     The file has the signature `image -> mask` with batch 1, or `image, previous -> mask` where the
-    model reads the mask of the frame before (`seglib.models.add_previous`). It is compared with the
-    Keras model before it takes its name, so a broken conversion leaves nothing behind.
+    model reads the mask of the frame before (`seglib.models.add_previous`).
 
     Args:
         model: input (None, H, W, 3), output (None, H, W, C) probabilities; a second input
             "previous" has the output's shape.
-        path: the file to write, ending in `.tflite`.
+        path: the file to write, ending in `.tflite`; a broken conversion leaves what stood there.
         precision: one of `PRECISIONS`.
         flat: give the mask as (1, H*W*C), row by row, instead of (1, H, W, C).
         representative: RGB images like those the model will meet; "int8" reads the range of every
             activation from them: an array (N, H, W, 3), a list, a generator or a function that
             makes one, a `tf.data` set, a `Dataset` or `Batches` of seglib. uint8, or floats 0..1 or
-            0..255, before any `value_range`; at most 100 are drawn, and resized to the model's
-            size. A model from `seglib.export.qat.quantisation_aware` brings its ranges along and
-            takes none.
+            0..255, before any `value_range`, of any size; at most 100 are drawn. A model from
+            `seglib.export.qat.quantisation_aware` brings its ranges along and takes none.
         metadata: what to keep about the model in the file (name, task, labels, licence ...). Size,
             layout, precision, shape of the mask and the checksum of the weights are filled in.
         integer_io: with "int8", take and give int8 values (scale and zero point are in the file)
             instead of floats.
-        reading: `value_range`, `mean`, `std`, `channels`, `activation`, `size`, see
-            `seglib.export.graph.Reading`.
+        reading: see `seglib.export.graph.Reading`.
     """
-    path = Path(path)
-    if path.suffix != ".tflite":
-        raise SeglibError(f"{path} does not end in .tflite; give the file such a name")
+    path = named(path, ".tflite")
     if precision not in PRECISIONS:
         raise SeglibError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     if integer_io and precision != "int8":
         raise SeglibError(f"integer_io needs precision 'int8', not {precision!r}")
     with quiet():
-        graph = trace(model, flat, previous=True, metadata=metadata, **reading)
+        graph = trace(model, _as_row if flat else None, True, metadata, **reading)
     images = _representative(graph, representative) if precision == "int8" else None
     content = convert(graph, precision, images, integer_io)
-    def run(images: np.ndarray) -> np.ndarray:
+
+    def open_export() -> TFLiteEngine:
         with quiet():
             engine = TFLiteEngine(content, name="the converted model")
         if "VAR_HANDLE" in operations(content):
@@ -95,10 +90,10 @@ def to_tflite(
                 f"the conversion of {model.name} lost its weights, so {path} was not written; keep "
                 "them in the layers' own variables (add_weight)"
             )
-        return run_images(engine, model_input(images, graph.metadata))
+        return engine
 
-    verify(graph, run, path, precision, None if images is None else images[:2])
-    known = facts(graph, precision, flat)
+    verify(graph, open_export, path, precision, None if images is None else images[:2])
+    known = facts(graph, precision, "flat" if flat else "hwc")
     metadata_text(known, path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -114,11 +109,7 @@ def convert(
 ) -> bytes:
     """Return a traced model as the bytes of a `.tflite`, unproven and without metadata.
 
-    Args:
-        graph: from `trace`.
-        precision: one of `PRECISIONS`.
-        representative: for "int8", uint8 images (N, H, W, 3), unless the model has ranges.
-        integer_io: see `to_tflite`.
+    Arguments as in `to_tflite`; the representative images are uint8 (N, H, W, 3).
     """
     import tensorflow as tf
 
@@ -158,15 +149,20 @@ def _samples(graph: Graph, images: np.ndarray) -> Iterator[dict[str, np.ndarray]
         yield {**first, "previous": np.asarray(graph.model(first, training=False))}
 
 
+def _as_row(mask: "tf.Tensor") -> "tf.Tensor":
+    import tensorflow as tf
+
+    return tf.reshape(mask, (1, math.prod(mask.shape)))
+
+
 def _representative(graph: Graph, source: Any) -> np.ndarray | None:
     """Return at most `MOST_IMAGES` uint8 images (N, H, W, 3) of the model's size."""
     if any(getattr(layer, "holds_range", False) for layer in layers_of(graph.model)):
-        if source is not None:
-            raise SeglibError(
-                f"the model {graph.model.name} has learnt its ranges; leave the representative "
-                "images out"
-            )
-        return None
+        if source is None:
+            return None
+        raise SeglibError(
+            f"the model {graph.model.name} has learnt its ranges; leave representative= out"
+        )
     height, width, _ = graph.input_shape
     wanted = (
         f"give representative= uint8 images of shape (N, {height}, {width}, 3) or anything that "
@@ -197,8 +193,8 @@ def _drawn(source: Any) -> Iterator[np.ndarray]:
         source = [source]
     items: Iterable[Any] = () if source is None else source
     if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
-        count = len(source)
-        chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_IMAGES)).astype(int))
+        last = len(source) - 1
+        chosen = np.unique(np.linspace(0, last, min(last + 1, MOST_IMAGES)).astype(int))
         items = (source[int(index)] for index in chosen)
     for item in items:
         while isinstance(item, (tuple, list)):

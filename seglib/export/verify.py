@@ -9,17 +9,14 @@ Chapter: TFLite conversion.
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.export.converters import Unavailable
 from seglib.export.graph import Graph
+from seglib.runtime.engines import Engine, KerasEngine, run_images
 from seglib.runtime.reading import model_input
-
-if TYPE_CHECKING:
-    import keras
 
 # Mean absolute difference to Keras past which a file is broken and not merely rounded.
 BROKEN = {
@@ -30,7 +27,7 @@ BROKEN = {
 
 def verify(
     graph: Graph,
-    run: Callable[[np.ndarray], np.ndarray],
+    open_export: Callable[[], Engine],
     path: Path,
     precision: str,
     images: np.ndarray | None = None,
@@ -39,16 +36,14 @@ def verify(
 
     Args:
         graph: the traced model.
-        run: the export, from uint8 RGB images (N, H, W, 3) to masks (N, ...).
+        open_export: opens the export, which may say itself how it reads pictures.
         path: the name that the file is to get.
         precision: a key of `BROKEN`.
         images: uint8 (N, H, W, 3); two drawn ones by default.
     """
-    probes = probe_images(graph.input_shape)
-    images = probes if images is None else images
+    images = probe_images(graph.input_shape) if images is None else images
     model = graph.model
-    expected = keras_masks(model, model_input(images, graph.metadata))
-    problem = ""
+    expected = run_images(KerasEngine(model), model_input(images, graph.metadata))
     if not np.isfinite(expected).all():
         problem = "the Keras model itself gives NaN or infinite values"
     elif expected.min() < -1e-3 or expected.max() > 1.001:
@@ -60,17 +55,15 @@ def verify(
         )
     else:
         try:
-            masks = run(images)
+            engine = open_export()
+            engine.name = str(path)
+            masks = run_images(engine, model_input(images, engine.metadata or graph.metadata))
         except (SeglibError, ImportError) as error:
             if not any(isinstance(e, Unavailable | ImportError) for e in (error, error.__cause__)):
                 raise
             warnings.warn(f"{path} is written, but was not checked: {error}", stacklevel=3)
             return
-        problem = difference(masks, expected)
-    if not problem:
-        mean = float(np.abs(masks.reshape(expected.shape) - expected).mean())
-        if mean > BROKEN[precision]:
-            problem = f"mean difference {mean:.3g} to the Keras model, allowed {BROKEN[precision]}"
+        problem = difference(masks, expected, BROKEN[precision])
     if problem:
         raise SeglibError(
             f"the {precision} conversion of {model.name} is broken ({problem}), so {path} was not "
@@ -78,7 +71,7 @@ def verify(
         )
 
 
-def difference(masks: np.ndarray, expected: np.ndarray) -> str:
+def difference(masks: np.ndarray, expected: np.ndarray, most: float = 1) -> str:
     """Return how masks differ from the expected ones beyond any rounding, or ""."""
     if masks.size != expected.size:
         return f"shape {masks.shape} where the Keras model gives {expected.shape}"
@@ -87,24 +80,8 @@ def difference(masks: np.ndarray, expected: np.ndarray) -> str:
     # A net that is not trained yet may be flat to within one int8 step: that is not the export's.
     if np.ptp(masks) == 0 and np.ptp(expected) > 0.05:
         return "the same value everywhere"
-    return ""
-
-
-def keras_masks(model: "keras.Model", images: np.ndarray) -> np.ndarray:
-    """Return a Keras model's masks (N, H, W, C) of images (N, H, W, 3) as it reads them.
-
-    To a model that reads the mask of the frame before, the images are a film: the first one comes
-    with an empty mask, each of the others with the model's own mask of the one before.
-    """
-    import keras
-
-    masks = []
-    before = np.zeros((1, *model.outputs[0].shape[1:]), np.float32)
-    for image in images[:, None]:
-        given = image if len(model.inputs) == 1 else {"image": image, "previous": before}
-        before = np.asarray(keras.tree.flatten(model(given, training=False))[0])
-        masks.append(before[0])
-    return np.stack(masks)
+    mean = float(np.abs(masks.reshape(expected.shape) - expected).mean())
+    return f"mean difference {mean:.3g} to the Keras model, allowed {most}" if mean > most else ""
 
 
 def operations(content: bytes) -> set[str]:

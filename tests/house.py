@@ -19,6 +19,7 @@ LEAF_ROOMS = (
 LEAVES_IN_ROOMS = (
     "models/zoo", "models/refine.py", "models/imagenet.py",
     "data/sources", "data/doctor", "data/synthetic", "data/composite.py", "data/duplicates.py",
+    "data/previous.py", "data/workers.py",
     "training/experiment.py", "training/logs.py", "training/teacher.py", "training/devices.py",
     "evaluation/robustness.py",
     "export/convert.py", "export/qat.py", "export/onnx.py", "export/ncnn.py", "export/audit.py",

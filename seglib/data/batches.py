@@ -35,7 +35,6 @@ class BatchSampler:
     shard: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
-        self.shard = tuple(self.shard)
         if self.batch_size < 1 or not 0 <= self.shard[0] < self.shard[1] <= self.count:
             raise SeglibError(
                 f"batch_size is {self.batch_size} and shard {self.shard} for {self.count} pictures;"
@@ -99,7 +98,8 @@ class Batches(keras.utils.PyDataset):
             other pictures lend theirs.
 
     Each batch is (x, y): x float32 (batch, size, size, 3) in 0..255, y float32 (batch, size, size,
-    channels) in 0..1, or -1 where the mask is unknown. `self[i]` is batch `i` of the present epoch.
+    channels) in 0..1, or -1 where the mask is unknown. `self[i]` is batch `i` of the present
+    `epoch`, which counts from 0.
     """
 
     def __init__(
@@ -123,7 +123,8 @@ class Batches(keras.utils.PyDataset):
         self._white = 1 if masks is None else white_of(images, masks)
         if size < 1 or workers < 0:
             raise SeglibError(f"size is {size} and workers {workers}; use 1 or more, 0 or more")
-        self.sampler = BatchSampler(len(images), batch_size, seed, shuffle, shard)
+        self.sampler = BatchSampler(len(images), batch_size, seed, shuffle, tuple(shard))
+        self.shard = self.sampler.shard
         self.images, self.masks, self.known, self.size = images, masks, known, size
         self.augment, self.backgrounds, self.threads = augment, backgrounds, workers
         self._setting_up = False  # whether Keras is
@@ -138,11 +139,6 @@ class Batches(keras.utils.PyDataset):
         return (self[index] for index in range(len(self)))
 
     @property
-    def shard(self) -> tuple[int, int]:
-        """(index, count) of this process among those that share the pictures."""
-        return self.sampler.shard
-
-    @property
     def identity(self) -> dict[str, Any]:
         """What other batches must share to be the same ones, ready for JSON."""
         shared = {name: getattr(self.sampler, name) for name in ("seed", "batch_size", "shuffle")}
@@ -152,18 +148,13 @@ class Batches(keras.utils.PyDataset):
                 shared["content"] = zlib.crc32(array, shared["content"])
         return shared
 
-    @property
-    def epoch(self) -> int:
-        """The present epoch, from 0."""
-        return self._epoch
-
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch; a stopped run goes on by `set_epoch(e)` and `fit(initial_epoch=e)`."""
         with self._lock:
             for future in self._ahead.values():
                 future.cancel()
             self._ahead.clear()
-            self._epoch, self._next, self._read_all = epoch, None, False
+            self.epoch, self._next, self._read_all = epoch, None, False
 
     @property
     def workers(self) -> int:
@@ -188,12 +179,12 @@ class Batches(keras.utils.PyDataset):
         if self._setting_up:
             self._setting_up = self._read_all = False
         elif self._read_all:
-            self.set_epoch(self._epoch + 1)
+            self.set_epoch(self.epoch + 1)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         index = range(len(self))[index]
         with self._lock:
-            epoch = self._epoch
+            epoch = self.epoch
             self._read_all |= index == len(self) - 1
             future = self._ahead.pop(index, None)
             # Ahead only of a reader who goes on in order: a single look costs a single batch.

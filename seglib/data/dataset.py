@@ -196,10 +196,10 @@ def open_folder(folder: str | Path, split: str = "all", kind: str | None = None)
     if kind not in kinds:
         raise SeglibError(f"{folder} has no {kind!r} masks; it has {', '.join(kinds)}")
     masks = mask_files(folder, kind)
-    if unmatched := sorted(set(images) ^ set(masks)):
+    if lone := sorted(set(images) ^ set(masks)):
         raise SeglibError(
-            f"{folder}: {len(unmatched)} stems lack their photo or their {kind} mask, "
-            f"such as {', '.join(unmatched[:3])}; add the missing files or remove the lone ones"
+            f"{folder}: {len(lone)} stems lack their photo or their {kind} mask, such as "
+            f"{', '.join(lone[:3])}; add the missing files or remove the lone ones"
         )
     name = info.get("name", folder.name)
     stems = _stems_of(folder, name, split, images)
@@ -254,8 +254,10 @@ def read_pair(image_path: Path, mask_path: Path, pick: Sequence[int] | None = No
     With `pick` the mask is a picture of class numbers, of which those in `pick` count as 1.
     """
     image = read_image(image_path)
-    picked = None if pick is None else np.isin(read_labels(mask_path), pick)
-    mask = read_mask(mask_path) if picked is None else picked.astype(np.float32)
+    if pick is None:
+        mask = read_mask(mask_path)
+    else:
+        mask = np.isin(read_labels(mask_path), pick).astype(np.float32)
     if image.shape[:2] != mask.shape:
         raise SeglibError(
             f"{mask_path} is {mask.shape[1]}x{mask.shape[0]} pixels but its photo is "
@@ -295,8 +297,7 @@ def image_files(folder: Path) -> dict[str, Path]:
     """Return stem -> photo."""
     if not (folder / "images").is_dir():
         raise SeglibError(
-            f"{folder} is no prepared data set: it has no images/ folder; "
-            "put photos into images/ and their masks, of the same stem, into masks/"
+            f"{folder} has no images/; put photos there and masks, of the same stem, into masks/"
         )
     return _by_stem(folder / "images", IMAGE_SUFFIXES)
 
@@ -332,9 +333,7 @@ def class_names(folder: Path) -> dict[int, str]:
         lines = [line.split(maxsplit=1) for line in read_text(path).splitlines() if line.strip()]
         return {int(index): name.strip() for index, name in lines}
     except ValueError as error:
-        raise SeglibError(
-            f"{path} cannot be read ({error}); it must name each class as `index name`"
-        ) from error
+        raise SeglibError(f"{path} must name each class as `index name` ({error})") from error
 
 
 def label_indices(folder: Path, kind: str) -> tuple[int, ...]:
@@ -343,14 +342,15 @@ def label_indices(folder: Path, kind: str) -> tuple[int, ...]:
     "person" is every class but 0, "clothes" every garment; other kinds are classes themselves.
     """
     names = class_names(folder)
-    if kind == "person":
-        return tuple(index for index in names if index)
-    if kind == "clothes":
-        return tuple(index for index, name in names.items() if name not in _NO_CLOTHES)
-    if kind not in names.values():
+    several = {
+        "person": {*names} - {0},
+        "clothes": {i for i in names if names[i] not in _NO_CLOTHES},
+    }
+    found = several.get(kind) or {index for index in names if names[index] == kind}
+    if not found:
         listed = ", ".join(names.values())
         raise SeglibError(f"{folder / 'label_list.txt'} names no class {kind!r}; it has {listed}")
-    return tuple(index for index, name in names.items() if name == kind)
+    return tuple(sorted(found))
 
 
 def read_splits(path: Path) -> list[tuple[str, str]]:

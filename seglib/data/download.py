@@ -28,10 +28,7 @@ class Unavailable(SeglibError):
 
 
 def cache_folder() -> Path:
-    """Return the user's cache: `$SEGLIB_CACHE`, or seglib/ under `$XDG_CACHE_HOME` or ~/.cache.
-
-    It has raw/ for files as they are published and prepared/ for sets that can be loaded.
-    """
+    """Return the user's cache: `$SEGLIB_CACHE`, or seglib/ under `$XDG_CACHE_HOME` or ~/.cache."""
     if os.environ.get("SEGLIB_CACHE"):
         return Path(os.environ["SEGLIB_CACHE"]).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "seglib"
@@ -59,8 +56,7 @@ def find(name: str) -> Path:
 def unfinished(target: str | Path) -> Iterator[Path]:
     """Yield the folder `.part-<name>` beside `target`, for this process alone.
 
-    Long work is written there and renamed at its end. The folder outlives a kill, and the next run
-    goes on in it. A second process waits for the first.
+    It outlives a kill, and the next run goes on in it. A second process waits for the first.
     """
     from filelock import FileLock, Timeout
 
@@ -92,13 +88,11 @@ def get_files(
 ) -> None:
     """Fetch files, each whole or not at all; those that lie there already are not fetched again.
 
-    What is cut or refused by a busy server is tried three times, each time from its start.
-
     Args:
         files: path in `folder` -> (address, SHA-256 or None where it is not known beforehand).
-        folder: where to; it is made where it is missing.
+        folder: where to.
         progress: whether to draw a bar: of bytes for one file, of files for several.
-        timeout: seconds of silence after which nobody is there, and `Unavailable` is raised.
+        timeout: seconds of silence after which `Unavailable` is raised.
     """
     jobs = [(address, Path(folder) / path, digest) for path, (address, digest) in files.items()]
     _reach(jobs[0][0], timeout)
@@ -109,10 +103,8 @@ def get_files(
         ThreadPoolExecutor(_AT_ONCE) as pool,
         tqdm(total=len(jobs), unit="file", desc="fetching", disable=not progress) as bar,
     ):
-        running = [pool.submit(_download, *job, False, timeout) for job in jobs]
         try:
-            for one in running:
-                one.result()
+            for _ in pool.map(lambda job: _download(*job, False, timeout), jobs):
                 bar.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)
@@ -158,15 +150,15 @@ def _download(address: str, path: Path, digest: str | None, progress: bool, time
         except requests.RequestException as error:
             silent = isinstance(error, requests.Timeout) or "timed out" in str(error)
             reason = "the server is silent" if silent else "the connection broke"
-            passing = not silent and not isinstance(error, requests.TooManyRedirects)
+            again = not silent and not isinstance(error, requests.TooManyRedirects)
             if isinstance(error, requests.HTTPError):
                 reason = f"the server says {error.response.status_code}"
-                passing = error.response.status_code in _PASSING
+                again = error.response.status_code in _PASSING
         except ValueError as error:
             raise SeglibError(
                 f"{address} is not the file that is expected (its SHA-256 differs) and was not "
                 "kept; try again, and should it stay so, do not use it"
             ) from error
-        if not passing or pause is None:
+        if not again or pause is None:
             raise Unavailable(f"{address} could not be fetched ({reason}); try again later")
         time.sleep(pause)

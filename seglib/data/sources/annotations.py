@@ -19,8 +19,10 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import accumulate
+from operator import and_, eq
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -33,45 +35,45 @@ from seglib.images import MAX_PIXELS, read_image
 _MOST_BYTES = 64 * 2**20  # of a bitmap that comes packed
 
 
+class _Photo(NamedTuple):
+    """What a file of annotations says of a photo: its size, where stated, and (label, outline)."""
+
+    file: Path
+    name: str
+    split: str
+    shape: tuple[int, int] | None
+    outlines: Sequence[tuple[str, Any]]
+    stem: str = ""
+
+
 def find_coco(raw: Path, kind: str | None = None) -> Listing:
     """List the photos of COCO's instances files, `raw` itself or those under it."""
-    tables = _contents(raw, "images", "COCO files (JSON with images and categories)")
-    labels = [one["name"] for _, table in tables for one in table.get("categories", ())]
-    label, kinds = _chosen(labels, kind, raw)
-    photos, found, empty = _photos(raw), [], 0
-    for file, table in tables:
-        ids = {one["id"] for one in table.get("categories", ()) if _plain(one["name"]) == label}
+    photos, labels = [], set()
+    for file, table in _contents(raw, "images", "COCO files (JSON with images and categories)"):
+        names = {one["id"]: _plain(one["name"]) for one in table.get("categories", ())}
+        labels |= {*names.values()}
         outlines = defaultdict(list)
         for one in table.get("annotations", ()):
-            if one["category_id"] in ids:
-                outlines[one["image_id"]].append(one.get("segmentation"))
+            found = names.get(one["category_id"], ""), one.get("segmentation")
+            outlines[one["image_id"]].append(found)
         words = (*re.split(r"[\W_\d]+", file.stem), file.parent.name)
         split = next(filter(None, map(split_name, words)), "")
         for image in table["images"]:
-            shape, shapes = (int(image["height"]), int(image["width"])), outlines[image["id"]]
-            empty += not shapes
-            found.append(_pair(image["file_name"], file, photos, split, (kinds, shape, shapes)))
-    notes = (f"{empty} photos have no outline of {label} and get empty masks",) if empty else ()
-    return Listing(kinds, named(found), notes)
+            shape = int(image["height"]), int(image["width"])
+            photos.append(_Photo(file, image["file_name"], split, shape, outlines[image["id"]]))
+    return _listing(raw, kind, labels, photos)
 
 
-def _draw_coco(pair: Pair, _size: tuple[int, int]) -> np.ndarray:
-    _, shape, shapes = pair.data
-    mask = _blank(shape, pair.image.name)
-    for one in shapes:
-        mask |= _coco_mask(one, shape, pair.image.name)
-    return mask
-
-
-def _coco_mask(drawn: Any, shape: tuple[int, int], name: str) -> np.ndarray:
-    """Draw one COCO segmentation: polygons, or run lengths as numbers or packed into a string."""
+def _draw_coco(mask: np.ndarray, drawn: Any, name: str) -> None:
+    """Draw a COCO segmentation: polygons, or run lengths as numbers or packed into a string."""
     if isinstance(drawn, dict):
         counts = drawn["counts"]
         counts = _unpacked(counts) if isinstance(counts, str) else counts
-        fills = min(counts, default=0) >= 0 and sum(counts) == shape[0] * shape[1]
-        if not fills or list(drawn.get("size", shape)) != list(shape):
+        fills = min(counts, default=0) >= 0 and sum(counts) == mask.size
+        if not fills or list(drawn.get("size", mask.shape)) != list(mask.shape):
             raise SeglibError(f"{name} has run lengths that do not fill it; export it again")
-        return np.repeat(np.arange(len(counts)) % 2 > 0, counts).reshape(shape[::-1]).T
+        mask |= _runs(counts, mask.shape[::-1]).T
+        return
     if not drawn or any(len(ring) < 6 or len(ring) % 2 for ring in drawn):
         raise SeglibError(
             f"{name} has an annotation without an outline (a box, a line or a point alone); draw a "
@@ -83,7 +85,12 @@ def _coco_mask(drawn: Any, shape: tuple[int, int], name: str) -> np.ndarray:
         raise SeglibError(
             "these polygons take pycocotools; install it with: pip install pycocotools"
         ) from error
-    return coco.decode(coco.merge(coco.frPyObjects(drawn, *shape))).astype(bool)
+    mask |= coco.decode(coco.merge(coco.frPyObjects(drawn, *mask.shape))).astype(bool)
+
+
+def _runs(counts: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
+    """Return what run lengths, of zeros first, stand for, bool."""
+    return np.repeat(np.arange(len(counts)) % 2 > 0, counts).reshape(shape)
 
 
 def _unpacked(text: str) -> list[int]:
@@ -101,99 +108,84 @@ def _unpacked(text: str) -> list[int]:
 
 def find_labelme(raw: Path, kind: str | None = None) -> Listing:
     """List the LabelMe files under `raw`, each with the photo that it names."""
-    notes = _contents(raw, "shapes", "LabelMe files (JSON with shapes)")
-    label, kinds = _chosen((one["label"] for _, n in notes for one in n["shapes"]), kind, raw)
-    photos, found = _photos(raw), []
-    for file, note in notes:
-        name = note.get("imagePath") or file.stem
-        shapes = [one for one in note["shapes"] if _plain(one["label"]) == label]
-        data = (kinds, shapes)
-        found.append(_pair(name, file, photos, split_name(file.parent.name), data, file.stem))
-    return Listing(kinds, named(found))
+    photos = []
+    for file, note in _contents(raw, "shapes", "LabelMe files (JSON with shapes)"):
+        outlines = [(_plain(one["label"]), one) for one in note["shapes"]]
+        name, split = note.get("imagePath") or file.stem, split_name(file.parent.name)
+        photos.append(_Photo(file, name, split, None, outlines, file.stem))
+    labels = {label for photo in photos for label, _ in photo.outlines}
+    return _listing(raw, kind, labels, photos)
 
 
-def _draw_labelme(pair: Pair, size: tuple[int, int]) -> np.ndarray:
-    mask = _blank(size, pair.image.name)
-    for shape in pair.data[1]:
-        form, points = shape.get("shape_type") or "polygon", np.array(shape["points"], float)
-        if form == "mask":
-            _paste(mask, _bitmap(shape["mask"], pair.parts[0].name), points[0])
-        elif form == "circle":
-            radius = round(float(np.hypot(*(points[1] - points[0]))))
-            centre = [int(value) for value in np.rint(points[0])]
-            mask |= cv2.circle(np.zeros(size, np.uint8), centre, radius, 1, -1) > 0
-        else:
-            mask |= _filled(form, points, size, pair.parts[0].name)
-    return mask
+def _draw_labelme(mask: np.ndarray, shape: dict, name: str) -> None:
+    form, points = shape.get("shape_type") or "polygon", np.array(shape["points"], float)
+    if form == "mask":
+        _paste(mask, _bitmap(shape["mask"], name), points[0])
+    elif form == "circle":
+        radius = round(float(np.hypot(*(points[1] - points[0]))))
+        centre = [int(value) for value in np.rint(points[0])]
+        mask |= cv2.circle(np.zeros(mask.shape, np.uint8), centre, radius, 1, -1) > 0
+    else:
+        mask |= _filled(form, points, mask.shape, name)
 
 
 def find_cvat(raw: Path, kind: str | None = None) -> Listing:
     """List the images of CVAT's annotations.xml ("CVAT for images 1.1")."""
-    roots = _contents(raw, "annotations", "annotations.xml of CVAT", ".xml")
-    if any(root.find("track") is not None for _, root in roots):
-        raise SeglibError(f"{raw} holds tracks of a video; export it as CVAT for images 1.1")
-    labels = (shape.get("label", "") for _, root in roots for shape in root.iterfind("image/*"))
-    label, kinds = _chosen(labels, kind, raw)
-    photos, found = _photos(raw), []
-    for file, image in ((file, image) for file, root in roots for image in root.iterfind("image")):
-        shapes = [
-            (shape.tag, dict(shape.attrib))
-            for shape in image
-            if shape.tag != "tag" and _plain(shape.get("label", "")) == label
-        ]
-        data = (kinds, (int(image.get("height", 0)), int(image.get("width", 0))), shapes)
-        split = split_name(image.get("subset", ""))
-        found.append(_pair(image.get("name", ""), file, photos, split, data))
-    return Listing(kinds, named(found))
+    photos, labels = [], set()
+    for file, root in _contents(raw, "annotations", "annotations.xml of CVAT", ".xml"):
+        if root.find("track") is not None:
+            raise SeglibError(f"{raw} holds tracks of a video; export it as CVAT for images 1.1")
+        for image in root.iterfind("image"):
+            outlines = [(_plain(one.get("label", "")), one) for one in image]
+            labels |= {label for label, _ in outlines}
+            drawn = [(label, (o.tag, dict(o.attrib))) for label, o in outlines if o.tag != "tag"]
+            shape = int(image.get("height", 0)), int(image.get("width", 0))
+            split = split_name(image.get("subset", ""))
+            photos.append(_Photo(file, image.get("name", ""), split, shape, drawn))
+    return _listing(raw, kind, labels, photos)
 
 
-def _draw_cvat(pair: Pair, _size: tuple[int, int]) -> np.ndarray:
-    _, shape, shapes = pair.data
-    mask = _blank(shape, pair.image.name)
-    for form, given in shapes:
-        at = {key: float(given[key]) for key in given.keys() & _CVAT_NUMBERS}
-        if form == "mask":
-            counts = [int(value) for value in given["rle"].split(",")]
-            runs = np.repeat(np.arange(len(counts)) % 2 > 0, counts)
-            piece = runs.reshape(int(given["height"]), int(given["width"]))
-            _paste(mask, piece, (at["left"], at["top"]))
-            continue
-        if form == "polygon":
-            ring = [[float(v) for v in point.split(",")] for point in given["points"].split(";")]
-        elif form == "box":
-            x, y = (at["xtl"], at["xbr"]), (at["ytl"], at["ybr"])
-            ring = [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]]
-        elif form == "ellipse":
-            turns = np.linspace(0, 2 * np.pi, 72, endpoint=False)
-            across, down = np.cos(turns) * at["rx"], np.sin(turns) * at["ry"]
-            ring = np.stack([at["cx"] + across, at["cy"] + down], axis=1)
-        else:
-            raise _no_area(form, pair.image.name)
-        ring, angle = np.array(ring), np.radians(at.get("rotation", 0))
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        centre = (ring.min(axis=0) + ring.max(axis=0)) / 2
-        mask |= _coco_mask([((ring - centre) @ turn + centre).ravel().tolist()], shape, form)
-    return mask
+def _draw_cvat(mask: np.ndarray, drawn: tuple[str, dict[str, str]], name: str) -> None:
+    form, given = drawn
+    at = {key: float(given[key]) for key in given.keys() & _CVAT_NUMBERS}
+    if form == "mask":
+        counts = [int(value) for value in given["rle"].split(",")]
+        piece = _runs(counts, (int(given["height"]), int(given["width"])))
+        _paste(mask, piece, (at["left"], at["top"]))
+        return
+    if form == "polygon":
+        ring = [point.split(",") for point in given["points"].split(";")]
+    elif form == "box":
+        ring = [[at["x" + x], at["y" + y]] for x, y in _CORNERS]
+    elif form == "ellipse":
+        turns = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+        across, down = np.cos(turns) * at["rx"], np.sin(turns) * at["ry"]
+        ring = np.stack([at["cx"] + across, at["cy"] + down], axis=1)
+    else:
+        raise _no_area(form, name)
+    ring, angle = np.array(ring, float), np.radians(at.get("rotation", 0))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    centre = (ring.min(axis=0) + ring.max(axis=0)) / 2
+    _draw_coco(mask, [((ring - centre) @ turn + centre).ravel().tolist()], name)
 
 
 _CVAT_NUMBERS = {"xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry", "left", "top", "rotation"}
+_CORNERS = (("tl", "tl"), ("br", "tl"), ("br", "br"), ("tl", "br"))
 
 
 def find_supervisely(raw: Path, kind: str | None = None) -> Listing:
     """List <set>/img/<photo> with <set>/ann/<photo>.json (or, of 2018, <stem>.json)."""
-    found, kinds = [], ("person",)
+    found = []
     for image in walk(raw, "**/img/*"):
         folder = image.parent.parent / "ann"
         names = (f"{image.name}.json", f"{image.stem}.json")
         file = next((folder / name for name in names if (folder / name).is_file()), None)
         fault = "" if file else f"{image.name} has no annotation"
-        pair = Pair(image.stem, image, (file,) if file else (), data=(kinds,), fault=fault)
+        pair = Pair(image.stem, image, (file,) if file else (), fault=fault)
         found.append((image.parent.parent.name, pair))
     if not found:
-        raise SeglibError(
-            f"{raw} holds no img/ with photos beside an ann/; give the project's folder"
-        )
-    return Listing(kinds, named(found))
+        raise SeglibError(f"{raw} holds no img/ beside an ann/; give the project's folder")
+    return Listing(("person",), named(found))
 
 
 def draw_supervisely(annotation: dict, name: str = "the annotation") -> np.ndarray:
@@ -224,8 +216,9 @@ def draw_supervisely(annotation: dict, name: str = "the annotation") -> np.ndarr
     return mask
 
 
-def _draw_supervisely(pair: Pair, _size: tuple[int, int]) -> np.ndarray:
-    return draw_supervisely(_read(pair.parts[0]), pair.parts[0].name)
+def _read_supervisely(pair: Pair) -> tuple[np.ndarray, Masks]:
+    drawn = draw_supervisely(_read(pair.parts[0]), pair.parts[0].name)
+    return read_image(pair.image), {"person": drawn}
 
 
 def _filled(form: str, points: Sequence, shape: tuple[int, int], name: str) -> np.ndarray:
@@ -278,41 +271,39 @@ def _plain(label: Any) -> str:
     return re.sub(r"\W+", "_", str(label).strip().lower())
 
 
-def _chosen(labels: Iterable[Any], kind: str | None, raw: Path) -> tuple[str, tuple[str]]:
-    """Return the label that is read, in its plain spelling, and the kind of mask it makes."""
-    there = sorted({_plain(label) for label in labels} - {""})
-    default = "person" if "person" in there or len(there) != 1 else there[0]
-    wanted = _plain(kind) if kind else default
-    if wanted not in there:
+def _listing(
+    raw: Path, kind: str | None, labels: Iterable[str], photos: Sequence[_Photo]
+) -> Listing:
+    """List annotated photos by the outlines of the label that is read."""
+    there = sorted({*labels} - {""})
+    label = _plain(kind) if kind else "person" if "person" in there or len(there) != 1 else there[0]
+    if label not in there:
         listed = ", ".join(there) or "none"
         raise SeglibError(
-            f"{raw} has no label {wanted!r}; it has {listed}; say which with kind=... (--kind)"
+            f"{raw} has no label {label!r}; it has {listed}; say which with kind=... (--kind)"
         )
-    return wanted, (wanted if wanted.isidentifier() else "mask",)
-
-
-def _photos(raw: Path) -> dict[str, list[Path]]:
-    """Return name -> photos under a folder, or around a file: beside it or in the next folder."""
-    found = defaultdict(list)
+    paths, found, empty = defaultdict(list), [], 0
+    # Photos lie in the folder, or beside a file or in the next folder.
     for path in walk(raw) if raw.is_dir() else walk(raw.parent) or walk(raw.parent.parent):
-        found[path.name].append(path)
-    return found
+        paths[path.name].append(path)
+    kinds = (label if label.isidentifier() else "mask",)
+    for file, name, split, shape, outlines, stem in photos:
+        wanted = Path(os.path.normpath(file.parent / str(name).replace("\\", "/")))
+        # Of several photos of that name, the one whose last folders are alike.
+        path = max(paths.get(wanted.name, ()), key=partial(_alike, wanted), default=None)
+        fault = "" if path else f"{file.name} names {name}, which is not there"
+        drawn = [outline for its, outline in outlines if its == label]
+        empty += not drawn
+        data, image = (kinds[0], shape, drawn), path or wanted
+        pair = Pair(stem or wanted.stem, image, (file,), split, data=data, fault=fault)
+        found.append((image.parent.name, pair))
+    notes = (f"{empty} photos have no outline of {label} and get empty masks",) if empty else ()
+    return Listing(kinds, named(found), notes)
 
 
-def _pair(
-    name: str, file: Path, photos: dict[str, list[Path]], split: str, data: Any, stem: str = ""
-) -> tuple[str, Pair]:
-    """Return the folder and the pair of a photo that an annotation file names."""
-    wanted = Path(os.path.normpath(file.parent / str(name).replace("\\", "/")))
-
-    def alike(path: Path) -> int:
-        both = enumerate(zip(path.parts[::-1], wanted.parts[::-1], strict=False))
-        return next((count for count, (a, b) in both if a != b), len(wanted.parts))
-
-    path = max(photos.get(wanted.name, ()), key=alike, default=None)
-    fault = "" if path else f"{file.name} names {name}, which is not there"
-    pair = Pair(stem or wanted.stem, path or wanted, (file,), split, data=data, fault=fault)
-    return pair.image.parent.name, pair
+def _alike(wanted: Path, path: Path) -> int:
+    """Return how many of two paths' last parts are the same."""
+    return sum(accumulate(map(eq, path.parts[::-1], wanted.parts[::-1]), and_))
 
 
 def _contents(raw: Path, key: str, what: str, suffix: str = ".json") -> list[tuple[Path, Any]]:
@@ -337,17 +328,20 @@ def _read(path: Path) -> Any:
     return content if isinstance(content, dict) else {}
 
 
-def _read_pair(
-    draw: Callable[[Pair, tuple[int, int]], np.ndarray], pair: Pair
+def _read_drawn(
+    draw: Callable[[np.ndarray, Any, str], None], pair: Pair
 ) -> tuple[np.ndarray, Masks]:
     """Read a photo, and its outlines as one mask."""
-    image = read_image(pair.image)
-    return image, {pair.data[0][0]: draw(pair, image.shape[:2])}
+    image, (kind, shape, outlines) = read_image(pair.image), pair.data
+    mask = _blank(shape or image.shape[:2], pair.image.name)
+    for outline in outlines:
+        draw(mask, outline, pair.image.name)
+    return image, {kind: mask}
 
 
 READERS = {
-    "coco": (find_coco, partial(_read_pair, _draw_coco)),
-    "labelme": (find_labelme, partial(_read_pair, _draw_labelme)),
-    "cvat": (find_cvat, partial(_read_pair, _draw_cvat)),
-    "supervisely": (find_supervisely, partial(_read_pair, _draw_supervisely)),
+    "coco": (find_coco, partial(_read_drawn, _draw_coco)),
+    "labelme": (find_labelme, partial(_read_drawn, _draw_labelme)),
+    "cvat": (find_cvat, partial(_read_drawn, _draw_cvat)),
+    "supervisely": (find_supervisely, _read_supervisely),
 }

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import types
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -16,59 +17,36 @@ from seglib.video import sources
 from video_fakes import FakeCamera, numbered
 
 
-class TimedCapture:
-    """What `cv2.VideoCapture` is for a file, with a time for each frame."""
-
-    def __init__(self, times_ms: list[float]) -> None:
-        self.times, self.place = times_ms, -1
-
-    def isOpened(self) -> bool:
-        return True
-
-    def read(self) -> tuple[bool, np.ndarray | None]:
-        self.place += 1
-        if self.place >= len(self.times):
-            return False, None
-        return True, numbered(self.place)
-
-    def get(self, prop: int) -> float:
-        known = {
-            cv2.CAP_PROP_POS_MSEC: self.times[min(self.place, len(self.times) - 1)],
-            cv2.CAP_PROP_FRAME_COUNT: len(self.times),
-            cv2.CAP_PROP_FPS: 20.0,
-        }
-        return known.get(prop, 0.0)
-
-    def release(self) -> None: ...
-
-
 def times_of(source: video.Source) -> list[float]:
     return [frame.time for frame in iter(source.read, None)]
 
 
-@pytest.mark.parametrize("start", [0.0, 400.0])
-def test_times_are_those_of_the_file(tmp_path: Path, start: float) -> None:
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [
+        ([0, *range(25, 400, 25), *range(500, 1000, 125)], []),
+        ([400, 425, 450, 575], [0, 0.025, 0.05, 0.175]),
+        ([0, 40, 80, 80, 80], [0, 0.04, 0.08, 0.13, 0.18]),
+    ],
+)
+def test_times_are_those_of_the_file_or_said_not_to_rise(tmp_path: Path, said, times) -> None:
     (tmp_path / "film.mp4").write_bytes(b"any")
-    said = start + np.cumsum([0, *[25] * 14, *[125] * 5]).astype(float)
-    source = video.VideoFile(tmp_path / "film.mp4", capture=lambda _: TimedCapture(list(said)))
-    assert np.allclose(times_of(source), (said - start) / 1000)
-    assert source.note == ""
+    fake = FakeCamera(lambda i: numbered(i) if i < len(said) else None, fps=20, times=said)
+    source = video.VideoFile(tmp_path / "film.mp4", capture=fake)
+    assert np.allclose(times_of(source), times or np.array(said) / 1000)
+    assert ("no rising times" in source.note) == (0.13 in times)
 
 
-def test_times_that_do_not_rise_are_computed_and_said(tmp_path: Path) -> None:
-    (tmp_path / "film.mp4").write_bytes(b"any")
-    said = [0.0, 40.0, 80.0, 80.0, 80.0]
-    source = video.VideoFile(tmp_path / "film.mp4", capture=lambda _: TimedCapture(said))
-    assert np.allclose(times_of(source), [0, 0.04, 0.08, 0.13, 0.18])
-    assert "no rising times" in source.note
+def write_film(path: Path, pictures: Iterable[np.ndarray], fps: float) -> Path:
+    writer = video.VideoWriter(path, fps=fps)
+    for picture in pictures:
+        writer.write(picture)
+    writer.close()
+    return path
 
 
 def test_a_written_file_gives_even_times(tmp_path: Path) -> None:
-    writer = video.VideoWriter(tmp_path / "film.avi", fps=25)
-    for index in range(10):
-        writer.write(numbered(index))
-    writer.close()
-    source = video.open_source(tmp_path / "film.avi")
+    source = video.open_source(write_film(tmp_path / "film.avi", map(numbered, range(10)), 25))
     assert np.allclose(times_of(source), np.arange(10) / 25, atol=1e-3) and source.note == ""
 
 
@@ -145,11 +123,8 @@ def test_hidden_files_are_no_frames_and_case_does_not_matter(tmp_path: Path) -> 
 
 
 def test_a_video_as_background_runs_by_time_and_starts_again(tmp_path: Path) -> None:
-    writer = video.VideoWriter(tmp_path / "scene.avi", fps=10)
-    for index in range(3):
-        writer.write(np.full((16, 16, 3), 80 * index, np.uint8))
-    writer.close()
-    background = video.VideoBackground(tmp_path / "scene.avi")
+    levels = (np.full((16, 16, 3), 80 * index, np.uint8) for index in range(3))
+    background = video.VideoBackground(write_film(tmp_path / "scene.avi", levels, 10))
     levels = [int(background.at(time).mean()) for time in (0, 0.05, 0.1, 0.21, 0.31, 0.45, 0.5)]
     assert np.allclose(levels, [0, 0, 80, 160, 0, 80, 160], atol=3)
     compose = video.Composer(PostprocessConfig(effect="replace"), background)
@@ -212,17 +187,11 @@ def test_the_sound_is_kept_where_ffmpeg_is_at_hand(tmp_path: Path, monkeypatch, 
 def test_a_virtual_camera_gets_the_frames(monkeypatch) -> None:
     sent = []
 
-    class Camera:
-        def __init__(self, width: int, height: int, fps: float) -> None:
-            self.width, self.height = width, height
+    def camera(width: int, height: int, fps: float) -> types.SimpleNamespace:
+        close = lambda: sent.append("closed")  # noqa: E731
+        return types.SimpleNamespace(width=width, height=height, send=sent.append, close=close)
 
-        def send(self, frame: np.ndarray) -> None:
-            sent.append(frame)
-
-        def close(self) -> None:
-            sent.append("closed")
-
-    monkeypatch.setitem(sys.modules, "pyvirtualcam", types.SimpleNamespace(Camera=Camera))
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", types.SimpleNamespace(Camera=camera))
     video.process(
         video.Frames([COLOUR, COLOUR[:20]]),
         lambda image: image[..., 0] / np.float32(255),

@@ -131,7 +131,7 @@ ZEROS = np.zeros((9, 4, 4), np.float32)
     ("make", "message"),
     [
         (lambda: video.Ema(0), "half_life is 0"),
-        (lambda: video.MotionEma(still=9, moving=9), "still is 9"),
+        (lambda: video.MotionEma(float("inf")), "half_life is inf"),
         (lambda: video.MotionEma()(ZEROS[0], 0.0), "needs the frame"),
         (lambda: video.OneEuro(min_cutoff=-1), "min_cutoff is -1"),
         (lambda: video.OneEuro(beta=float("nan")), "beta is nan"),

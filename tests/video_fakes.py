@@ -1,7 +1,7 @@
 """A camera, a network and films that tests can drive."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,6 +16,7 @@ class FakeCamera:
         opened: whether it opens.
         fps: the rate it names.
         hang_at: at this frame a read does not return until `go_on` is set.
+        times: milliseconds that it names for each frame.
     """
 
     def __init__(
@@ -24,13 +25,14 @@ class FakeCamera:
         opened: bool = True,
         fps: float = 30.0,
         hang_at: int | None = None,
+        times: Sequence[float] = (),
     ) -> None:
         self.picture, self.opened, self.fps, self.hang_at = picture, opened, fps, hang_at
-        self.reads, self.released = 0, False
+        self.times, self.reads, self.released = times, 0, False
         self.asked: dict[int, float] = {}
         self.go_on = threading.Event()
 
-    def __call__(self, _index: int | str) -> "FakeCamera":
+    def __call__(self, *_index: int | str) -> "FakeCamera":
         return self
 
     def isOpened(self) -> bool:
@@ -45,7 +47,10 @@ class FakeCamera:
         return picture is not None, picture
 
     def get(self, prop: int) -> float:
-        return self.fps if prop == cv2.CAP_PROP_FPS else 0.0
+        known = {cv2.CAP_PROP_FPS: self.fps, cv2.CAP_PROP_FRAME_COUNT: len(self.times)}
+        if self.times:
+            known[cv2.CAP_PROP_POS_MSEC] = self.times[min(self.reads, len(self.times)) - 1]
+        return known.get(prop, 0.0)
 
     def set(self, prop: int, value: float) -> bool:
         self.asked[prop] = value
@@ -89,8 +94,6 @@ def film(path: Path, count: int = 20, shape: tuple[int, int] = (48, 64), fps: fl
 def frames_of(path: Path) -> list[np.ndarray]:
     """Decode a film with OpenCV, RGB."""
     reader, found = cv2.VideoCapture(str(path)), []
-    while True:
-        ok, picture = reader.read()
-        if not ok:
-            return found
-        found.append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+    while (read := reader.read())[0]:
+        found.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+    return found

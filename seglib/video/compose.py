@@ -54,24 +54,19 @@ class Composer:
         config: PostprocessConfig | None = None,
         background: np.ndarray | VideoBackground | None = None,
     ) -> None:
-        """Prepare a pipeline.
-
-        Args:
-            config: its settings.
-            background: uint8 RGB of any size, or a video, for the effects "replace" and "clone".
-        """
+        """Prepare a pipeline; its effects "replace" and "clone" need a background of any size."""
         self._pipeline = Pipeline(config)
-        self._video = background if isinstance(background, VideoBackground) else None
-        still = background is not None and self._video is None
-        self._background = self._fitted = as_image(background) if still else None
-        # Said now, and not by a thread after the camera was opened.
+        moves = background is None or isinstance(background, VideoBackground)
+        self._background = background if moves else as_image(background)
+        self._fitted: np.ndarray | None = None
+        # What is wrong is said now, and not by a thread after the camera was opened.
         self(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.float32))
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, time: float = 0.0) -> np.ndarray:
         """Return the finished frame, uint8 RGB, H x W x 3, with the background of that time."""
-        if self._video is not None:
-            self._fitted = cover(self._video.at(time), image.shape[:2])
-        elif self._fitted is not None and self._fitted.shape != image.shape:
+        if isinstance(self._background, VideoBackground):
+            self._fitted = cover(self._background.at(time), image.shape[:2])
+        elif self._background is not None and np.shape(self._fitted) != image.shape:
             # Once for each size that comes.
             self._fitted = cover(self._background, image.shape[:2])
         return self._pipeline(image, mask, self._fitted)

@@ -128,11 +128,10 @@ def process(
             f"max_lag is {max_lag}; give 0 or more frames, and 0 for {source.name} where that is "
             "not live: every frame waits for its own mask there"
         )
-    run = _Run(source, segment, compose, smooth, Desk(max_lag, source.live))
     bar = _bar(source, limit) if progress else None
+    run = _Run(source, segment, compose, smooth, Desk(max_lag, source.live))
     error: BaseException | None = None
     try:
-        run.start()
         while (shown := run.next(patience)) is not None:
             go_on = sink.write(run.labelled(shown) if label else shown.picture, shown.frame.time)
             run.count(shown)
@@ -176,8 +175,7 @@ class _Run:
         smooth: Smoother | None,
         desk: Desk,
     ) -> None:
-        self.desk, self.error = desk, None
-        self.captured = self.shown = 0
+        self.desk, self.error, self.captured, self.shown = desk, None, 0, 0
         self._source, self._segment, self._compose = source, for_video(segment), compose
         self._smooth = smooth
         # Finished frames, and None behind the last one.
@@ -189,15 +187,9 @@ class _Run:
         self._delays, self._segmenting, self._composing = (deque(maxlen=RECENT) for _ in range(3))
         # Daemons: a driver that never returns must not keep the program from ending.
         self._threads = [
-            threading.Thread(target=self._guarded, args=(work,), name=f"seglib {name}", daemon=True)
-            for name, work in (
-                ("capture", self._capture_all),
-                ("segment", self._segment_all),
-                ("compose", self._compose_all),
-            )
+            threading.Thread(None, self._guarded, f"seglib {work.__name__}", [work], daemon=True)
+            for work in (self._capture_all, self._segment_all, self._compose_all)
         ]
-
-    def start(self) -> None:
         for thread in self._threads:
             thread.start()
 
@@ -242,12 +234,11 @@ class _Run:
         rate = (len(moments) - 1) / max(passed, 1e-6) if len(moments) > 1 else 0.0
         text = f"{rate:.0f} fps  lag {shown.lag}  dropped {self.desk.dropped}"
         scale = max(0.4, picture.shape[0] / 720)
-        place = (round(12 * scale), round(32 * scale))
-        font = cv2.FONT_HERSHEY_SIMPLEX
+        style = (round(12 * scale), round(32 * scale)), cv2.FONT_HERSHEY_SIMPLEX, 0.8 * scale
         # Dark below light, so that it can be read before any picture.
-        for colour, width in (((0, 0, 0), 5), ((255, 255, 255), 2)):
+        for level, width in ((0, 5), (255, 2)):
             thick = max(1, round(width * scale))
-            cv2.putText(picture, text, place, font, 0.8 * scale, colour, thick, cv2.LINE_AA)
+            cv2.putText(picture, text, *style, (level,) * 3, thick, cv2.LINE_AA)
         return picture
 
     def report(self, note: str) -> Report:

@@ -68,18 +68,9 @@ class MotionEma(Smoother):
     over a long time; where it moves, the new mask is taken.
     """
 
-    def __init__(self, half_life: float = 0.15, still: float = 3.0, moving: float = 12.0) -> None:
-        """Set how it averages and what it calls motion.
-
-        Args:
-            half_life: seconds in which the old result fades by half, where nothing moves.
-            still: differences up to this many of 255 grey levels are noise of the camera.
-            moving: from this difference on, only the new mask counts.
-        """
+    def __init__(self, half_life: float = 0.15) -> None:
+        """Set in how many seconds the old result fades by half where nothing moves."""
         self._half_life = _positive("half_life", half_life)
-        if not 0 <= still < moving:
-            raise SeglibError(f"still is {still:g}, moving {moving:g}; 0 <= still < moving")
-        self._still, self._moving = still, moving
 
     def _step(self, mask: np.ndarray, passed: float | None, image: np.ndarray | None) -> np.ndarray:
         if image is None:
@@ -88,7 +79,8 @@ class MotionEma(Smoother):
         # Over a neighbourhood, since noise cancels there and motion does not.
         grey = cv2.GaussianBlur(grey, (0, 0), max(0.8, 0.012 * min(mask.shape)))
         moved = np.abs(grey - (grey if math.isinf(passed) else self._grey))
-        share = ((moved - self._still) / (self._moving - self._still)).clip(0, 1)
+        # Up to 3 grey levels are noise of the camera; from 12 on only the new mask counts.
+        share = ((moved - 3) / 9).clip(0, 1)
         # What moves uncovers what is beside it.
         side = max(3, round(0.03 * min(grey.shape)) | 1)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
@@ -157,24 +149,20 @@ class CutDetector:
 
 
 def for_video(
-    segment: Callable[[np.ndarray], np.ndarray], cuts: CutDetector | None = None
+    segment: Callable[[np.ndarray], np.ndarray],
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Prepare a segmenter for the frames of one video, in order.
+    """Prepare a `Segmenter`, its `raw` or a function for the frames of one video, in order.
 
     Where the network reads the mask of the frame before, that mask is forgotten now and at every
     cut; other segmenters are returned as they are. `process` does this by itself.
-
-    Args:
-        segment: a `Segmenter`, its `raw`, or a function.
-        cuts: how cuts are found; a new `CutDetector` by default.
     """
     if not getattr(getattr(segment, "__self__", segment), "stateful", False):
         return segment
     reset_state(segment)
-    found = cuts or CutDetector()
+    is_cut = CutDetector()
 
     def watched(image: np.ndarray) -> np.ndarray:
-        if found(image):
+        if is_cut(image):
             reset_state(segment)
         return segment(image)
 
@@ -187,11 +175,9 @@ SMOOTHERS = {"ema": Ema, "motion": MotionEma, "one-euro": OneEuro}
 
 def smoother(name: str) -> Smoother | None:
     """Return a new smoother by its name, or None for "none"."""
-    if name == "none":
-        return None
-    if name not in SMOOTHERS:
+    if name not in ("none", *SMOOTHERS):
         raise SeglibError(f"there is no smoother {name!r}; choose none or {', '.join(SMOOTHERS)}")
-    return SMOOTHERS[name]()
+    return None if name == "none" else SMOOTHERS[name]()
 
 
 def _share(cutoff: np.ndarray | float, passed: float) -> np.ndarray | np.float32:

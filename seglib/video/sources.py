@@ -5,12 +5,13 @@ misses frames. OpenCV's BGR ends here.
 """
 
 import contextlib
+import itertools
 import math
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +27,6 @@ USUAL_FPS = 30.0
 """Taken where a source does not say its rate, or says something impossible."""
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
-"""Suffixes of the files that a folder is searched for."""
 
 BACKENDS = {
     name: getattr(cv2, f"CAP_{name.upper()}")
@@ -89,19 +89,21 @@ class Frames(Source):
     def __init__(self, images: Sequence[np.ndarray], fps: float = USUAL_FPS) -> None:
         """Take pictures and how many of them are seen a second."""
         self.fps, self.count = checked_rate(fps), len(images)
-        self._images, self._given = iter(images), 0
+        self._frames = (
+            Frame(index, index / self.fps, as_image(image, f"frame {index}"))
+            for index, image in enumerate(self._readable(images))
+        )
 
     def read(self) -> Frame | None:
         """Return the next picture, or None at the end."""
-        index = self._given
-        for image in self._images:
-            self._given += 1
-            return Frame(index, index / self.fps, as_image(image, f"frame {index}"))
-        return None
+        return next(self._frames, None)
 
     def close(self) -> None:
         """Forget the pictures that are left."""
-        self._images = iter(())
+        self._frames = iter(())
+
+    def _readable(self, images: Sequence[Any]) -> Iterable[Any]:
+        return images
 
 
 class PictureFolder(Frames):
@@ -112,26 +114,21 @@ class PictureFolder(Frames):
 
     def __init__(self, folder: str | Path, fps: float = USUAL_FPS) -> None:
         """List the JPEG, PNG and WebP files of a folder; folders in it are not searched."""
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise SeglibError(f"there is no folder {folder}; give one with pictures")
         files = list_files(folder, PICTURES)
         if not files:
             raise SeglibError(f"{folder} holds no pictures ({', '.join(PICTURES)}); add some")
         super().__init__(sorted(files, key=_natural), fps)
         self.name = str(folder)
-        self._images = self._readable(self._images)
 
-    def _readable(self, files: Iterator[Path]) -> Iterator[np.ndarray]:
+    def _readable(self, images: Sequence[Path]) -> Iterator[np.ndarray]:
         errors = []
-        for file in files:
+        for file in images:
             try:
                 yield read_image(file)
             except SeglibError as error:
                 errors.append(error)
-                self.note = (
-                    f"{self.name} has {len(errors)} unreadable picture(s), left out: {errors[0]}"
-                )
+                count = f"{len(errors)} unreadable picture(s)"
+                self.note = f"{self.name} has {count}, left out: {errors[0]}"
         if len(errors) == self.count:
             raise SeglibError(f"{self.note}; add pictures that can be read")
 
@@ -168,12 +165,7 @@ class RealTimeSource(Source):
 
 
 class _Captured(Source):
-    """What OpenCV opens, or a stand-in for it.
-
-    That is no subclass of `cv2.VideoCapture`: those crash Python with attributes (OpenCV 5.0).
-    """
-
-    _capture: Any = None
+    """What OpenCV opens."""
 
     def close(self) -> None:
         """Let go of the camera or file."""
@@ -183,7 +175,7 @@ class _Captured(Source):
 
     def _open(self, capture: Callable[..., Any] | None, *what: Any) -> bool:
         with quiet():
-            self._capture = (capture or cv2.VideoCapture)(*what)
+            self._capture: Any = (capture or cv2.VideoCapture)(*what)
         return self._capture.isOpened()
 
     def _decode(self) -> np.ndarray | None:
@@ -222,8 +214,8 @@ class Camera(_Captured):
             size: (height, width) to ask for; a camera that cannot takes its nearest.
             mirror: flip left and right, as people are used to see themselves.
             patience: seconds without a frame after which the camera counts as gone.
-            capture: what opens the camera; by default `cv2.VideoCapture`, of which `isOpened`,
-                `read`, `get`, `set` and `release` are used.
+            capture: what opens the camera instead of `cv2.VideoCapture`, with its `isOpened`,
+                `read`, `get`, `set` and `release`, but no subclass (OpenCV 5.0 crashes with those).
             fps: frames a second to ask for.
             pixel_format: four characters to ask for, such as "MJPG" (often faster than "YUYV").
             backend: one of `BACKENDS`; by default the system's first.
@@ -287,56 +279,51 @@ class VideoFile(_Captured):
 
     def __init__(self, path: str | Path, capture: Callable[[str], Any] | None = None) -> None:
         """Open a file, by `cv2.VideoCapture` or another `capture`, and decode its first frame."""
-        path = Path(path)
-        if not path.is_file():
+        if not Path(path).is_file():
             raise SeglibError(f"there is no video {path}; check the name and the folder")
         self.name = str(path)
-        self._next = self._decode() if self._open(capture, str(path)) else None
-        if self._next is None:
+        first = self._decode() if self._open(capture, self.name) else None
+        if first is None:
             self.close()
             raise SeglibError(
                 f"{path} cannot be decoded: it is damaged, no video, or in a codec that OpenCV "
                 "lacks; convert it, for example with: ffmpeg -i FILE -c:v mpeg4 -q:v 2 NEW.mp4"
             )
-        self.fps, self.size = self._rate(), self._next.shape[:2]
+        self.fps, self.size = self._rate(), first.shape[:2]
+        self._frames = self._all(first)
         said = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         # Containers without an index give a guess, which may be negative or absurd.
         self.count = int(said) if 0 < said < 1e8 else None
-        self._read, self._time = 0, 0.0
-        self._first = self._moment()
-        self._timed = self._first is not None
 
     def read(self) -> Frame | None:
         """Return the next frame, or None at the end; `note` says when that came too early."""
-        if self._capture is None or self._next is None:
-            return None
-        frame = Frame(self._read, self._time, _rgb(self._next))
-        self._read += 1
-        self._next = self._decode()
-        if self._next is not None:
-            self._time = self._following()
+        return next(self._frames, None)
+
+    def _all(self, picture: np.ndarray) -> Iterator[Frame]:
+        start, time = self._moment(), 0.0
+        for index in itertools.count():
+            yield Frame(index, time, _rgb(picture))
+            picture = self._decode()
+            if picture is None:
+                break
+            moment = None if start is None else self._moment()
+            if moment is not None and moment - start > time:
+                time = moment - start
+                continue
+            if start is not None:
+                self.note = f"{self.name} gives no rising times; they are taken from its rate"
+            start, time = None, time + 1 / self.fps
         # Counts in files may be off by a few.
-        elif self.count and self._read < 0.98 * self.count - 2:
+        if self._capture is not None and index + 1 < 0.98 * (self.count or 0) - 2:
             self.note = (
-                f"{self.name} announces {self.count} frames, but only {self._read} can be decoded; "
+                f"{self.name} announces {self.count} frames, but only {index + 1} can be decoded; "
                 "the rest is damaged or missing"
             )
-        return frame
 
     def _moment(self) -> float | None:
         """Return the time that the file gives the frame decoded last, in seconds."""
         said = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         return said / 1000 if math.isfinite(said) and said >= 0 else None
-
-    def _following(self) -> float:
-        """Return the time of the frame after the one at `_time`."""
-        moment = self._moment() if self._timed else None
-        if moment is not None and moment - self._first > self._time:
-            return moment - self._first
-        if self._timed:
-            self._timed = False
-            self.note = f"{self.name} gives no rising times; they are taken from its rate"
-        return self._time + 1 / self.fps
 
 
 def open_source(what: int | str | Path, fps: float = USUAL_FPS, **camera: Any) -> Source:

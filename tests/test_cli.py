@@ -17,7 +17,7 @@ from known_models import build, red
 from seglib import data, images, pretrained
 from seglib.cli import main
 from seglib.data import synthetic
-from seglib.postprocess import PRESETS, Pipeline, preset
+from seglib.postprocess import Pipeline, preset
 from seglib.runtime import Segmenter
 
 
@@ -30,6 +30,16 @@ def model(tmp_path_factory) -> Path:
 @pytest.fixture
 def photo(tmp_path) -> Path:
     return seglib.write_image(tmp_path / "photo.png", seglib.sample_photo()[::4, ::3])
+
+
+@pytest.fixture
+def demo(photo, model):
+    """The arguments of a demo on the photo by the model, which further ones may override."""
+
+    def arguments(task, *options):
+        return ("demo", "--task", task, "--image", photo, "--model", model, *options)
+
+    return arguments
 
 
 @pytest.fixture(scope="module")
@@ -54,64 +64,35 @@ def refused(capsys, *arguments) -> str:
     return lines[0]
 
 
-def test_hair_is_dyed_as_the_library_dyes_it(photo, model, tmp_path):
-    output = tmp_path / "out" / "dyed.png"
-    demo = ("demo", "--task", "hair", "--image", photo, "--model", model, "--output", output)
-    assert run(*demo, "--color", 0, 80, 255, "--strength", 0.7) == 0
+@pytest.mark.parametrize(
+    ("options", "config"),
+    [
+        ("hair --color 0 80 255 --strength 0.7", ("recolour", (0, 80, 255), 0.7)),
+        ("portrait", ("blur",)),
+        ("portrait --background bokeh", ("bokeh",)),
+        ("portrait --background grey", ("grey",)),
+        ("portrait --background SCENE", ("replace",)),
+        ("hair --preset hair-demo", ("multiply", (255, 0, 0))),
+        ("portrait --preset hair-demo", ("blur",)),
+        ("portrait --preset portrait-android-1", ("bokeh",)),
+        ("hair --preset portrait-android-1", ("recolour", (255, 0, 0))),
+        ("portrait --preset portrait-webcam", ("blur",)),
+        ("portrait --preset portrait-webcam --background SCENE", ("replace",)),
+        ("portrait --preset portrait-video-clone --background SCENE", ("clone",)),
+    ],
+)
+def test_a_picture_becomes_what_the_pipeline_makes(demo, photo, model, tmp_path, options, config):
+    scene = seglib.write_image(tmp_path / "scene.png", seglib.sample_photo()[:90, ::-1])
+    output, words = tmp_path / "out" / "dyed.png", options.split()
+    given = [scene if word == "SCENE" else word for word in words]
+    assert run(*demo(*given, "--output", output)) == 0
+    changes = dict(zip(("effect", "color", "strength"), config, strict=False))
+    pipeline = Pipeline(preset(words[2] if "--preset" in words else "default", **changes))
     image = seglib.read_image(photo)
-    dye = preset("default", effect="recolour", color=(0, 80, 255), strength=0.7)
-    frame = Pipeline(dye)(image, Segmenter(model).raw(image))
+    behind = seglib.read_image(scene) if "SCENE" in words else None
+    frame = pipeline(image, Segmenter(model).raw(image), behind)
     assert np.array_equal(seglib.read_image(output), frame)
     assert not np.array_equal(frame, image)
-
-
-def test_the_background_is_blurred_greyed_or_replaced(photo, model, tmp_path):
-    image = seglib.read_image(photo)
-    mask = Segmenter(model).raw(image)
-    scene = seglib.write_image(tmp_path / "scene.png", seglib.sample_photo()[:90, ::-1])
-    frames = {}
-    for background in (None, "blur", "bokeh", "grey", scene):
-        output = tmp_path / "out.png"
-        effect = "replace" if background == scene else background or "blur"
-        pipeline = Pipeline(preset("default", effect=effect))
-        frame = pipeline(image, mask, seglib.read_image(scene) if background == scene else None)
-        demo = ("demo", "--task", "portrait", "--image", photo, "--model", model)
-        chosen = () if background is None else ("--background", background)
-        assert run(*demo, *chosen, "--output", output) == 0
-        frames[background] = seglib.read_image(output)
-        assert np.array_equal(frames[background], frame)
-    assert len({frame.tobytes() for frame in frames.values()}) == len(frames) - 1
-
-
-def test_a_preset_decides_about_the_mask_and_keeps_its_effect_where_it_can(photo, model, tmp_path):
-    image = seglib.read_image(photo)
-    mask = Segmenter(model).raw(image)
-    scene = seglib.write_image(tmp_path / "scene.png", seglib.sample_photo()[:90, ::-1])
-    picture = ("--background", scene)
-    for name, task, options, effect in (
-        ("hair-demo", "hair", (), "multiply"),
-        ("hair-demo", "portrait", (), "blur"),
-        ("portrait-android-1", "portrait", (), "bokeh"),
-        ("portrait-android-1", "hair", (), "recolour"),
-        ("portrait-webcam", "portrait", (), "blur"),
-        ("portrait-webcam", "portrait", picture, "replace"),
-        ("portrait-video-clone", "portrait", picture, "clone"),
-    ):
-        output = tmp_path / "out.png"
-        demo = ("demo", "--task", task, "--image", photo, "--model", model, "--preset", name)
-        assert run(*demo, *options, "--output", output) == 0
-        pipeline = Pipeline(preset(name, effect=effect))
-        frame = pipeline(image, mask, seglib.read_image(scene) if options else None)
-        assert np.array_equal(seglib.read_image(output), frame), (name, task)
-
-
-def test_a_wrong_preset_lists_the_choices(photo, model, tmp_path, capsys):
-    output = tmp_path / "out.png"
-    demo = ("demo", "--task", "hair", "--image", photo, "--model", model, "--output", output)
-    message = refused(capsys, *demo, "--preset", "portait-webcam")
-    assert "'portait-webcam'" in message
-    assert all(name in message for name in PRESETS)
-    assert not output.exists()
 
 
 def test_the_shipped_weights_are_the_tasks_default(photo, model, tmp_path, monkeypatch, capsys):
@@ -131,105 +112,64 @@ def test_the_shipped_weights_are_the_tasks_default(photo, model, tmp_path, monke
     assert "choose one of hair" in message
 
 
-def write_strange_pictures(folder: Path) -> dict[str, Path]:
-    """Write pictures that phones, scanners and printers make, and one pixel alone."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    saved = {
-        "grey.jpg": (Image.new("L", (40, 30), 99), {}),
-        "print.jpg": (Image.new("CMYK", (40, 30), (9, 9, 200, 0)), {}),
-        "deep.png": (Image.fromarray(np.full((30, 40), 40000, np.uint16)), {}),
-        "cutout.png": (Image.new("RGBA", (40, 30), (200, 0, 0, 120)), {}),
-        "turned.jpg": (Image.new("RGB", (40, 30), (200, 0, 0)), {"exif": exif}),
-        "pixel.png": (Image.new("RGB", (1, 1), (200, 0, 0)), {}),
-    }
-    for name, (picture, options) in saved.items():
-        picture.save(folder / name, **options)
-    return {name: folder / name for name in saved}
-
-
-def test_strange_pictures_are_taken(tmp_path, model):
-    for name, path in write_strange_pictures(tmp_path).items():
-        output = tmp_path / f"out-{name}"
-        assert (
-            run("demo", "--task", "hair", "--image", path, "--model", model, "--output", output)
-            == 0
-        )
-        height, width = seglib.read_image(output).shape[:2]
-        assert (width, height) == {"turned.jpg": (30, 40), "pixel.png": (1, 1)}.get(name, (40, 30))
-
-
-def test_unusable_pictures_are_named(tmp_path, model, photo, capsys):
-    wrong = {
+def test_unusable_pictures_are_named(demo, tmp_path, photo, capsys):
+    output = tmp_path / "out.jpg"
+    for name, content in {
         "absent.jpg": None,
         "empty.jpg": b"",
         "text.jpg": b"hello",
         "cut.png": photo.read_bytes()[:900],
-    }
-    output = tmp_path / "out.jpg"
-    for name, content in wrong.items():
+    }.items():
         path = tmp_path / name
         if content is not None:
             path.write_bytes(content)
-        demo = ("demo", "--task", "portrait", "--model", model, "--output", output)
-        assert name in refused(capsys, *demo, "--image", path)
-        assert name in refused(capsys, *demo, "--image", photo, "--background", path)
+        wanted = demo("portrait", "--output", output)
+        assert name in refused(capsys, *wanted, "--image", path)
+        assert name in refused(capsys, *wanted, "--background", path)
     assert not output.exists()
 
 
-def test_unusable_models_are_named(tmp_path, photo, capsys):
-    path = tmp_path / "broken.tflite"
-    output = tmp_path / "out.png"
-    demo = ("demo", "--task", "hair", "--image", photo, "--output", output, "--model")
+def test_unusable_models_are_named(demo, tmp_path, capsys):
+    path, output = tmp_path / "broken.tflite", tmp_path / "out.png"
+    wanted = demo("hair", "--output", output, "--model")
     for content in (None, b"", b"not a model, whatever its name says"):
         if content is not None:
             path.write_bytes(content)
-        assert "broken.tflite" in refused(capsys, *demo, path)
+        assert "broken.tflite" in refused(capsys, *wanted, path)
         assert "broken.tflite" in refused(capsys, "benchmark", "--model", path)
-    assert "'portait'" in refused(capsys, *demo, "portait")
+    assert "'portait'" in refused(capsys, *wanted, "portait")
     assert "portrait_open" in refused(capsys, "benchmark", "--model", "portait")
     assert not output.exists()
 
 
-def test_a_model_without_metadata_is_noted_in_one_line(tmp_path, photo, capsys):
+def test_a_model_without_metadata_is_noted_in_one_line(demo, tmp_path, capsys):
     bare = build(red, tmp_path / "bare.tflite")
-    output = tmp_path / "out.png"
-    demo = ("demo", "--task", "hair", "--image", photo, "--model", bare, "--output", output)
-    assert run(*demo) == 0
+    wanted = demo("hair", "--output", tmp_path / "out.png", "--model", bare)
+    assert run(*wanted) == 0
     notes = capsys.readouterr().err.strip().splitlines()
     assert len(notes) == 1
     assert notes[0].startswith("seglib: note: bare.tflite carries no metadata")
-    assert run(*demo, "--value-range", 0, 255) == 0
+    assert run(*wanted, "--value-range", 0, 255) == 0
     assert capsys.readouterr().err == ""
 
 
-def test_an_int8_model_is_taken(tmp_path, photo):
-    small = build(red, tmp_path / "int8.tflite", {"value_range": [0, 255]}, integer=True)
-    output = tmp_path / "out.png"
-    demo = ("demo", "--task", "hair", "--image", photo, "--model", small, "--output", output)
-    assert run(*demo) == 0
-    assert not np.array_equal(seglib.read_image(output), seglib.read_image(photo))
-
-
-def test_the_input_is_never_overwritten(photo, model, tmp_path, capsys):
+def test_the_input_is_never_overwritten(demo, photo, tmp_path, capsys):
     before = photo.read_bytes()
     link = tmp_path / "link.png"
     link.symlink_to(photo)
-    for output in (photo, photo.parent / "." / "x" / ".." / photo.name, link):
-        (photo.parent / "x").mkdir(exist_ok=True)
-        for task, image in (("hair", photo), ("portrait", photo)):
-            demo = ("demo", "--task", task, "--image", image, "--model", model)
-            assert "would be lost" in refused(capsys, *demo, "--output", output)
+    (tmp_path / "x").mkdir()
+    for output in (photo, tmp_path / "." / "x" / ".." / photo.name, link):
+        for task in ("hair", "portrait"):
+            assert "would be lost" in refused(capsys, *demo(task, "--output", output))
     scene = seglib.write_image(tmp_path / "scene.png", seglib.sample_photo()[:9, :9])
-    demo = ("demo", "--task", "portrait", "--image", photo, "--model", model)
-    assert "scene.png" in refused(capsys, *demo, "--background", scene, "--output", scene)
+    wanted = demo("portrait", "--background", scene, "--output", scene)
+    assert "scene.png" in refused(capsys, *wanted)
     assert photo.read_bytes() == before
 
 
-def test_an_output_that_cannot_be_written(photo, model, tmp_path, monkeypatch, capsys):
-    demo = ("demo", "--task", "hair", "--image", photo, "--model", model, "--output")
-    assert "photo.png" in refused(capsys, *demo, photo / "below.png")
-    assert ".gif" in refused(capsys, *demo, tmp_path / "out.gif")
+def test_an_output_that_cannot_be_written(demo, photo, tmp_path, monkeypatch, capsys):
+    assert "photo.png" in refused(capsys, *demo("hair", "--output", photo / "below.png"))
+    assert ".gif" in refused(capsys, *demo("hair", "--output", tmp_path / "out.gif"))
     output = tmp_path / "out.png"
     output.write_bytes(b"what stood here")
 
@@ -237,16 +177,15 @@ def test_an_output_that_cannot_be_written(photo, model, tmp_path, monkeypatch, c
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    assert "disk is full" in refused(capsys, *demo, output)
+    assert "disk is full" in refused(capsys, *demo("hair", "--output", output))
     assert output.read_bytes() == b"what stood here"
     assert not list(tmp_path.glob(".part-*"))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp"])
-def test_a_person_is_cut_out_with_transparency(photo, model, tmp_path, suffix):
+def test_a_person_is_cut_out_with_transparency(demo, photo, model, tmp_path, suffix):
     output = tmp_path / f"me{suffix}"
-    demo = ("demo", "--task", "portrait", "--image", photo, "--model", model)
-    assert run(*demo, "--background", "transparent", "--output", output) == 0
+    assert run(*demo("portrait", "--background", "transparent", "--output", output)) == 0
     image = seglib.read_image(photo)
     config = preset("default", effect="replace", background="transparent")
     expected = Pipeline(config)(image, Segmenter(model).raw(image))
@@ -255,54 +194,51 @@ def test_a_person_is_cut_out_with_transparency(photo, model, tmp_path, suffix):
     assert np.abs(stored[..., 3].astype(int) - expected[..., 3]).max() <= 3
 
 
-def test_a_jpeg_refuses_transparency(photo, model, tmp_path, capsys):
-    demo = ("demo", "--task", "portrait", "--image", photo, "--model", model)
-    message = refused(capsys, *demo, "--background", "transparent", "--output", tmp_path / "me.jpg")
-    assert "would lose the transparency" in message and ".png" in message
-    assert not (tmp_path / "me.jpg").exists()
-
-
-def test_a_colour_stands_behind_and_the_bare_mask_is_written(photo, model, tmp_path):
+def test_a_colour_stands_behind_and_the_bare_mask_is_written(demo, photo, model, tmp_path):
     output, mask = tmp_path / "me.png", tmp_path / "mask.png"
-    demo = ("demo", "--task", "portrait", "--image", photo, "--model", model, "--mask", mask)
-    assert run(*demo, "--background", "#00ff00", "--output", output) == 0
+    assert (
+        run(*demo("portrait", "--background", "#00ff00", "--output", output, "--mask", mask)) == 0
+    )
     image = seglib.read_image(photo)
     alpha = Pipeline(preset("default")).alpha(image, Segmenter(model).raw(image))
     assert np.abs(seglib.images.read_mask(mask) - alpha).max() <= 1 / 255
     assert (seglib.read_image(output)[alpha == 0] == (0, 255, 0)).all()
 
 
-def test_a_folder_of_photos_becomes_a_folder(photo, model, tmp_path, capsys):
+def test_a_folder_of_photos_becomes_a_folder(demo, photo, tmp_path, capsys):
     folder = tmp_path / "photos"
     (folder / ".hidden").mkdir(parents=True)
     for name in ("a.png", "a.jpg", "B.JPG", "._a.png"):
         seglib.write_image(folder / "x.png", seglib.sample_photo()[::8, ::8])
         (folder / "x.png").rename(folder / name)
-    demo = ("demo", "--task", "portrait", "--image", folder, "--model", model)
+    wanted = demo("portrait", "--image", folder)
     out, masks = tmp_path / "out", tmp_path / "masks"
-    assert run(*demo, "--background", "transparent", "--output", out, "--mask", masks) == 0
+    assert run(*wanted, "--background", "transparent", "--output", out, "--mask", masks) == 0
     names = ["B.png", "a_jpg.png", "a_png.png"]
     assert sorted(path.name for path in out.iterdir()) == names
     assert sorted(path.name for path in masks.iterdir()) == names
     capsys.readouterr()
-    assert "nothing to write" in refused(capsys, *demo)
-    assert "needs one" in refused(capsys, *demo, "--output", photo)
+    assert "nothing to write" in refused(capsys, *wanted)
+    assert "needs one" in refused(capsys, *wanted, "--output", photo)
 
 
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--task", "portrait", "--color", 1, 2, 3), "--color"),
-        (("--task", "portrait", "--strength", 1), "--strength"),
-        (("--task", "hair", "--background", "blur"), "--background"),
-        (("--task", "hair", "--strength", 2), "strength is 2"),
-        (("--task", "hair", "--color", 1, 2, 300), "300"),
-        (("--task", "hair", "--channel", 4), "channel 4"),
+        ("portrait --color 1 2 3", "--color"),
+        ("portrait --strength 1", "--strength"),
+        ("portrait --background transparent --output me.jpg", "lose the transparency; "),
+        ("hair --background blur", "--background"),
+        ("hair --strength 2", "strength is 2"),
+        ("hair --color 1 2 300", "300"),
+        ("hair --channel 4", "channel 4"),
+        ("hair --preset portait-webcam", "choose one of default"),
     ],
 )
-def test_options_that_do_not_fit(photo, model, tmp_path, capsys, options, word):
-    demo = ("demo", "--image", photo, "--model", model, "--output", tmp_path / "out.png")
-    assert word in refused(capsys, *demo, *options)
+def test_options_that_do_not_fit(demo, tmp_path, monkeypatch, capsys, options, word):
+    monkeypatch.chdir(tmp_path)
+    assert word in refused(capsys, *demo("hair", "--output", "out.png", "--task", *options.split()))
+    assert not list(tmp_path.glob("*.jpg")) and not (tmp_path / "out.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -330,14 +266,12 @@ def test_wrong_usage_ends_with_code_2():
         assert caught.value.code == 2
 
 
-def test_an_interrupt_ends_with_code_130(photo, model, tmp_path, monkeypatch):
+def test_an_interrupt_ends_with_code_130(demo, tmp_path, monkeypatch):
     def interrupt(*_args):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Segmenter, "raw", interrupt)
-    output = tmp_path / "out.png"
-    demo = ("demo", "--task", "hair", "--image", photo, "--model", model, "--output", output)
-    assert run(*demo) == 130
+    assert run(*demo("hair", "--output", tmp_path / "out.png")) == 130
 
 
 def test_the_program_starts_without_tensorflow_and_prints_no_traceback(tmp_path):
@@ -388,33 +322,25 @@ def test_eval_and_train_refuse_data_that_is_not_there(model, faces, tmp_path, ca
     assert "'best'" in refused(capsys, *evaluate, faces, "--split", "best")
 
 
-def test_train_names_what_is_wrong_with_a_folder(faces, tmp_path, capsys):
-    def broken(name, harm):
-        folder = Path(shutil.copytree(faces, tmp_path / name))
-        masks = sorted((folder / "masks").iterdir())
-        harm(folder, masks)
-        train = ("train", "--data", folder, "--output", tmp_path / f"{name}-run", "--size", 32)
-        message = refused(capsys, *train)
-        assert name in message and not (tmp_path / f"{name}-run").exists()
-        return message
-
-    def rewrite(masks, change):
-        for path in masks:
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (None, "has no masks"),
+        (lambda mask: mask[::2], "but its photo"),
+        (lambda mask: mask // 128 * 2, "class numbers"),
+        (lambda mask: mask * 0, "one class only"),
+    ],
+)
+def test_train_names_what_is_wrong_with_a_folder(faces, tmp_path, capsys, change, words):
+    folder = Path(shutil.copytree(faces, tmp_path / "broken"))
+    for path in (folder / "masks").iterdir():
+        if change is not None:
             Image.fromarray(change(np.array(Image.open(path)))).save(path)
-
-    def mask_lost(folder, masks):
-        masks[0].unlink()
-
-    assert "lack their photo" in broken("unmatched", mask_lost)
-    assert "has no masks" in broken(
-        "maskless", lambda folder, masks: shutil.rmtree(folder / "masks")
-    )
-    halved = broken("halved", lambda folder, masks: rewrite(masks, lambda m: m[::2]))
-    assert "but its photo" in halved
-    numbered = broken("numbered", lambda folder, masks: rewrite(masks, lambda m: m // 128 * 2))
-    assert "class numbers" in numbered
-    empty = broken("empty", lambda folder, masks: rewrite(masks, lambda m: m * 0))
-    assert "one class only" in empty
+    if change is None:
+        shutil.rmtree(folder / "masks")
+    train = ("train", "--data", folder, "--output", tmp_path / "run", "--size", 32)
+    message = refused(capsys, *train)
+    assert "broken" in message and words in message and not (tmp_path / "run").exists()
 
 
 def test_benchmark_compares_in_one_run(model, tmp_path, capsys):
@@ -492,9 +418,7 @@ def test_read_folder_spreads_its_choice(tmp_path):
         image = np.full((4, 6, 3), level * 10, np.uint8)
         seglib.write_image(tmp_path / "images" / f"{level}.png", image)
     photos = images.read_folder(tmp_path, size=8, count=4)
-    assert photos.shape == (4, 8, 8, 3)
-    assert photos[:, 0, 0, 0].tolist() == [0, 30, 60, 90]
-    assert len(images.read_folder(tmp_path / "images", size=2)) == 10
+    assert photos.shape == (4, 8, 8, 3) and photos[:, 0, 0, 0].tolist() == [0, 30, 60, 90]
     with pytest.raises(seglib.SeglibError, match="no folder"):
         images.read_folder(tmp_path / "absent", size=8)
 

@@ -4,9 +4,6 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from matting_training import clear_windows
 
 from seglib import SeglibError, data
 from seglib.export import to_tflite
@@ -48,7 +45,7 @@ def test_the_right_alpha_has_no_error_and_a_worse_one_more():
     assert 0 < near.sad < far.sad and 0 < near.mse < far.mse and near.pixels == far.pixels
 
 
-@given(st.floats(0.01, 0.5))
+@pytest.mark.parametrize("gap", [0.01, 0.1, 0.5])
 def test_known_differences_give_known_errors(gap):
     truth = np.full((30, 40), 0.5, np.float32)
     errors = matting_errors(truth - np.float32(gap), truth, np.ones((30, 40), bool))
@@ -65,15 +62,18 @@ def test_a_slope_has_its_size_in_the_gradient_error():
     assert errors.gradient == pytest.approx(inner.sum() * 0.01**2 / 1000, rel=0.02)
 
 
-def test_bad_alphas_and_bands_are_refused():
-    with pytest.raises(SeglibError, match="marks no pixel"):
-        matting_errors(ALPHA, ALPHA, np.zeros(ALPHA.shape, bool))
-    with pytest.raises(SeglibError, match="marks no pixel"):
-        matting_errors(ALPHA, ALPHA, np.ones((5, 5), bool))
-    with pytest.raises(SeglibError):
-        matting_errors(ALPHA[:50], ALPHA)
-    with pytest.raises(SeglibError, match="radius is -1"):
-        unknown_band(ALPHA, -1)
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: matting_errors(ALPHA, ALPHA, np.zeros(ALPHA.shape, bool)), "marks no pixel"),
+        (lambda: matting_errors(ALPHA, ALPHA, np.ones((5, 5), bool)), "marks no pixel"),
+        (lambda: matting_errors(ALPHA[:50], ALPHA), "50"),
+        (lambda: unknown_band(ALPHA, -1), "radius is -1"),
+    ],
+)
+def test_bad_alphas_and_bands_are_refused(call, words):
+    with pytest.raises(SeglibError, match=words):
+        call()
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +91,8 @@ def test_feathering_starts_as_the_mask_and_trains_alone(pair):
     images = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
     before = [weight.copy() for weight in net.get_weights()]
     target = (images.mean(axis=-1, keepdims=True) > 127).astype(np.float32)
-    full.compile(keras.optimizers.Adam(1e-2), "mse")
-    losses = full.fit(images, target, epochs=12, verbose=0).history["loss"]
+    full.compile(keras.optimizers.Adam(1e-2), "mse", jit_compile=False)
+    losses = full.fit(images, target, epochs=6, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
     for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -123,7 +123,9 @@ def alpha_target(alpha: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return np.concatenate([alpha[..., None], picture], axis=-1).astype(np.float32)
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+@pytest.mark.parametrize(
+    ("truth", "found", "brightness"), [(0, 0, 1), (1, 0, 0), (0.25, 1, 0.5), (0.7, 0.2, 1)]
+)
 def test_the_alpha_loss_is_the_gap_and_the_gap_times_the_brightness(truth, found, brightness):
     target = alpha_target(np.full((2, 5, 6), truth), np.full((2, 5, 6, 3), brightness))
     loss = float(alpha_loss(target, np.full((2, 5, 6, 1), found, np.float32)))
@@ -178,7 +180,7 @@ def test_hard_masks_and_alphas_reach_the_network_apart():
     np.testing.assert_array_equal(y["seg"][6:, ..., 0] * 255, hard)
 
 
-@given(st.integers(0, 50))
+@pytest.mark.parametrize("seed", range(4))
 def test_turned_and_zoomed_targets_stay_what_they_are(seed):
     mixed = with_alpha(DRAWN.images, DRAWN.alphas) + with_masks(DRAWN.images, DRAWN.alphas)
     batches = AlphaBatches(
@@ -209,23 +211,6 @@ def test_both_outputs_learn_from_a_mixed_batch():
     history = model.fit(batches, epochs=8, verbose=0).history
     assert history["mask_loss"][-1] < history["mask_loss"][0]
     assert history["seg_loss"][-1] < history["seg_loss"][0]
-
-
-def test_clear_windows_show_nobody():
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 255, (3, 60, 90, 3), np.uint8)
-    masks = np.zeros((3, 60, 90), np.uint8)
-    # In the middle, at the left edge, and everywhere.
-    masks[0, 20:, 40:50], masks[1, 5:, :60], masks[2] = 255, 255, 255
-    images[masks > 0] = 255
-    images[masks == 0] = np.minimum(images[masks == 0], 200)
-    people = data.Dataset.from_arrays(images, masks, "photos", "person")
-    windows = clear_windows(people, least=25)
-    assert [window.shape for window in windows] == [(60, 40, 3), (60, 40, 3), (60, 30, 3)]
-    assert max(window.max() for window in windows) <= 200
-    assert len(clear_windows(people, least=35)) == 2
-    empty = data.Dataset.from_arrays(images[:1], 0 * masks[:1], "photos", "person")
-    assert [window.shape for window in clear_windows(empty)] == [(60, 90, 3)]
 
 
 def test_pictures_that_do_not_fit_are_refused():

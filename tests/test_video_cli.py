@@ -39,10 +39,14 @@ def said(capsys: pytest.CaptureFixture) -> str:
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
+def run(words: str, *more: object) -> int:
+    return main([*words.split(), *map(str, more)])
+
+
 def test_a_film_becomes_a_film_of_the_same_length_and_rate(portrait, tmp_path, capsys) -> None:
     output = tmp_path / "out.mp4"
-    arguments = ["video", "--input", str(portrait), "--output", str(output)]
-    assert main([*arguments, "--background", "grey", "--smooth", "one-euro"]) == 0
+    files = ("--input", portrait, "--output", output)
+    assert run("video --background grey --smooth one-euro", *files) == 0
     shown = capsys.readouterr()
     assert "12 frames in" in shown.out and f"wrote {output}" in shown.out
     assert "12/12" in shown.err
@@ -57,58 +61,54 @@ def test_a_film_becomes_a_film_of_the_same_length_and_rate(portrait, tmp_path, c
 def test_a_folder_becomes_a_film_before_another_background(portrait, tmp_path) -> None:
     for index, image in enumerate(frames_of(portrait)[:4]):
         seglib.write_image(tmp_path / "photos" / f"{index}.png", image)
-    seglib.write_image(tmp_path / "beach.png", np.full((20, 90, 3), (10, 240, 10), np.uint8))
-    output = tmp_path / "out.avi"
-    arguments = ["video", "--input", str(tmp_path / "photos"), "--output", str(output)]
-    assert main([*arguments, "--background", str(tmp_path / "beach.png"), "--fps", "5"]) == 0
-    found = frames_of(output)
+    beach = np.full((20, 90, 3), (10, 240, 10), np.uint8)
+    seglib.write_image(tmp_path / "beach.png", beach)
+    files = ("--input", tmp_path / "photos", "--output", tmp_path / "out.avi")
+    assert run("video --fps 5", *files, "--background", tmp_path / "beach.png") == 0
+    found = frames_of(tmp_path / "out.avi")
     assert len(found) == 4
     assert np.abs(found[0].astype(int) - (10, 240, 10)).max(axis=2).min() < 20
 
 
 def test_hair_is_dyed_in_a_film(portrait, tmp_path) -> None:
-    output = tmp_path / "out.avi"
-    arguments = ["video", "--input", str(portrait), "--output", str(output), "--task", "hair"]
-    assert main([*arguments, "--color", "0", "0", "255", "--frames", "5", "--stats"]) == 0
-    assert len(frames_of(output)) == 5
+    files = ("--input", portrait, "--output", tmp_path / "out.avi")
+    assert run("video --task hair --color 0 0 255 --frames 5 --stats", *files) == 0
+    assert len(frames_of(tmp_path / "out.avi")) == 5
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("words", "message"),
     [
-        (["--input", "FILM"], "--output FILE or --window"),
-        (["--input", "FILM", "--window"], "no display"),
-        (["--input", "0", "--output", "o.mp4"], "seglib webcam"),
-        (["--input", "none.mp4", "--output", "o.mp4"], "no video none.mp4"),
-        (["--input", "FILM", "--output", "FILM"], "is an input"),
-        (["--input", "FILM", "--output", "o.gif"], "must end in"),
-        (["--input", "FILM", "--output", "FILM/o.mp4"], "cannot write"),
-        (["--input", "FILM", "--output", "o.mp4", "--smooth", "x"], "no smoother 'x'"),
-        (["--input", "FILM", "--output", "o.mp4", "--frames", "0"], "--frames is 0"),
-        (["--input", "FILM", "--output", "o.mp4", "--color", "1", "2", "3"], "--task portrait"),
-        (["--input", "FILM", "--output", "o.mp4", "--preset", "x"], "no preset 'x'"),
-        (["--input", "TEXT", "--output", "o.mp4"], "cannot be decoded"),
-        (["--input", "EMPTY", "--output", "o.mp4"], "holds no pictures"),
+        ("--input film.mp4", "--output FILE or --window"),
+        ("--input film.mp4 --window", "no display"),
+        ("--input 0 --output o.mp4", "seglib webcam"),
+        ("--input none.mp4 --output o.mp4", "no video none.mp4"),
+        ("--input film.mp4 --output film.mp4", "is an input"),
+        ("--input film.mp4 --output o.gif", "must end in"),
+        ("--input film.mp4 --output film.mp4/o.mp4", "cannot write"),
+        ("--input film.mp4 --output o.mp4 --smooth x", "no smoother 'x'"),
+        ("--input film.mp4 --output o.mp4 --frames 0", "--frames is 0"),
+        ("--input film.mp4 --output o.mp4 --color 1 2 3", "--task portrait"),
+        ("--input film.mp4 --output o.mp4 --preset x", "no preset 'x'"),
+        ("--input text.mp4 --output o.mp4", "cannot be decoded"),
+        ("--input empty --output o.mp4", "holds no pictures"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(
-    arguments, message, tmp_path, monkeypatch, capsys
+    words, message, tmp_path, monkeypatch, capsys
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("no film")
     film(tmp_path / "film.mp4", count=3)
-    names = {"FILM": "film.mp4", "TEXT": "text.mp4", "EMPTY": "empty"}
-    for word, name in names.items():
-        arguments = [argument.replace(word, name) for argument in arguments]
     monkeypatch.chdir(tmp_path)
     there = sorted(os.listdir())
-    assert main(["video", *arguments]) == 2
+    assert run(f"video {words}") == 2
     assert message in said(capsys)
     assert sorted(os.listdir()) == there
 
 
 def test_no_camera_is_one_sentence(capsys, tmp_path) -> None:
-    assert main(["webcam", "--camera", "63", "--output", str(tmp_path / "o.mp4")]) == 2
+    assert run("webcam --camera 63 --output", tmp_path / "o.mp4") == 2
     assert said(capsys).startswith("seglib: no camera 63 can be opened; connect one")
     assert not os.listdir(tmp_path)
 
@@ -116,10 +116,10 @@ def test_no_camera_is_one_sentence(capsys, tmp_path) -> None:
 def test_a_camera_needs_somewhere_to_be_shown(capsys, monkeypatch) -> None:
     camera = FakeCamera(numbered)
     monkeypatch.setattr(sources.cv2, "VideoCapture", camera)
-    assert main(["webcam"]) == 2
+    assert run("webcam") == 2
     assert "no display" in said(capsys) and camera.released
     camera.released = False
-    assert main(["webcam", "--no-window"]) == 2
+    assert run("webcam --no-window") == 2
     assert "nowhere to show" in said(capsys) and camera.released
 
 
@@ -133,7 +133,7 @@ def test_an_unplugged_camera_leaves_its_recording(capsys, monkeypatch, tmp_path)
 
     monkeypatch.setattr(sources.cv2, "VideoCapture", opened)
     output = tmp_path / "me.avi"
-    assert main(["webcam", "--output", str(output), "--max-lag", "3", "--no-mirror"]) == 2
+    assert run("webcam --max-lag 3 --no-mirror --output", output) == 2
     assert "after frame 24; see whether it was unplugged" in said(capsys)
     monkeypatch.undo()
     assert len(frames_of(output)) > 0
@@ -145,8 +145,7 @@ def test_a_recording_of_a_number_of_frames(capsys, monkeypatch, tmp_path) -> Non
         sources.cv2, "VideoCapture", lambda what: camera if what == 0 else reader(what)
     )
     output = tmp_path / "me.avi"
-    arguments = ["webcam", "--output", str(output), "--frames", "6", "--size", "640", "480"]
-    assert main(arguments) == 0
+    assert run("webcam --frames 6 --size 640 480 --output", output) == 0
     assert camera.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640 and camera.released
     assert "6 frames in" in capsys.readouterr().out
     monkeypatch.undo()
@@ -155,21 +154,21 @@ def test_a_recording_of_a_number_of_frames(capsys, monkeypatch, tmp_path) -> Non
 
 def test_people_are_cut_out_into_a_folder_of_frames(portrait, tmp_path, capsys) -> None:
     output = tmp_path / "frames"
-    arguments = ["video", "--input", str(portrait), "--output", str(output), "--frames", "3"]
-    assert main([*arguments, "--background", "transparent"]) == 0
+    files = ("--input", portrait, "--output", output)
+    assert run("video --frames 3 --background transparent", *files) == 0
     frames = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted(output.iterdir())]
     assert [frame.shape for frame in frames] == [(64, 64, 4)] * 3
     assert frames[0][..., 3].min() < 10 and frames[0][..., 3].max() > 245
-    assert main([*arguments, "--background", "transparent"]) == 2  # it exists now
+    assert run("video --frames 3 --background transparent", *files) == 2  # it exists now
     assert "exists already" in said(capsys)
 
 
-def test_a_video_or_a_colour_stands_behind(portrait, tmp_path, capsys) -> None:
+def test_a_video_or_a_colour_stands_behind(portrait, tmp_path) -> None:
     film(tmp_path / "scene.avi", count=3)
-    for behind in (str(tmp_path / "scene.avi"), "#00ff00"):
-        output = tmp_path / "out.avi"
-        arguments = ["video", "--input", str(portrait), "--output", str(output)]
-        assert main([*arguments, "--frames", "4", "--background", behind]) == 0
+    output = tmp_path / "out.avi"
+    files = ("--input", portrait, "--output", output)
+    for behind in (tmp_path / "scene.avi", "#00ff00"):
+        assert run("video --frames 4", *files, "--background", behind) == 0
         assert len(frames_of(output)) == 4
     green = frames_of(output)[0].astype(int)
     assert np.abs(green - (0, 255, 0)).max(axis=2).min() < 20
@@ -183,7 +182,7 @@ def test_a_camera_is_opened_by_its_url(capsys, monkeypatch) -> None:
         return FakeCamera(numbered, opened=False)
 
     monkeypatch.setattr(sources.cv2, "VideoCapture", refuse)
-    options = ["--backend", "ffmpeg", "--rate", "15", "--pixel-format", "MJPG", "--no-window"]
-    assert main(["webcam", "--camera", "rtsp://host/1", *options]) == 2
+    options = "--backend ffmpeg --rate 15 --pixel-format MJPG --no-window"
+    assert run(f"webcam --camera rtsp://host/1 {options}") == 2
     assert "no camera rtsp://host/1" in said(capsys)
     assert opened == [("rtsp://host/1", cv2.CAP_FFMPEG)]

@@ -5,12 +5,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 import seglib
-from seglib import viz
+from seglib import notebook, viz
+from seglib.training import Progress
+
+ROWS = [{"epoch": e, "loss": 1 / e, "val_iou": 1 - 1 / (e + 1)} for e in (1, 2, 3)]
+SHORT = [{"epoch": 1, "loss": 0.7}]
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +64,6 @@ def test_the_outline_lies_on_the_edge(photo, mask) -> None:
     assert not line[200, 200]
 
 
-@given(st.integers(1, 9), st.integers(1, 9), st.floats(0, 1))
-@settings(max_examples=25, deadline=None)
-def test_overlay_keeps_size_and_range(height: int, width: int, value: float) -> None:
-    image = np.full((height, width, 3), 255, np.uint8)
-    tinted = viz.overlay(image, np.full((height, width), value, np.float32))
-    assert tinted.shape == image.shape and tinted.dtype == np.uint8
-
-
 def test_a_mask_of_another_size_is_refused(photo) -> None:
     with pytest.raises(seglib.SeglibError, match="8x7"):
         viz.overlay(photo, np.zeros((7, 8), np.float32))
@@ -79,11 +73,7 @@ def test_a_contact_sheet_has_a_panel_for_each_photo(photo, mask) -> None:
     figure = viz.contact_sheet([photo] * 5, [mask] * 5, columns=3)
     assert sum(ax.get_visible() for ax in figure.axes) == 5
     as_bytes = viz.contact_sheet([photo], [(mask * 255).astype(np.uint8)])
-    as_floats = viz.contact_sheet([photo], [mask])
-    assert np.array_equal(drawn(as_bytes), drawn(as_floats))
-
-
-def test_a_contact_sheet_of_nothing_or_of_unequal_lists_is_refused(photo, mask) -> None:
+    assert np.array_equal(drawn(as_bytes), drawn(viz.contact_sheet([photo], [mask])))
     with pytest.raises(seglib.SeglibError, match="no images"):
         viz.contact_sheet([])
     with pytest.raises(seglib.SeglibError, match="2 images and 1 masks"):
@@ -103,10 +93,11 @@ def test_curves_put_losses_and_scores_apart() -> None:
 
 
 def test_curves_without_anything_to_draw_are_refused() -> None:
-    with pytest.raises(seglib.SeglibError, match="no column"):
-        viz.curves([{"epoch": 1, "seconds": 3}])
-    with pytest.raises(seglib.SeglibError, match="no rows"):
-        viz.curves([])
+    for rows, words in (([{"epoch": 1, "seconds": 3}], "no column"), ([], "no rows")):
+        with pytest.raises(seglib.SeglibError, match=words):
+            viz.curves(rows)
+    with pytest.raises(seglib.SeglibError, match="dice"):
+        viz.compare_runs({"a": ROWS}, ["dice"])
 
 
 # Viénot, Brettel and Mollon (1999): what dichromats see, as matrices on linear RGB.
@@ -215,3 +206,42 @@ def test_cases_have_three_panels_each(photo, mask) -> None:
     assert len(shown) == 9 and shown[3].get_title() == "0.2"
     with pytest.raises(seglib.SeglibError, match="3, 3 and 2"):
         viz.cases(images, truths, truths, ["0.1", "0.2"])
+
+
+def test_each_run_is_a_line_in_each_panel():
+    figure = viz.compare_runs({"a": ROWS, "b": SHORT}, ["loss", "val_loss", "val_iou"])
+    assert [ax.get_title() for ax in figure.axes] == ["loss", "val_iou"]
+    loss, iou = figure.axes
+    assert [line.get_label() for line in loss.lines] == ["a", "b"]
+    assert list(loss.lines[0].get_xdata()) == [1, 2, 3]
+    assert list(loss.lines[0].get_ydata()) == [row["loss"] for row in ROWS]
+    assert len(iou.lines) == 1
+
+
+def test_outside_a_notebook_the_bar_is_left_to_fit():
+    assert viz.live_curves() is None
+
+
+def test_in_a_notebook_one_picture_is_drawn_anew(monkeypatch):
+    ipython = pytest.importorskip("IPython.display")
+    shown = []
+
+    class Handle:
+        def update(self, figure):
+            shown.append(figure)
+
+    def display(figure, display_id):
+        shown.append(figure)
+        return Handle()
+
+    monkeypatch.setattr(notebook, "in_notebook", lambda: True)
+    monkeypatch.setattr(ipython, "display", display)
+    watch = viz.live_curves()
+    watch(Progress([], 1, 6, None))
+    watch(Progress(ROWS[:1], 2, 6, 61.0))
+    watch(Progress(ROWS[:1], 3, 6, 50.0))  # nothing new so soon: drawing takes time, too
+    watch(Progress(ROWS[:2], 4, 6, 30.0))
+    assert [figure.get_suptitle() for figure in shown] == [
+        "33% of 6 steps, 1:01 left",
+        "67% of 6 steps, 0:30 left",
+    ]

@@ -39,6 +39,10 @@ def picture(box) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(parts(box)["picture"].value)))
 
 
+def code(box) -> str:
+    return parts(box)["code"].value
+
+
 def test_each_view_is_what_a_pipeline_makes(photo, mask) -> None:
     config = postprocess.PostprocessConfig(opening=0.03)
     alpha = postprocess.Pipeline(config).alpha(photo, mask)
@@ -50,12 +54,9 @@ def test_each_view_is_what_a_pipeline_makes(photo, mask) -> None:
         assert np.array_equal(shown[view], own), view
 
 
-def test_the_networks_small_mask_is_enlarged(photo, mask) -> None:
+def test_the_networks_small_mask_is_enlarged_and_an_unknown_view_refused(photo, mask) -> None:
     small = np.ascontiguousarray(mask[::4, ::4])
     assert widgets.draw(photo, small).shape == photo.shape
-
-
-def test_an_unknown_view_lists_the_views(photo, mask) -> None:
     with pytest.raises(seglib.SeglibError, match="overlay"):
         widgets.draw(photo, mask, view="depth")
 
@@ -63,12 +64,12 @@ def test_an_unknown_view_lists_the_views(photo, mask) -> None:
 def test_moving_a_slider_redraws(photo, mask) -> None:
     box = widgets.postprocess_explorer(photo, mask)
     assert np.array_equal(picture(box), widgets.draw(photo, mask))
-    assert parts(box)["code"].value == 'preset("default")'
+    assert code(box) == 'preset("default")'
     parts(box)["largest piece only"].value = True
     parts(box)["opening"].value = 0.02
     config = postprocess.preset("default", largest=True, opening=0.02)
     assert np.array_equal(picture(box), widgets.draw(photo, mask, config))
-    assert parts(box)["code"].value == 'preset("default", opening=0.02, largest=True)'
+    assert code(box) == 'preset("default", opening=0.02, largest=True)'
     parts(box)["show"].value = "mask"
     assert picture(box)[6, 6].tolist() == [0, 0, 0]
 
@@ -79,7 +80,7 @@ def test_a_preset_sets_the_sliders_and_stays_itself(name: str, photo, mask) -> N
     parts(box)["show"].value = "mask"
     parts(box)["preset"].value = name
     config = postprocess.preset(name)
-    assert parts(box)["code"].value == f'preset("{name}")'
+    assert code(box) == f'preset("{name}")'
     assert parts(box)["upsample"].value == config.upsample
     assert np.array_equal(picture(box), widgets.draw(photo, mask, config, "mask"))
 
@@ -90,7 +91,7 @@ def test_the_code_below_the_picture_makes_its_settings(photo, mask) -> None:
     parts(box)["closing"].value = 0.013
     parts(box)["curve"].value = "smoothstep"
     parts(box)["low, high"].value = (0.35, 0.6)
-    config = eval(parts(box)["code"].value, {"preset": postprocess.preset})
+    config = eval(code(box), {"preset": postprocess.preset})
     assert (config.closing, config.curve, config.low, config.high, config.level) == (
         *(0.013, "smoothstep", 0.35, 0.6),
         0.5,
@@ -121,19 +122,15 @@ def test_what_cannot_be_played_is_refused(frames: list, fps: float) -> None:
         widgets.player(frames, fps)
 
 
-def test_what_is_no_mask_is_refused(photo) -> None:
+@pytest.mark.parametrize("explorer", [widgets.postprocess_explorer, widgets.augment_explorer])
+def test_what_is_no_mask_is_refused_and_a_missing_package_named(
+    explorer, photo, mask, monkeypatch
+) -> None:
     with pytest.raises(seglib.SeglibError):
-        widgets.postprocess_explorer(photo, np.zeros((4, 4, 2), np.float32))
-
-
-def test_without_ipywidgets_the_way_out_is_named(photo, mask, monkeypatch) -> None:
+        explorer(photo, np.zeros((4, 4, 2), np.float32))
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(seglib.SeglibError, match="pip install ipywidgets"):
-        widgets.postprocess_explorer(photo, mask)
-
-
-def shown_views(box) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(box.children[-2].value)))
+        explorer(photo, mask)
 
 
 def test_views_move_photo_and_mask_together(photo, mask) -> None:
@@ -155,23 +152,23 @@ def test_a_view_depends_on_seed_and_number_alone(photo, mask) -> None:
 
 def test_the_augmentation_explorer_follows_its_sliders(photo, mask) -> None:
     box = widgets.augment_explorer(photo, mask)
-    first = shown_views(box)
+    first = picture(box)
     assert first.shape == (256, 512, 3)
     assert np.array_equal(first[:128, :128], widgets.views(photo, mask, count=1)[0])
-    assert box.children[-1].value == "AugmentConfig()"
-    sliders = {getattr(child, "description", ""): child for child in box.children}
+    assert code(box) == "AugmentConfig()"
+    sliders = parts(box)
     assert {*widgets.SLIDERS, "zoom", "crop", "seed"} <= set(sliders)
     sliders["rotate"].value = 45
-    assert not np.array_equal(shown_views(box), first)
+    assert not np.array_equal(picture(box), first)
     sliders["zoom"].value = (0.5, 1.5)
-    assert box.children[-1].value == "AugmentConfig(rotate=45.0, zoom=(0.5, 1.5))"
-    before = shown_views(box)
+    assert code(box) == "AugmentConfig(rotate=45.0, zoom=(0.5, 1.5))"
+    before = picture(box)
     sliders["seed"].value = 7
-    assert not np.array_equal(shown_views(box), before)
+    assert not np.array_equal(picture(box), before)
 
 
 def test_rows_that_are_not_full_are_filled_with_white(photo, mask) -> None:
-    shown = shown_views(widgets.augment_explorer(photo, mask, columns=3))
+    shown = picture(widgets.augment_explorer(photo, mask, columns=3))
     assert shown.shape == (384, 384, 3)
     assert (shown[256:, 256:] == 255).all() and not (shown[256:, 128:256] == 255).all()
 
@@ -179,11 +176,3 @@ def test_rows_that_are_not_full_are_filled_with_white(photo, mask) -> None:
 def test_the_spelled_policy_is_the_policy() -> None:
     config = AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.1 + 0.2)
     assert widgets.to_code(config) == "AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.3)"
-
-
-def test_the_augmentation_explorer_refuses_what_does_not_fit(photo, mask, monkeypatch) -> None:
-    with pytest.raises(seglib.SeglibError):
-        widgets.augment_explorer(photo, mask[:-1])
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(seglib.SeglibError, match="pip install ipywidgets"):
-        widgets.augment_explorer(photo, mask)

@@ -98,11 +98,17 @@ def test_a_camera_is_asked_for_what_is_wanted() -> None:
         opened.append(what)
         return fake
 
-    video.Camera("/dev/video2", capture=opener, fps=60, pixel_format="MJPG", backend="v4l2")
+    asked = {"size": (720, 1280), "fps": 60, "pixel_format": "MJPG", "backend": "v4l2"}
+    video.Camera("/dev/video2", capture=opener, **asked)
     video.open_source("rtsp://host/stream", capture=opener)
     assert opened == [("/dev/video2", cv2.CAP_V4L2), ("rtsp://host/stream",)]
-    assert fake.asked[cv2.CAP_PROP_FPS] == 60
-    assert fake.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter_fourcc(*"MJPG")
+    assert fake.asked == {
+        cv2.CAP_PROP_FOURCC: cv2.VideoWriter_fourcc(*"MJPG"),
+        cv2.CAP_PROP_BUFFERSIZE: 1,  # no old frames
+        cv2.CAP_PROP_FRAME_HEIGHT: 720,
+        cv2.CAP_PROP_FRAME_WIDTH: 1280,
+        cv2.CAP_PROP_FPS: 60,
+    }
     for wrong in ({"backend": "none"}, {"pixel_format": "JPEG2"}, {"fps": -1}):
         with pytest.raises(SeglibError):
             video.Camera(0, capture=opener, **wrong)

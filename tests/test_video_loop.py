@@ -5,8 +5,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -42,17 +41,6 @@ def camera(count: int, **more) -> video.Camera:
 # The desk, without threads: what may be shown when.
 
 
-def at_once(take: Callable[[], object], desk: Desk) -> object:
-    """Call what must not have to wait."""
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(take)
-        try:
-            return future.result(timeout=10)
-        except TimeoutError:
-            desk.stop()
-            raise
-
-
 @given(st.lists(st.sampled_from("fffsmc"), max_size=60), st.integers(0, 4))
 def test_the_desk_shows_the_newest_frame_with_a_mask_in_time_or_counts_it(steps, lag) -> None:
     desk = Desk(lag)
@@ -81,9 +69,9 @@ def test_the_desk_shows_the_newest_frame_with_a_mask_in_time_or_counts_it(steps,
     desk.end()
     if working is not None:
         desk.add_mask(working, own_number(working.image))
-    while (working := at_once(desk.to_segment, desk)) is not None:
+    while (working := desk.to_segment()) is not None:
         desk.add_mask(working, own_number(working.image))
-    while at_once(desk.to_compose, desk) is not None:
+    while desk.to_compose() is not None:
         shown.append(-1)
     assert len(shown) + desk.dropped == len(added)
     assert len(shown) >= min(len(added), 1)

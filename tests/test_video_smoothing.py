@@ -92,24 +92,20 @@ def test_the_one_euro_filter_is_the_papers() -> None:
     """One value, against the formulas written out."""
     values, times = [0.2, 0.9, 0.4, 0.4, 0.8], [0.0, 0.03, 0.07, 0.2, 0.21]
     smooth = video.OneEuro(min_cutoff=1.5, beta=0.7, speed_cutoff=2.0)
-    got = [
-        float(smooth(np.full((1, 1), value, np.float32), time)[0, 0])
-        for value, time in zip(values, times, strict=True)
-    ]
 
     def weight(cutoff: float, dt: float) -> float:
-        tau = 1 / (2 * np.pi * cutoff)
-        return 1 / (1 + tau / dt)
+        return 1 / (1 + 1 / (2 * np.pi * cutoff) / dt)
 
-    x, dx, expected = values[0], 0.0, [values[0]]
-    for i in range(1, len(values)):
-        dt = times[i] - times[i - 1]
-        a = weight(2.0, dt)
-        dx = a * (values[i] - values[i - 1]) / dt + (1 - a) * dx
-        a = weight(1.5 + 0.7 * abs(dx), dt)
-        x = a * values[i] + (1 - a) * x
-        expected.append(x)
-    assert got == pytest.approx(expected, abs=1e-6)
+    x, dx = values[0], 0.0
+    for i, (value, time) in enumerate(zip(values, times, strict=True)):
+        if i:
+            dt = time - times[i - 1]
+            a = weight(2.0, dt)
+            dx = a * (value - values[i - 1]) / dt + (1 - a) * dx
+            a = weight(1.5 + 0.7 * abs(dx), dt)
+            x = a * value + (1 - a) * x
+        got = smooth(np.full((1, 1), value, np.float32), time)[0, 0]
+        assert got == pytest.approx(x, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -225,26 +221,14 @@ def test_ages_by_hand() -> None:
 
 
 def slow_ages(fps: float, inference_ms: float, count: int) -> list[int]:
-    """The schedule played in steps of a microsecond."""
-    microseconds = [round(1e6 * index / fps) for index in range(count)]
-    busy, result = round(1000 * inference_ms), []
-    free_at, made_from, newest = 0, None, None
-    came, now = -1, 0
-    while len(result) < count:
-        if made_from is not None and now >= free_at:
-            newest, made_from = made_from, None
-        last_started = made_from if made_from is not None else newest
-        if came + 1 < count and now >= microseconds[came + 1]:
-            came += 1
-            if made_from is None:
-                made_from, free_at = came, now + busy
-            result.append(-1 if newest is None else came - newest)
-        elif made_from is None and came >= 0 and (last_started is None or came > last_started):
-            made_from, free_at = came, now + busy
-        ahead = [microseconds[came + 1]] if came + 1 < count else []
-        ahead += [free_at] if made_from is not None else []
-        now = min(ahead, default=now)
-    return result
+    """The schedule in seconds, written out: which mask is done when."""
+    came, done, frame, now = [index / fps for index in range(4 * count)], [], 0, 0.0
+    while frame < count:
+        now = max(now, came[frame]) + inference_ms / 1000
+        done.append((now, frame))
+        frame = max(frame + 1, sum(time <= now for time in came) - 1)
+    newest = ([made for at, made in done if at <= time] for time in came[:count])
+    return [index - made[-1] if made else -1 for index, made in enumerate(newest)]
 
 
 @given(st.integers(5, 120), st.integers(1, 400), st.integers(2, 40))

@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,7 @@ from seglib.video.sinks import Sink
 from seglib.video.smoothing import Smoother, for_video
 from seglib.video.sources import Frame, Source
 
-RECENT = 1000
-"""Times are kept of so many frames, so that a run of days needs no more memory than a short one."""
+RECENT = 1000  # a run of days needs no more memory than a short one
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +46,7 @@ class DisplayedFrame:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did; times are those of the last `RECENT` frames.
+    """What a run did.
 
     Attributes:
         captured: frames that the source gave.
@@ -55,9 +54,7 @@ class Report:
         dropped: frames that did not, since newer ones were there.
         seconds: from the first frame's arrival to the last one shown.
         lags: how often a mask was how many frames older than its frame.
-        delay_ms: median and 90th percentile, from a frame's arrival until it was shown.
-        segment_ms: median of segmentation and smoothing.
-        compose_ms: median of composing.
+        delay_ms: median and 90th percentile of the last `RECENT` frames, from arrival to display.
         note: what went wrong without stopping the run, or an empty text.
     """
 
@@ -67,8 +64,6 @@ class Report:
     seconds: float
     lags: dict[int, int] = field(default_factory=dict)
     delay_ms: tuple[float, float] = (0.0, 0.0)
-    segment_ms: float = 0.0
-    compose_ms: float = 0.0
     note: str = ""
 
     @property
@@ -184,7 +179,7 @@ class _Run:
         self._first = self._last = 0.0
         self._lags: Counter[int] = Counter()
         self._shown_at: deque[float] = deque(maxlen=30)
-        self._delays, self._segmenting, self._composing = (deque(maxlen=RECENT) for _ in range(3))
+        self._delays: deque[float] = deque(maxlen=RECENT)
         # Daemons: a driver that never returns must not keep the program from ending.
         self._threads = [
             threading.Thread(None, self._guarded, f"seglib {work.__name__}", [work], daemon=True)
@@ -242,18 +237,14 @@ class _Run:
         return picture
 
     def report(self, note: str) -> Report:
-        def quantile(seconds: deque[float], share: float = 0.5) -> float:
-            return 1000 * float(np.quantile(seconds, share)) if seconds else 0.0
-
+        delays = np.quantile(self._delays or [0.0], [0.5, 0.9])
         return Report(
             captured=self.captured,
             shown=self.shown,
             dropped=self.captured - self.shown if self._source.live else 0,
             seconds=self._last - self._first if self.shown else 0.0,
             lags=dict(sorted(self._lags.items())),
-            delay_ms=(quantile(self._delays), quantile(self._delays, 0.9)),
-            segment_ms=quantile(self._segmenting),
-            compose_ms=quantile(self._composing),
+            delay_ms=tuple((1000 * delays).tolist()),
             note=" ".join(filter(None, (self._source.note, note.strip()))),
         )
 
@@ -285,13 +276,12 @@ class _Run:
         if hasattr(self._smooth, "reset"):
             self._smooth.reset()
         while (frame := self.desk.to_segment()) is not None:
-            with _timed(self._segmenting):
-                mask = self._segment(frame.image)
-                if self._smooth is not None:
-                    if shape not in (None, frame.image.shape):
-                        # Another format is another view: what was is in another place.
-                        self._smooth.reset()
-                    mask = self._smooth(mask, frame.time, frame.image)
+            mask = self._segment(frame.image)
+            if self._smooth is not None:
+                if shape not in (None, frame.image.shape):
+                    # Another format is another view: what was is in another place.
+                    self._smooth.reset()
+                mask = self._smooth(mask, frame.time, frame.image)
             shape = frame.image.shape
             self.desk.add_mask(frame, mask)
 
@@ -299,18 +289,10 @@ class _Run:
         takes_time = getattr(self._compose, "timed", False)
         while (pair := self.desk.to_compose()) is not None:
             frame, mask, lag = pair
-            with _timed(self._composing):
-                moment = [frame.time] if takes_time else []
-                picture = self._compose(frame.image, mask, *moment)
+            moment = [frame.time] if takes_time else []
+            picture = self._compose(frame.image, mask, *moment)
             delay = time.monotonic() - frame.arrived
             self._finished.put(DisplayedFrame(frame, picture, lag, delay))
-
-
-@contextlib.contextmanager
-def _timed(seconds: deque[float]) -> Iterator[None]:
-    started = time.perf_counter()
-    yield
-    seconds.append(time.perf_counter() - started)
 
 
 def _bar(source: Source, limit: int | None) -> Any:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -25,23 +26,19 @@ def test_every_suffix_can_be_written_and_read_back(tmp_path, suffix: str) -> Non
     assert os.listdir(tmp_path) == [f"film{suffix}"]
 
 
-def test_what_stood_there_stays_until_the_film_is_whole(tmp_path) -> None:
+@pytest.mark.parametrize(("count", "end"), [(0, "close"), (1, "abort"), (1, "close")])
+def test_what_stood_there_stays_until_the_film_is_whole(tmp_path, count: int, end: str) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(b"precious")
-    for pictures, message in (([], "no frame"), ([numbered(3)], ""), ([numbered(3)] * 2, "")):
-        sink = video.VideoWriter(path)
-        for picture in pictures:
-            sink.write(picture)
-        assert path.read_bytes() == b"precious"
-        if message:
-            with pytest.raises(SeglibError, match=message):
-                sink.close()
-        elif len(pictures) == 1:
-            sink.abort()
-        else:
-            sink.close()
-            assert len(frames_of(path)) == 2
-        assert os.listdir(tmp_path) == ["film.mp4"]
+    sink = video.VideoWriter(path)
+    for index in range(count):
+        sink.write(numbered(index))
+    assert path.read_bytes() == b"precious"
+    with nullcontext() if count else pytest.raises(SeglibError, match="no frame"):
+        getattr(sink, end)()
+    assert os.listdir(tmp_path) == ["film.mp4"]
+    whole = count and end == "close"
+    assert len(frames_of(path)) == 1 if whole else path.read_bytes() == b"precious"
 
 
 def test_times_repeat_and_leave_out_pictures(tmp_path) -> None:
@@ -137,17 +134,13 @@ def test_without_a_display_that_answers_there_is_no_window(monkeypatch, display:
 def test_a_window_shows_bgr_and_ends_by_key_or_cross(monkeypatch) -> None:
     shown, keys, visible = [], iter([255, ord("q"), 255]), [1.0]
     monkeypatch.setattr(sinks, "has_display", lambda: True)
-    for name, fake in {
-        "namedWindow": lambda *_: None,
-        "resizeWindow": lambda *_: None,
-        "imshow": lambda _, picture: shown.append(picture),
-        "waitKey": lambda _: next(keys),
-        "getWindowProperty": lambda *_: visible[0],
-        "destroyWindow": lambda _: shown.append("closed"),
-    }.items():
-        monkeypatch.setattr(cv2, name, fake)
-    window = video.Window()
-    red = np.full((4, 4, 3), (250, 0, 0), np.uint8)
+    for name in ("namedWindow", "resizeWindow"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: visible[0])
+    monkeypatch.setattr(cv2, "destroyWindow", lambda _: shown.append("closed"))
+    window, red = video.Window(), np.full((4, 4, 3), (250, 0, 0), np.uint8)
     assert window.write(red)
     assert shown[0][0, 0].tolist() == [0, 0, 250]
     assert not window.write(red)

@@ -46,7 +46,7 @@ class DisplayedFrame:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did.
+    """What a run did; times are those of the last `RECENT` frames.
 
     Attributes:
         captured: frames that the source gave.
@@ -54,7 +54,9 @@ class Report:
         dropped: frames that did not, since newer ones were there.
         seconds: from the first frame's arrival to the last one shown.
         lags: how often a mask was how many frames older than its frame.
-        delay_ms: median and 90th percentile of the last `RECENT` frames, from arrival to display.
+        delay_ms: median and 90th percentile, from a frame's arrival until it was shown.
+        segment_ms: median of segmentation and smoothing.
+        compose_ms: median of composing.
         note: what went wrong without stopping the run, or an empty text.
     """
 
@@ -64,6 +66,8 @@ class Report:
     seconds: float
     lags: dict[int, int] = field(default_factory=dict)
     delay_ms: tuple[float, float] = (0.0, 0.0)
+    segment_ms: float = 0.0
+    compose_ms: float = 0.0
     note: str = ""
 
     @property
@@ -179,7 +183,7 @@ class _Run:
         self._first = self._last = 0.0
         self._lags: Counter[int] = Counter()
         self._shown_at: deque[float] = deque(maxlen=30)
-        self._delays: deque[float] = deque(maxlen=RECENT)
+        self._delays, self._segmenting, self._composing = (deque(maxlen=RECENT) for _ in range(3))
         # Daemons: a driver that never returns must not keep the program from ending.
         self._threads = [
             threading.Thread(None, self._guarded, f"seglib {work.__name__}", [work], daemon=True)
@@ -237,14 +241,18 @@ class _Run:
         return picture
 
     def report(self, note: str) -> Report:
-        delays = np.quantile(self._delays or [0.0], [0.5, 0.9])
+        def quantile(seconds: deque[float], share: float = 0.5) -> float:
+            return 1000 * float(np.quantile(seconds or [0.0], share))
+
         return Report(
             captured=self.captured,
             shown=self.shown,
             dropped=self.captured - self.shown if self._source.live else 0,
             seconds=self._last - self._first if self.shown else 0.0,
             lags=dict(sorted(self._lags.items())),
-            delay_ms=tuple((1000 * delays).tolist()),
+            delay_ms=(quantile(self._delays), quantile(self._delays, 0.9)),
+            segment_ms=quantile(self._segmenting),
+            compose_ms=quantile(self._composing),
             note=" ".join(filter(None, (self._source.note, note.strip()))),
         )
 
@@ -276,12 +284,14 @@ class _Run:
         if hasattr(self._smooth, "reset"):
             self._smooth.reset()
         while (frame := self.desk.to_segment()) is not None:
+            started = time.perf_counter()
             mask = self._segment(frame.image)
             if self._smooth is not None:
                 if shape not in (None, frame.image.shape):
                     # Another format is another view: what was is in another place.
                     self._smooth.reset()
                 mask = self._smooth(mask, frame.time, frame.image)
+            self._segmenting.append(time.perf_counter() - started)
             shape = frame.image.shape
             self.desk.add_mask(frame, mask)
 
@@ -289,8 +299,9 @@ class _Run:
         takes_time = getattr(self._compose, "timed", False)
         while (pair := self.desk.to_compose()) is not None:
             frame, mask, lag = pair
-            moment = [frame.time] if takes_time else []
+            moment, started = [frame.time] if takes_time else [], time.perf_counter()
             picture = self._compose(frame.image, mask, *moment)
+            self._composing.append(time.perf_counter() - started)
             delay = time.monotonic() - frame.arrived
             self._finished.put(DisplayedFrame(frame, picture, lag, delay))
 

@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -30,12 +29,6 @@ def seglib_threads() -> list[threading.Thread]:
 def no_thread_is_left():
     yield
     assert not seglib_threads()
-
-
-def camera(count: int, **more) -> video.Camera:
-    """A camera that gives `count` frames as fast as they are read and is unplugged then."""
-    fake = FakeCamera(lambda i: numbered(i) if i < count else None, **more)
-    return video.Camera(0, patience=0.05, capture=fake)
 
 
 # The desk, without threads: what may be shown when.
@@ -209,14 +202,6 @@ def test_what_a_thread_raises_reaches_the_caller(where: str, live: bool, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} <= {"film.mp4"}
 
 
-def test_a_recording_survives_an_unplugged_camera(tmp_path) -> None:
-    sink = video.VideoWriter(tmp_path / "film.avi")
-    shown = []
-    with pytest.raises(SeglibError, match=r"camera 0 gave no picture.*after frame 29.*unplugged"):
-        video.process(camera(30), own_number, shown_number, sink, on_shown=shown.append)
-    assert len(frames_of(tmp_path / "film.avi")) > 0 and shown
-
-
 def test_a_camera_that_hangs_is_given_up(tmp_path) -> None:
     fake = FakeCamera(numbered, hang_at=5)
     source = video.Camera(0, capture=fake)
@@ -248,10 +233,8 @@ def test_a_camera_that_turns_keeps_the_films_size_and_forgets_old_masks(tmp_path
 
     smooth, sink = Watched(), video.VideoWriter(tmp_path / "film.avi")
     source = video.Camera(0, patience=0.05, capture=FakeCamera(turning))
-    with pytest.raises(SeglibError, match="unplugged"):
-        video.process(
-            source, own_number, shown_number, sink, smooth=smooth, on_shown=lambda one: seen.set()
-        )
+    with pytest.raises(SeglibError, match=r"gave no picture.*after frame 19.*unplugged"):
+        video.process(source, own_number, shown_number, sink, smooth, on_shown=lambda _: seen.set())
     assert smooth.resets == 2  # at the start of the run and at the turn
     assert {picture.shape for picture in frames_of(tmp_path / "film.avi")} == {(24, 32, 3)}
 
@@ -316,24 +299,11 @@ def test_memory_stays_flat_over_a_thousand_frames(monkeypatch) -> None:
         def write(self, picture: np.ndarray, time: float) -> bool:
             return True
 
-    class Many:
-        def __len__(self) -> int:
-            return 1000
-
-        def __iter__(self) -> Iterator[np.ndarray]:
-            return (numbered(index % 256) for index in range(1000))
-
     tracemalloc.start()
     try:
         for smooth in (video.MotionEma(), video.OneEuro()):
-            video.process(
-                video.Frames(Many()),
-                own_number,
-                shown_number,
-                Forgets(),
-                smooth=smooth,
-                on_shown=look,
-            )
+            source = video.Frames([numbered(7)] * 1000)
+            video.process(source, own_number, shown_number, Forgets(), smooth, on_shown=look)
             # One frame has 2,304 bytes: a leak of one number a frame would be seen.
             assert held[999] - held[499] < 9_000
     finally:

@@ -11,12 +11,8 @@ import numpy as np
 class FakeCamera:
     """What `cv2.VideoCapture` is to seglib, with faults on demand.
 
-    Args:
-        picture: frame number -> uint8 BGR picture, or None for a read that fails.
-        opened: whether it opens.
-        fps: the rate it names.
-        hang_at: at this frame a read does not return until `go_on` is set.
-        times: milliseconds that it names for each frame.
+    `picture` makes frame i as uint8 BGR, or None for a read that fails; the read of frame `hang_at`
+    waits for `go_on`; `times` are the milliseconds that it names for the frames.
     """
 
     def __init__(

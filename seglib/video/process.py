@@ -127,7 +127,12 @@ def process(
             f"max_lag is {max_lag}; give 0 or more frames, and 0 for {source.name} where that is "
             "not live: every frame waits for its own mask there"
         )
-    bar = _bar(source, limit) if progress else None
+    bar = None
+    if progress:
+        from tqdm.auto import tqdm
+
+        total = source.count if limit is None else limit
+        bar = tqdm(total=total, unit="frame", desc=source.name)
     run = _Run(source, segment, compose, smooth, Desk(max_lag, source.live))
     error: BaseException | None = None
     try:
@@ -304,11 +309,3 @@ class _Run:
             self._composing.append(time.perf_counter() - started)
             delay = time.monotonic() - frame.arrived
             self._finished.put(DisplayedFrame(frame, picture, lag, delay))
-
-
-def _bar(source: Source, limit: int | None) -> Any:
-    """Return a progress bar on the standard error."""
-    from tqdm.auto import tqdm
-
-    total = source.count if limit is None else limit
-    return tqdm(total=total, unit="frame", desc=source.name)

@@ -116,10 +116,10 @@ def smoother(
             return _report(False, f"frame {index}: a mask of shape {mask.shape} in 0..1 expected")
         result.append(steady)
     moves = np.abs(np.diff(np.asarray(truths, np.float32), axis=0)).max(axis=(1, 2)) > 0
-    # The longest stretch without motion, from some frames after its start.
+    # The longest stretch without motion, from a quarter on.
     ends = np.flatnonzero(np.concatenate([[True], moves, [True]]))
     longest = int(np.argmax(np.diff(ends)))
-    still = slice(int(ends[longest]) + (ends[longest + 1] - ends[longest]) // 4, ends[longest + 1])
+    still = slice((3 * ends[longest] + ends[longest + 1]) // 4, ends[longest + 1])
     steady = np.stack(result)
     before, after = flicker(masks[still]), flicker(steady[still])
     late = lag(steady, np.asarray(truths))

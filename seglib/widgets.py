@@ -123,9 +123,8 @@ def views(
     config: AugmentConfig | None = None,
     seed: int = 0,
     count: int = 8,
-    size: int = 128,
 ) -> list[np.ndarray]:
-    """Return changed views of one pair with their masks drawn over them, uint8 (size, size, 3).
+    """Return changed views of one pair with their masks drawn over them, uint8 (128, 128, 3).
 
     View `i` depends on the seed and `i` alone, so settings can be compared view by view.
 
@@ -135,25 +134,23 @@ def views(
         config: how far the pair is changed; None is the default policy.
         seed: of the views.
         count: of the views.
-        size: side of the views in pixels.
     """
     image = as_image(image)
     levels = np.rint(as_mask(mask, shape=image.shape) * 255).astype(np.uint8)
     shown = []
     for index in range(count):
         rng = np.random.default_rng([seed, index])
-        view, changed = augment(image, levels, rng, size, config or AugmentConfig())
+        view, changed = augment(image, levels, rng, 128, config or AugmentConfig())
         shown.append(viz.overlay(view, changed / np.float32(255)))
     return shown
 
 
-def augment_explorer(image: np.ndarray, mask: np.ndarray, columns: int = 4) -> "ipywidgets.VBox":
+def augment_explorer(image: np.ndarray, mask: np.ndarray) -> "ipywidgets.VBox":
     """Return sliders for the augmentation policy with eight views of one pair, and its code.
 
     Args:
         image: uint8 RGB (h, w, 3).
         mask: float32 (h, w) in [0, 1], of the same size.
-        columns: views in a row.
     """
     image = as_image(image)
     mask = as_mask(mask, shape=image.shape)
@@ -173,9 +170,7 @@ def augment_explorer(image: np.ndarray, mask: np.ndarray, columns: int = 4) -> "
     def show() -> tuple[np.ndarray, str]:
         config = AugmentConfig(**{name: control.value for name, control in controls.items()})
         shown = views(image, mask, config, seed.value)
-        shown += [np.full_like(shown[0], 255)] * (-len(shown) % columns)
-        rows = [np.hstack(shown[i : i + columns]) for i in range(0, len(shown), columns)]
-        return np.vstack(rows), to_code(config)
+        return np.vstack([np.hstack(shown[:4]), np.hstack(shown[4:])]), to_code(config)
 
     box, update = _explorer([*controls.values(), seed], show)
     update()

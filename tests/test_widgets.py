@@ -167,12 +167,6 @@ def test_the_augmentation_explorer_follows_its_sliders(photo, mask) -> None:
     assert not np.array_equal(picture(box), before)
 
 
-def test_rows_that_are_not_full_are_filled_with_white(photo, mask) -> None:
-    shown = picture(widgets.augment_explorer(photo, mask, columns=3))
-    assert shown.shape == (384, 384, 3)
-    assert (shown[256:, 256:] == 255).all() and not (shown[256:, 128:256] == 255).all()
-
-
 def test_the_spelled_policy_is_the_policy() -> None:
     config = AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.1 + 0.2)
     assert widgets.to_code(config) == "AugmentConfig(flip=0.0, zoom=(0.9, 1.1), jpeg=0.3)"

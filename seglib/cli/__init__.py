@@ -7,12 +7,11 @@ imported by the commands that need them, so `seglib --help` is quick.
 """
 
 import argparse
-import contextlib
 import inspect
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -55,27 +54,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = {key: tuple(v) if isinstance(v, list) else v for key, v in given}
         command, groups = options.pop("command"), options.pop("groups")
         for name, group in groups.items():
-            options[name] = group(
-                **{field.name: options.pop(field.name) for field in fields(group)}
-            )
-        with _short_warnings():
+            options[name] = group(**{one.name: options.pop(one.name) for one in fields(group)})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            # One line, without the line of code that gave it.
+            warnings.showwarning = lambda text, *_, **__: _say(f"note: {text}")
             code = command(**options) or 0
         sys.stdout.flush()
         return code
     except SeglibError as error:
-        return _failed(error)
+        return _say(error)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in ("keras", "tensorflow"):
             raise
-        return _failed(f'this command needs {package}; install it with: pip install "{_TRAIN}"')
+        return _say(f'this command needs {package}; install it with: pip install "{_TRAIN}"')
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has seen enough; nothing may be written any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
-        return _failed(f"cannot use{place} ({error.strerror or error}); choose another place")
+        return _say(f"cannot use{place} ({error.strerror or error}); choose another place")
     except KeyboardInterrupt:
         return 130
 
@@ -87,13 +87,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=seglib.__version__)
     parsers = _add_commands(parser, COMMANDS)
     # The options of networks and trainings are read off their configs, which takes Keras.
-    if "train" in arguments:
-        for config, texts in training.configs():
-            group = parsers["train"].add_argument_group(config.__name__)
-            for field in fields(config):
-                if field.name != "labels":
-                    text = f"{texts[field.name]} [{field.default}]"
-                    _add_option(group, field.name, field.type, argparse.SUPPRESS, text)
+    for config, texts in training.configs() if "train" in arguments else ():
+        group = parsers["train"].add_argument_group(config.__name__)
+        for field in fields(config):
+            if field.name != "labels":
+                text = f"{texts[field.name]} [{field.default}]"
+                _add_option(group, field.name, field.type, argparse.SUPPRESS, text)
     return parser
 
 
@@ -146,19 +145,6 @@ def _add_option(parser: Any, name: str, annotation: Any, default: Any, text: str
     parser.add_argument(option, dest=name, help=text.replace("%", "%%"), **how)
 
 
-@contextlib.contextmanager
-def _short_warnings() -> Iterator[None]:
-    """Print a warning as one line, without the line of code that gave it."""
-
-    def show(message: Any, *_details: Any, **_more: Any) -> None:
-        print(f"seglib: note: {message}", file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.showwarning = show
-        yield
-
-
-def _failed(error: object) -> int:
-    print(f"seglib: {error}", file=sys.stderr)
+def _say(text: object) -> int:
+    print(f"seglib: {text}", file=sys.stderr)
     return 2

@@ -130,21 +130,17 @@ def evaluate(
             gaps = {key: scores.against(first, key, scores.persons) for key in COMPARED}
             report["compared_with"] = model
             report["difference"] = {key: asdict(gap) for key, gap in gaps.items()}
-        if by:
-            report["difficulty"] = [
-                {
-                    "group": group.name,
-                    "count": group.count,
-                    "iou": group.mean if group.count else None,
-                    "gap": asdict(group.gap) if group.gap else None,
-                }
-                for group in hard_subsets(scores, chosen)
-            ]
-        if robustness:
-            report["robustness"] = [
-                {"kind": row.kind, "level": row.level, "iou": row.scores.means["iou"]}
-                for row in evaluate_corrupted(models[name], chosen, progress=bar)
-            ]
+        for group in hard_subsets(scores, chosen) if by else ():
+            row = {
+                "group": group.name,
+                "count": group.count,
+                "gap": group.gap and asdict(group.gap),
+            }
+            row["iou"] = group.mean if group.count else None
+            report.setdefault("difficulty", []).append(row)
+        for one in evaluate_corrupted(models[name], chosen, progress=bar) if robustness else ():
+            row = {"kind": one.kind, "level": one.level, "iou": one.scores.means["iou"]}
+            report.setdefault("robustness", []).append(row)
         reports.append(report)
         if not json_:
             worst = ", ".join(f"{row['stem']} ({row['iou']:.2f})" for row in scores.worst(3))

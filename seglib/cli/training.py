@@ -1,5 +1,6 @@
 """`seglib train` and `seglib data`: from photos to a network."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -24,8 +25,7 @@ def configs() -> list[tuple[type, dict[str, str]]]:
     found = []
     for config in (UNetConfig, TrainConfig):
         texts = re.findall(r"^ {8}(\w+): ([^\n]+(?:\n {9,}[^\n]+)*)", config.__doc__, re.M)
-        help_of = {name: " ".join(text.split()) for name, text in texts if name != "labels"}
-        found.append((config, help_of))
+        found.append((config, {name: " ".join(text.split()) for name, text in texts}))
     return found
 
 
@@ -57,35 +57,30 @@ def train(
         raise SeglibError("there is nothing to learn from; give --data, or --config with a file")
     from seglib import training
 
-    flat = {"precision": precision, "encoder_weights": encoder_weights, "weights": weights}
     sections: dict[str, Any] = {
         "data": {"name": data, "kind": kind, "batch_size": batch_size, "teacher": teacher},
         "network": {"name": network},
         "train": {"recipe": recipe},
     }
     for name, (of, _) in zip(("network", "train"), configs(), strict=True):
-        sections[name] |= {f.name: settings[f.name] for f in fields(of) if f.name in settings}
+        sections[name] |= {f.name: settings.get(f.name) for f in fields(of)}
     for name, content in sections.items():
         sections[name] = {key: value for key, value in content.items() if value is not None}
+    flat = {"precision": precision, "encoder_weights": encoder_weights, "weights": weights}
+    flat["augment"] = {} if augment else augment
     sections |= {name: value for name, value in flat.items() if value is not None}
-    if augment is not None:
-        sections["augment"] = augment and {}
     for text in set_ or ():
         _set(sections, text)
     experiment = training.read_experiment(config, sections)
     if sbatch is not None:
         _write_job(sbatch)
         return
-    options: dict[str, Any] = {
-        "notify": [*(notify or ()), *os.environ.get("SEGLIB_NOTIFY", "").split()]
-    }
-    if devices == "all":
-        if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
-            training.join()
-        with training.all_devices() as shard:
-            history = training.train_experiment(experiment, output, shard=shard, **options)
-    else:
-        history = training.train_experiment(experiment, output, **options)
+    notify = [*(notify or ()), *os.environ.get("SEGLIB_NOTIFY", "").split()]
+    if int(os.environ.get("SLURM_NTASKS", 1)) > 1 and devices == "all":
+        training.join()
+    shared = training.all_devices() if devices == "all" else contextlib.nullcontext((0, 1))
+    with shared as shard:
+        history = training.train_experiment(experiment, output, notify=notify, shard=shard)
     best = ", ".join(f"{name} {value:.4g}" for name, value in history.best.items())
     print(f"best epoch: {best}\nwrote {output / f'model{WEIGHTS}'}")
 
@@ -236,15 +231,9 @@ def doctor(
         if fix.exists():
             raise SeglibError(f"{fix} exists already; choose a new folder for --fix")
     bar = sys.stderr.isatty()
-    report = doctor.examine(
-        folder,
-        kind,
-        progress=bar,
-        workers=workers,
-        model=model and shipped(model),
-        channel=number_or_name(channel),
-        value_range=value_range,
-    )
+    options = {"channel": number_or_name(channel), "value_range": value_range, "workers": workers}
+    model = model and shipped(model)
+    report = doctor.examine(folder, kind, progress=bar, model=model, **options)
     print(json.dumps(report.to_dict()) if json_ else report.table())
     notes = sys.stderr if json_ else sys.stdout
     if html is not None:

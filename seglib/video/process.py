@@ -33,7 +33,7 @@ class DisplayedFrame:
 
     Attributes:
         frame: what came from the source.
-        picture: the finished frame, uint8 RGB, H x W x 3.
+        picture: uint8 RGB, H x W x 3.
         lag: by how many frames the mask is older than the frame.
         delay: seconds from the frame's arrival to this moment.
     """
@@ -185,7 +185,7 @@ class _Run:
         # Finished frames, and None behind the last one.
         self._finished: queue.Queue[DisplayedFrame | None] = queue.Queue(1)
         self._heard = time.monotonic()
-        self._first = self._last = 0.0
+        self._first = 0.0
         self._lags: Counter[int] = Counter()
         self._shown_at: deque[float] = deque(maxlen=30)
         self._delays, self._segmenting, self._composing = (deque(maxlen=RECENT) for _ in range(3))
@@ -225,9 +225,8 @@ class _Run:
 
     def count(self, shown: DisplayedFrame) -> None:
         """Count a frame that was shown."""
-        self._last = time.monotonic()
         self.shown += 1
-        self._shown_at.append(self._last)
+        self._shown_at.append(time.monotonic())
         self._lags[shown.lag] += 1
         self._delays.append(shown.delay)
 
@@ -253,7 +252,7 @@ class _Run:
             captured=self.captured,
             shown=self.shown,
             dropped=self.captured - self.shown if self._source.live else 0,
-            seconds=self._last - self._first if self.shown else 0.0,
+            seconds=self._shown_at[-1] - self._first if self.shown else 0.0,
             lags=dict(sorted(self._lags.items())),
             delay_ms=(quantile(self._delays), quantile(self._delays, 0.9)),
             segment_ms=quantile(self._segmenting),

@@ -14,12 +14,9 @@ class Desk:
     """Hands out frames to be segmented, and frames with masks to be composed.
 
     For files every frame gets its own mask, in order, and who is fast waits. For live sources the
-    newest frame wins: with `lag` 0 each mask is shown with the frame that it was made from, and the
-    frames that came in while the network worked are dropped; with a larger one they are shown with
-    the mask before, as long as that is not too old, and no more than `lag` + 3 are ever kept.
-
-    Attributes:
-        dropped: frames that will never be shown.
+    newest frame wins: with `lag` 0 the frames that came in while the network worked are `dropped`;
+    with a larger one they are shown with the mask before, as long as that is not too old, and no
+    more than `lag` + 3 are ever kept.
     """
 
     def __init__(self, lag: int = 0, live: bool = True) -> None:
@@ -72,7 +69,13 @@ class Desk:
     def to_compose(self) -> tuple[Frame, np.ndarray, int] | None:
         """Wait for a frame, its mask, and by how many frames that is older; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._fresh() or self._finished() or self._stopped)
+            self._changed.wait_for(
+                lambda: (
+                    self._fresh()
+                    or self._stopped
+                    or (self._ended and not self._waiting and self._working is None)
+                )
+            )
             if not self._fresh():
                 return None
             frame = self._kept.popleft()
@@ -92,9 +95,6 @@ class Desk:
     def _fresh(self) -> bool:
         """Tell whether the oldest kept frame may be shown; `_forget` has dropped those before."""
         return bool(self._kept and self._in_time(self._kept[0]))
-
-    def _finished(self) -> bool:
-        return self._ended and not self._waiting and self._working is None
 
     def _in_time(self, frame: Frame) -> bool:
         return bool(self._masks) and frame.index <= self._masks[0][0] + self._lag

@@ -1,7 +1,6 @@
 """Where finished frames go: a video file, a folder, memory, a virtual camera, a window.
 
-A sink takes pictures one after the other, in the thread that called `seglib.video.process`, since
-windows belong to the main thread on every system.
+A sink is written to by the thread that called `seglib.video.process`: windows belong to it.
 """
 
 import contextlib
@@ -21,10 +20,7 @@ from seglib.files import atomic_path, new_folder
 from seglib.images import as_image, resize
 from seglib.video.sources import USUAL_FPS, checked_rate, quiet
 
-CODECS = {
-    **{".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v"},
-    **{".avi": "MJPG", ".webm": "VP80"},
-}
+CODECS = dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv"), "mp4v") | {".avi": "MJPG", ".webm": "VP80"}
 """Which codec a suffix stands for: those that every build of OpenCV with FFmpeg can write."""
 
 
@@ -173,10 +169,7 @@ class VideoWriter(Sink):
 
 
 class FolderSink(Sink):
-    """A new folder of PNG files, frame_000000.png on; transparency is kept.
-
-    It is written under another name and renamed when whole.
-    """
+    """A new folder of PNG files, whole or absent: frame_000000.png on; transparency is kept."""
 
     def __init__(self, folder: str | Path) -> None:
         """Prepare a folder of that name, which must not exist yet."""
@@ -249,10 +242,9 @@ class MultiSink(Sink):
 
 
 class VirtualCamera(Sink):
-    """A camera that other programs can choose, through the package `pyvirtualcam`.
+    """A camera that other programs can choose, through `pyvirtualcam` (tried with a stand-in only).
 
-    It needs a driver: v4l2loopback on Linux, OBS on macOS and Windows. It was tried with a stand-in
-    for the package alone.
+    It needs a driver: v4l2loopback on Linux, OBS on macOS and Windows.
     """
 
     def __init__(self, fps: float = USUAL_FPS) -> None:

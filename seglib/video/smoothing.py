@@ -1,8 +1,7 @@
 """Masks that do not flicker: averages over time, and what they cost in lag.
 
-Their settings are in seconds and hertz, so they mean the same at any frame rate and where frames
-were dropped. The first mask comes back as it is, and so does the first one after `reset` or of
-another size.
+Their settings are in seconds and hertz, so they mean the same at any frame rate. The first mask
+comes back as it is, and so does the first one after `reset` or of another size.
 """
 
 import math

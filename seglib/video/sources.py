@@ -1,7 +1,6 @@
 """Where frames come from: a camera, a video file, a folder of pictures, memory.
 
-A source is read by one thread, one frame after the other. A live source does not wait: who is late
-misses frames. OpenCV's BGR ends here.
+A live source does not wait: who is late misses frames. OpenCV's BGR ends here.
 """
 
 import contextlib
@@ -23,9 +22,7 @@ from seglib.errors import SeglibError
 from seglib.files import list_files
 from seglib.images import as_image, read_image
 
-USUAL_FPS = 30.0
-"""Taken where a source does not say its rate, or says something impossible."""
-
+USUAL_FPS = 30.0  # where a source does not say its rate, or says something impossible
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 BACKENDS = {

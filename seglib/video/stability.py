@@ -42,18 +42,14 @@ def lag(masks: np.ndarray, truths: np.ndarray, most: int = 8) -> float:
     the least one and its neighbours gives the fraction. The subject has to move.
 
     Args:
-        masks: (N, h, w) in [0, 1].
-        truths: the same shape.
+        masks, truths: (N, h, w) in [0, 1].
         most: the largest lag looked at, up to N - 2.
     """
-    masks = _series(masks)
-    truths = _series(truths, masks.shape)
+    masks, truths = _series(masks), _series(truths, np.shape(masks))
     if not 1 <= most <= len(masks) - 2:
         raise SeglibError(f"a lag of up to {most} cannot be found in {len(masks)} frames")
-    # From one frame ahead, so that a lag of zero has neighbours on both sides, and over the same
-    # frames at every lag, so that the errors can be compared.
-    here = masks[most:-1]
-    end = len(masks) - 1
+    # From one frame ahead, so that a lag of zero has neighbours on both sides.
+    here, end = masks[most:-1], len(masks) - 1
     late = (here - truths[most - k : end - k] for k in range(-1, most + 1))
     errors = [float(np.mean(np.square(off, dtype=np.float64))) for off in late]
     best = int(np.argmin(errors))

@@ -19,7 +19,7 @@ from faulty_server import COMMIT, serving, tar
 from killing import kill_at_random
 from seglib import SeglibError, data, notebook
 from seglib.cli import main
-from seglib.data import download, portraits
+from seglib.data import download, portraits, synthetic
 from seglib.data.sources import catalogue
 from seglib.data.sources.catalogue import MANIFEST, fetch, manifest, verify
 
@@ -303,6 +303,7 @@ def test_photos_that_are_here_are_taken_at_their_size(real_data, monkeypatch):
 def test_chapters_get_drawn_portraits_with_one_notice(no_photos, monkeypatch, capsys):
     monkeypatch.setattr(portraits, "ADDRESS", "http://127.0.0.1:9/")
     monkeypatch.setattr(notebook, "_missing", set())
+    monkeypatch.setattr(synthetic, "_drawn", lambda split: synthetic.portraits(8, seed=1))
     drawn = notebook.load(size=48, count=5)
     assert (drawn.name, drawn.kind, len(drawn)) == ("synthetic", "person", 5)
     assert drawn[0][0].shape == (48, 48, 3) and drawn[0][1].shape == (48, 48)
@@ -317,8 +318,10 @@ def test_chapters_get_drawn_portraits_with_one_notice(no_photos, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("ccp_upper", "person"), ("eg1800", "person"), ("lfw_hair", "hair")]
-)
+    ("name", "kind"),
+    [("ccp_full", "person"), ("ccp_upper", "person"), ("eg1800", "person"), ("figaro1k", "hair"),
+     ("lfw_hair", "hair")],
+)  # fmt: skip
 def test_real_files_from_the_archive_to_a_set(real_data, monkeypatch, name, kind):
     entry = catalogue.source(name)
     raw = real_data / "raw_samples" / entry.raw
@@ -339,4 +342,6 @@ def test_real_files_from_the_archive_to_a_set(real_data, monkeypatch, name, kind
         assert main(["data", "fetch", name]) == 0 and len(server.asked) == 1
     dataset = data.load(name, "all")
     assert dataset.kind == kind and len(dataset) >= 4
+    for image, mask in dataset:
+        assert image.shape[0] > 100 and 0.01 < mask.mean() < 0.9
     assert dataset.info["commit"] == commit and dataset.info["terms"] == entry.terms

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import pairwise
@@ -125,7 +125,7 @@ def profile(path: str | Path, runs: int = 40, threads: int = 1, timeout: float =
         path: the model.
         runs: profiled runs after the warm-up, at least 1.
         threads: CPU threads, at least 1.
-        timeout: seconds.
+        timeout: seconds after which it is given up.
     """
     path = Path(path)
     check_tflite(path)
@@ -170,14 +170,22 @@ def read_profile(path: str | Path) -> Profile:
     `--op_profiling_output_mode=csv` (earlier: `--profiling_output_csv_file`) writes.
     """
     # The last table of that name: an earlier one is that of the initialisation.
-    _, _, table = read_log(path).rpartition("= Run Order =")
-    found = tuple(_rows(table.splitlines()[1:]))
+    lines = read_log(path).rpartition("= Run Order =")[2].splitlines()[1:] or [""]
+    columns = (re.split(r"\t\s*|\s{2,}", line.strip()) for line in lines)
+    cells = csv.reader(lines, skipinitialspace=True) if "," in lines[0] else columns
+    names = [re.sub(r"[\[\]]", "", cell).replace("_", " ") for cell in next(cells)]
+    found = []
+    for row in cells:
+        told = dict(zip(names, row, strict=False))
+        if "avg ms" not in told:
+            break
+        found.append(OpTime(told["node type"].removeprefix("Delegate/"), float(told["avg ms"])))
     if not found:
         raise SeglibError(
             f"{path} holds no table named Run Order; run benchmark_model with "
             "--enable_op_profiling=true"
         )
-    return Profile(Path(path).name, found)
+    return Profile(Path(path).name, tuple(found))
 
 
 def plot_profile(profile: Profile, most: int = 6) -> "Figure":
@@ -194,27 +202,13 @@ def plot_profile(profile: Profile, most: int = 6) -> "Figure":
     if len(kinds) > most:
         bars.append(("all others", sum(ms for _, (_, ms) in kinds[most:]), "#999999"))
     names, times, shades = zip(*bars, strict=True)
-    left.barh(names, times, color=shades)
-    left.invert_yaxis()
+    left.barh(names[::-1], times[::-1], color=shades[::-1])
     left.tick_params(axis="y", labelsize="small")
     left.set(xlabel="milliseconds in all")
     shades = [colours.get(op.kind, "#999999") for op in profile.ops]
     right.bar(range(len(profile.ops)), [op.ms for op in profile.ops], width=1, color=shades)
     right.set(xlabel="operation, in the order they run", ylabel="milliseconds")
     return figure
-
-
-def _rows(lines: list[str]) -> Iterator[OpTime]:
-    if not lines:
-        return
-    columns = [re.split(r"\t\s*|\s{2,}", line.strip()) for line in lines]
-    cells = list(csv.reader(lines, skipinitialspace=True)) if "," in lines[0] else columns
-    names = [re.sub(r"[\[\]]", "", cell).replace("_", " ") for cell in cells[0]]
-    for row in cells[1:]:
-        told = dict(zip(names, row, strict=False))
-        if "avg ms" not in told:
-            return
-        yield OpTime(told["node type"].removeprefix("Delegate/"), float(told["avg ms"]))
 
 
 def _shapes(kinds: list[str], file: list[tuple[str, tuple[int, ...]]]) -> list[tuple[int, ...]]:

@@ -66,11 +66,9 @@ def table(rows: Iterable[Latency]) -> str:
         "|---|---|---:|---:|---:|---|---:|---:|---|---:|---:|---:|",
     ]
     for row in rows:
-        times = (
-            row.init_ms, row.first_ms, row.steady_ms, row.low_ms, row.high_ms, row.cpu_ms, row.ratio
-        )  # fmt: skip
+        times = row.init_ms, row.first_ms, row.steady_ms, row.low_ms, row.high_ms, row.cpu_ms
         init, first, steady, low, high, cpu, ratio = (
-            "" if x is None else f"{x:.2f}" for x in times
+            "" if x is None else f"{x:.2f}" for x in (*times, row.ratio)
         )
         cells = row.file, row.device, init, first, steady, row.statistic, low, high, row.spread
         lines.append(f"| {' | '.join(cells)} | {row.runs} | {cpu} | {ratio} |")
@@ -202,11 +200,11 @@ def figure_of(width: float, height: float, panels: int = 1) -> tuple["Figure", A
 
 def _write_plain_numbers(axis: Any) -> None:
     """Write 0.5 and 20 beside a logarithmic axis instead of powers of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+    from matplotlib.ticker import LogLocator
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def _warm_up(engine: TFLiteEngine) -> list[float]:

@@ -204,11 +204,14 @@ def test_a_broken_chapter_is_caught(kind: str, chapter: dict) -> None:
     assert any(complaint in problem for problem in problems), problems
 
 
-def test_a_long_median_is_caught(chapter: dict) -> None:
-    for cell in chapter["cells"]:
-        if cell["cell_type"] == "code":
-            cell["source"] += "\na = 1" * 7
-    assert any("median" in problem for problem in found(chapter))
+def test_long_cells_and_lines_are_caught(chapter: dict) -> None:
+    code = next(cell for cell in chapter["cells"][3:] if cell["cell_type"] == "code")
+    code["source"] = "a = 1\n" * 25 + "b = 1"
+    assert any("26 lines of code" in problem for problem in found(chapter))
+    code["source"] = f"a = '{80 * 'x'}'"
+    assert any("scrolls" in problem for problem in found(chapter))
+    chapter["cells"] += [{**text("more"), "id": f"more-{n}"} for n in range(60)]
+    assert any("cells, more than" in problem for problem in found(chapter))
 
 
 def test_a_wrong_file_name_is_caught(chapter: dict) -> None:

@@ -321,7 +321,7 @@ def check_words(name: str, notebook: dict) -> Iterator[str]:
             for fragment in held:
                 text = text.replace(fragment, " ")
             for found in MEASURED.finditer(text):
-                yield f"cell {number}: {found[0]!r} is typed; hold it by a row of tests/findings.csv"
+                yield f"cell {number}: {found[0]!r} is typed; hold it in tests/findings.csv"
 
 
 def check_code(name: str, notebook: dict) -> Iterator[str]:

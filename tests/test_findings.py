@@ -1,8 +1,8 @@
 """Every finding that a page states by hand is held by a committed record or by an assertion.
 
-A row of findings.csv names the page, the words with the number, and what holds them: a CSV file with
-the row (`select`, as `column=value;...`), its column and how the number is written (`format`); or,
-where `record` is `assert`, a line of the page's own code that asserts it.
+A row of findings.csv names the page, the words with the number, and what holds them: a CSV file, the
+row in it (`select`, as `column=value;...`), its column and how the number is written (`format`);
+or, where `record` is `assert`, a line of the page's own code that asserts it.
 """
 
 import csv
@@ -21,7 +21,7 @@ def page(name: str) -> tuple[str, str]:
     return tuple("\n".join(source(c) for c in cells if c["cell_type"] == k) for k in kinds)
 
 
-@pytest.mark.parametrize("row", findings(), ids=lambda row: f"{row['file'][:12]} {row['text'][:30]}")
+@pytest.mark.parametrize("row", findings(), ids=lambda row: f"{row['file'][:9]} {row['text'][:30]}")
 def test_a_finding_is_what_its_record_says(row: dict[str, str]) -> None:
     prose, code = page(row["file"])
     assert row["text"] in " ".join(prose.split()), "the page no longer says this: drop the row"

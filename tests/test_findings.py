@@ -1,7 +1,7 @@
 """Every finding that a page states by hand is held by a committed record or by an assertion.
 
-A row of findings.csv names the page, the words with the number, and what holds them: a CSV file, the
-row in it (`select`, as `column=value;...`), its column and how the number is written (`format`);
+A row of findings.csv names the page, the words with the number, and what holds them: a CSV file,
+the row in it (`select`, as `column=value;...`), its column and the number's `format`;
 or, where `record` is `assert`, a line of the page's own code that asserts it.
 """
 

@@ -147,9 +147,6 @@ def _photos(
     files = list_files(image, PICTURES)
     if not files:
         raise SeglibError(f"{image} holds no pictures ({', '.join(PICTURES)}); add some")
-    for folder in (output, mask):
-        if folder is not None and folder.is_file():
-            raise SeglibError(f"{folder} is a file; {image} is a folder and needs one")
     stems = [file.stem for file in files]
     for file in tqdm(files, unit="photo", desc=str(image)):
         # Two photos of one stem, such as me.jpg and me.png, must not overwrite each other.
@@ -188,9 +185,7 @@ def webcam(
             yield VideoWriter(output, source.fps)
 
     opened = functools.partial(Camera, which, size and size[::-1], mirror, **asked)
-    _stream(effect.work(), opened, sinks, max_lag=max_lag)
-    if output is not None:
-        print(f"wrote {output}")
+    _stream(effect.work(), opened, sinks, output, max_lag=max_lag)
 
 
 def video(
@@ -230,12 +225,12 @@ def video(
         source = open_any(input_, fps)
         return RealTimeSource(source) if output is None else source
 
-    _stream(work, opened, sinks)
-    if output is not None:
-        print(f"wrote {output}")
+    _stream(work, opened, sinks, output)
 
 
-def _stream(work: Callable, opened: Callable, sinks: Callable, **options: Any) -> None:
+def _stream(
+    work: Callable, opened: Callable, sinks: Callable, output: Path | None, **options: Any
+) -> None:
     """Run from a source to what `sinks` yields for it; where these fail, the source is closed."""
     from seglib.video import MultiSink
 
@@ -247,3 +242,5 @@ def _stream(work: Callable, opened: Callable, sinks: Callable, **options: Any) -
             raise SeglibError("there is nowhere to show the camera; give --window or --output FILE")
         undo.pop_all()
     print(work(source, sink=MultiSink(*made), **options))
+    if output is not None:
+        print(f"wrote {output}")

@@ -232,16 +232,6 @@ class TargetOptions:
     bits: A[int | None, "palettised: bits of an index [6]"] = None
     channels_first: A[bool, ".onnx: read (1, 3, H, W) [(1, H, W, 3)]"] = False
 
-    def given(self, target: str) -> dict[str, Any]:
-        """Return those that the command line gives; the target must take them."""
-        from seglib.export.convert import target_named
-
-        found, known = {k: v for k, v in vars(self).items() if v}, target_named(target).options
-        wrong = [f"--{name.replace('_', '-')}" for name in found if name not in known]
-        if wrong:
-            raise SeglibError(f"{' and '.join(wrong)}: not for {target}; leave it out")
-        return found
-
 
 def convert(
     *,
@@ -269,12 +259,10 @@ def convert(
     if not grid and not (model and output):
         raise SeglibError("give --model and --output, or --grid DIR for models to measure")
     target = target or ("coreml-float16" if grid else _target_for(output, precision))
-    given = options.given(target)
+    given = {name: value for name, value in vars(options).items() if value}
+    if grid and options.representative:
+        raise SeglibError("untrained models have no ranges to learn; leave --representative out")
     if grid:
-        if options.representative:
-            raise SeglibError(
-                "untrained models have no ranges to learn; leave --representative out"
-            )
         for path in export.benchmark_grid(grid, target, sizes, widths, network, **given):
             print(f"wrote {path}")
         return
@@ -360,16 +348,11 @@ def parity(
         chosen = synthetic.portraits(2 * count, size, workers=1).dataset(kind)
     images, masks = chosen.subset(2 * count).arrays(size)
     half = max(len(images) // 2, 1)
-    if keep:
-        keep.mkdir(parents=True, exist_ok=True)
-
-    def progress(target: str) -> None:
-        print(f"seglib: exporting {target}", file=sys.stderr)
-
     fits = network.output_shape[1:] == (size, size, 1)
     calibration = images[half:] if half > 1 else images
     options = {"files": files, "folder": keep, "turns": turns, "gpu": not no_gpu}
-    options |= {"progress": progress} if sys.stderr.isatty() else {}
+    if sys.stderr.isatty():
+        options["progress"] = lambda name: print(f"seglib: exporting {name}", file=sys.stderr)
     masks, targets = masks[:half] if fits else None, [] if files else targets
     found = matrix(network, images[:half], masks, calibration, targets, **options)
     if json_:

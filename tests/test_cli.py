@@ -50,7 +50,14 @@ def faces(tmp_path_factory) -> Path:
 
 
 def run(*arguments) -> int:
-    return main([str(argument) for argument in arguments])
+    return main([word for argument in arguments for word in str(argument).split()])
+
+
+def answer(capsys, *arguments) -> dict:
+    """Run a command with `--json` and return what it prints."""
+    capsys.readouterr()
+    assert run(*arguments, "--json") == 0
+    return json.loads(capsys.readouterr().out)
 
 
 def refused(capsys, *arguments) -> str:
@@ -196,9 +203,7 @@ def test_a_person_is_cut_out_with_transparency(demo, photo, model, tmp_path, suf
 
 def test_a_colour_stands_behind_and_the_bare_mask_is_written(demo, photo, model, tmp_path):
     output, mask = tmp_path / "me.png", tmp_path / "mask.png"
-    assert (
-        run(*demo("portrait", "--background", "#00ff00", "--output", output, "--mask", mask)) == 0
-    )
+    assert run(*demo(f"portrait --background #00ff00 --output {output} --mask {mask}")) == 0
     image = seglib.read_image(photo)
     alpha = Pipeline(preset("default")).alpha(image, Segmenter(model).raw(image))
     assert np.abs(seglib.images.read_mask(mask) - alpha).max() <= 1 / 255
@@ -288,38 +293,40 @@ def test_the_program_starts_without_tensorflow_and_prints_no_traceback(tmp_path)
 
 
 def test_eval_prints_scores_for_people_and_for_programs(faces, model, capsys):
-    assert run("eval", "--model", model, "--data", faces) == 0
+    assert run(f"eval --model {model} --data {faces}") == 0
     text = capsys.readouterr().out
-    assert run("eval", "--model", model, "--data", faces, "--json") == 0
-    report = json.loads(capsys.readouterr().out)
+    report = answer(capsys, f"eval --model {model} --data {faces}")
     assert report["count"] == len(report["rows"]) == 4
     assert report["kind"] == "person"
     assert f"{report['means']['iou']:.4f}" in text
-    truth = data.open_folder(faces, "val")
-    masks = [Segmenter(model)(image) >= 0.5 for image, _ in truth]
-    overlaps = [
-        (mask & (wanted >= 0.5)).sum() / (mask | (wanted >= 0.5)).sum()
-        for mask, (_, wanted) in zip(masks, truth, strict=True)
-    ]
+    overlaps = []
+    for image, truth in data.open_folder(faces, "val"):
+        mask, wanted = Segmenter(model)(image) >= 0.5, truth >= 0.5
+        overlaps.append((mask & wanted).sum() / (mask | wanted).sum())
     assert report["means"]["iou"] == pytest.approx(np.mean(overlaps), abs=1e-6)
 
 
 def test_eval_says_where_a_set_that_is_not_here_comes_from(model, monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("SEGLIB_DATA", raising=False)
     monkeypatch.setenv("SEGLIB_CACHE", str(tmp_path))
-    assert run("eval", "--model", model, "--data", "eg1800", "--json") == 2
+    assert run(f"eval --model {model} --data eg1800 --json") == 2
     assert "`seglib data fetch eg1800` gets it" in capsys.readouterr().err
-    assert run("eval", "--model", model, "--data", "synthetic", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["data"] == "synthetic"
+    assert answer(capsys, f"eval --model {model} --data synthetic")["data"] == "synthetic"
 
 
-def test_eval_and_train_refuse_data_that_is_not_there(model, faces, tmp_path, capsys):
-    evaluate = ("eval", "--model", model, "--data")
-    assert "no/such" in refused(capsys, *evaluate, "no/such/folder")
-    assert "'nosuchset'" in refused(capsys, *evaluate, "nosuchset")
-    assert "images/" in refused(capsys, *evaluate, tmp_path)
-    assert "'hair'" in refused(capsys, *evaluate, faces, "--kind", "hair")
-    assert "'best'" in refused(capsys, *evaluate, faces, "--split", "best")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("no/such/folder", "no/such"),
+        ("nosuchset", "'nosuchset'"),
+        ("EMPTY", "images/"),
+        ("FACES --kind hair", "'hair'"),
+        ("FACES --split best", "'best'"),
+    ],
+)
+def test_eval_refuses_data_that_is_not_there(model, faces, tmp_path, capsys, words, message):
+    words = words.replace("FACES", str(faces)).replace("EMPTY", str(tmp_path))
+    assert message in refused(capsys, f"eval --model {model} --data {words}")
 
 
 @pytest.mark.parametrize(
@@ -338,72 +345,64 @@ def test_train_names_what_is_wrong_with_a_folder(faces, tmp_path, capsys, change
             Image.fromarray(change(np.array(Image.open(path)))).save(path)
     if change is None:
         shutil.rmtree(folder / "masks")
-    train = ("train", "--data", folder, "--output", tmp_path / "run", "--size", 32)
-    message = refused(capsys, *train)
+    message = refused(capsys, f"train --data {folder} --output {tmp_path / 'run'} --size 32")
     assert "broken" in message and words in message and not (tmp_path / "run").exists()
 
 
 def test_benchmark_compares_in_one_run(model, tmp_path, capsys):
-    other = tmp_path / "other.tflite"
-    other.write_bytes(model.read_bytes())
-    command = ("benchmark", "--model", model, "--compare", other, "--runs", 5)
-    assert run(*command) == 0
+    other = shutil.copy(model, tmp_path / "other.tflite")
+    command = f"benchmark --model {model} --compare {other} --runs 5"
+    assert run(command) == 0
     table = capsys.readouterr().out
-    assert "red.tflite" in table
-    assert "other.tflite" in table
-    assert run(*command, "--threads", 2, "--json") == 0
-    rows = json.loads(capsys.readouterr().out)
+    assert "red.tflite" in table and "other.tflite" in table
+    rows = answer(capsys, command, "--threads 2")
     assert [row["file"] for row in rows] == ["red.tflite", "other.tflite"]
     assert rows[0]["ratio"] == 1
     assert all(row["runs"] == 5 and "2 threads" in row["device"] for row in rows)
-    assert "runs" in refused(capsys, "benchmark", "--model", model, "--runs", 0)
+    assert "runs" in refused(capsys, f"benchmark --model {model} --runs 0")
 
 
-def test_convert_refuses_what_it_cannot_do(tmp_path, capsys):
-    weights = tmp_path / "net.weights.h5"
-    convert = ("convert", "--model", weights, "--output")
-    assert ".onnx, .pb, .tflite" in refused(capsys, *convert, tmp_path / "net.bin")
-    assert "there is no target 'h5'" in refused(
-        capsys, *convert, tmp_path / "net.onnx", "--target", "h5"
-    )
-    assert "unknown precision 'half'" in refused(
-        capsys, *convert, tmp_path / "net.tflite", "--precision", "half"
-    )
-    assert "no option flat" in refused(capsys, *convert, tmp_path / "net.mlpackage", "--flat")
-    assert "net.json is missing" in refused(capsys, *convert, tmp_path / "net.tflite")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("net.bin", ".onnx, .pb, .tflite"),
+        ("net.onnx --target h5", "there is no target 'h5'"),
+        ("net.tflite --precision half", "unknown precision 'half'"),
+        ("net.mlpackage --flat", "no option flat"),
+        ("net.tflite", "net.json is missing"),
+    ],
+)
+def test_convert_refuses_what_it_cannot_do(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, f"convert --model net.weights.h5 --output {words}")
 
 
 def test_from_photos_to_a_phone_and_back(faces, tmp_path, capsys):
     """Train, score, convert with the terms, score again."""
     output = tmp_path / "run"
-    train = ("train", "--data", faces, "--kind", "person", "--output", output, "--seed", 1)
-    network = ("--encoder", "mobilenet_v1", "--size", 32, "--width", 0.25)
-    network = (*network, "--decoder-channels", 16, 16, 8, 8)
-    train = (*train, *network, "--batch-size", 4, "--epochs", 1, "--bn-batches", 2)
-    assert run(*train) == 0
+    network = "--encoder mobilenet_v1 --size 32 --width 0.25 --decoder-channels 16 16 8 8"
+    way = "--kind person --seed 1 --batch-size 4 --epochs 1 --bn-batches 2"
+    assert run(f"train --data {faces} --output {output}", network, way) == 0
     assert "8 photos to learn from, 4 to check on" in capsys.readouterr().out
     weights = output / "model.weights.h5"
     config = json.loads((output / "model.json").read_text())
     assert (config["size"], config["width"], config["labels"]) == (32, 0.25, ["person"])
     assert config["decoder_channels"] == [16, 16, 8, 8]
-    assert run("eval", "--model", weights, "--data", faces, "--json") == 0
-    keras_scores = json.loads(capsys.readouterr().out)["means"]
+    keras_scores = answer(capsys, f"eval --model {weights} --data {faces}")["means"]
 
     (output / "model.card.json").write_text(json.dumps({"terms": "a test", "secret": 1}))
     tflite = tmp_path / "model.tflite"
-    convert = ("convert", "--model", weights, "--output", tflite)
-    assert run(*convert, "--flat", "--precision", "float32") == 0
+    convert = f"convert --model {weights} --output {tflite}"
+    assert run(convert, "--flat --precision float32") == 0
     info = Segmenter(tflite).info
     assert (info["terms"], info["labels"], info["layout"]) == ("a test", ["person"], "flat")
     assert "secret" not in info
-    capsys.readouterr()
-    assert run("eval", "--model", tflite, "--data", faces, "--json") == 0
-    scores = json.loads(capsys.readouterr().out)["means"]
+    scores = answer(capsys, f"eval --model {tflite} --data {faces}")["means"]
     assert scores == pytest.approx(keras_scores, abs=0.02)
 
-    int8 = ("--precision", "int8", "--representative")
-    assert "holds no photos" in refused_after_notes(capsys, *convert, *int8, tmp_path)
-    assert run(*convert, *int8, faces) == 0
+    int8 = f"{convert} --precision int8 --representative"
+    assert "holds no photos" in refused_after_notes(capsys, int8, tmp_path)
+    assert run(int8, faces) == 0
     assert Segmenter(tflite).info["precision"] == "int8"
 
 

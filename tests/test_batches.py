@@ -63,20 +63,15 @@ def test_a_batch_depends_on_seed_epoch_and_index_alone():
     assert Batches(255 - photos, masks, **VARIED).identity != plain.identity
 
 
-def test_a_pass_ends_and_batches_can_be_copied_to_another_process():
+def test_a_pass_ends_a_last_batch_may_be_small_and_batches_go_to_another_process():
     batches = Batches(*pictures(13), **VARIED, workers=2)
     assert len(list(batches)) == len([*iter(batches)]) == 3
     assert same(pickle.loads(pickle.dumps(batches))[1], batches[1])
     assert same(batches[-1], batches[2])
     with pytest.raises(IndexError):
         batches[3]
-
-
-def test_an_epoch_shows_every_photo_once_and_a_last_batch_may_be_small():
     batches = Batches(*numbered(10), batch_size=4, size=1)
-    shown = [numbers(x) for x, _ in batches]
-    assert [len(batch) for batch in shown] == [4, 4, 2]
-    assert np.concatenate(shown).tolist() == list(range(10))
+    assert [numbers(x) for x, _ in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 7), st.booleans(), st.integers(0, 3))
@@ -142,7 +137,7 @@ def shown(count: int, epochs: int) -> list[list[int]]:
     return [numbers(x) for epoch in range(epochs) for x, _ in at(fed(count), epoch)]
 
 
-@pytest.mark.parametrize(("count", "workers"), [(4, 0), (8, 2), (19, 0), (19, 2)])
+@pytest.mark.parametrize(("count", "workers"), [(4, 0), (19, 2)])
 def test_keras_learns_from_each_epoch_exactly_once(count, workers):
     train, wanted = fed(count, workers=workers), shown(count, 5)
     model, seen = recording_model()
@@ -156,18 +151,12 @@ def test_keras_learns_from_each_epoch_exactly_once(count, workers):
     assert seen == wanted[3 * len(train) :]
 
 
-def test_short_keras_epochs_walk_through_the_whole_set():
-    train = fed(24)
+def test_short_keras_epochs_walk_through_the_whole_set_and_validation_stays_the_same():
+    train, val = fed(24), Batches(*numbered(6), batch_size=4, size=1)
     model, seen = recording_model()
-    model.fit(train, epochs=3, steps_per_epoch=2, verbose=0, shuffle=False)
-    assert seen == shown(24, 1) and train.epoch == 1
-
-
-def test_validation_pictures_stay_the_same():
-    train, val = fed(8), Batches(*numbered(6), batch_size=4, size=1)
-    model, seen = recording_model()
-    model.fit(train, validation_data=val, epochs=3, verbose=0, shuffle=False)
-    assert seen[2:4] == seen[6:8] == seen[10:12] == [[0, 1, 2, 3], [4, 5]]
+    model.fit(train, validation_data=val, epochs=3, steps_per_epoch=2, verbose=0, shuffle=False)
+    assert [batch for i, batch in enumerate(seen) if i % 4 < 2] == shown(24, 1)
+    assert seen[2:4] == seen[6:8] == seen[10:12] == [[0, 1, 2, 3], [4, 5]] and train.epoch == 1
 
 
 def test_unknown_channels_are_minus_one():
@@ -175,10 +164,8 @@ def test_unknown_channels_are_minus_one():
     both = np.stack([masks, masks], axis=-1)
     known = np.array([[True, False]] * 4)
     x, y = Batches(photos, both, batch_size=4, size=32, known=known)[0]
-    assert x.dtype == y.dtype == np.float32
-    assert (y[..., 1] == -1).all()
-    assert y[..., 0].min() == 0 and y[..., 0].max() == 1
-    assert x.max() > 1
+    assert x.dtype == y.dtype == np.float32 and x.max() > 1
+    assert (y[..., 1] == -1).all() and set(np.unique(y[..., 0])) >= {0, 1}
 
 
 def test_a_swapped_background_comes_from_the_photos_handed_in():

@@ -10,36 +10,28 @@ from PIL import Image
 from seglib import SeglibError, data
 from seglib.data import Dataset, synthetic
 
-
-def pictures(count: int = 6, size: tuple[int, int] = (40, 30)) -> tuple[np.ndarray, np.ndarray]:
-    """Noise pictures with an off-centre block as the thing."""
-    rng = np.random.default_rng(0)
-    photos = rng.integers(0, 256, (count, *size, 3), dtype=np.uint8)
-    masks = np.zeros((count, *size), np.uint8)
-    masks[:, 5:25, 3:12] = 255
-    return photos, masks
+RNG = np.random.default_rng(0)
+PHOTOS = RNG.integers(0, 256, (6, 40, 30, 3), dtype=np.uint8)
+MASKS = np.zeros((6, 40, 30), np.uint8)
+MASKS[:, 5:25, 3:12] = 255
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A clean prepared set of six photos."""
-    dataset = Dataset.from_arrays(*pictures(), name="tiny", kind="hair")
+    dataset = Dataset.from_arrays(PHOTOS, MASKS, name="tiny", kind="hair")
     return data.write_folder(tmp_path / "tiny", dataset, val_share=0.34)
 
 
-def test_a_written_folder_reads_back_the_same(folder):
+def test_a_written_folder_reads_back_the_same_and_is_never_overwritten(folder):
     dataset = data.open_folder(folder)
-    photos, masks = pictures()
     assert (dataset.kind, len(dataset), dataset.info["count"]) == ("hair", 6, 6)
     for index, (image, mask) in enumerate(dataset):
-        np.testing.assert_array_equal(image, photos[index])
-        np.testing.assert_array_equal(mask, masks[index] / np.float32(255))
-
-
-def test_an_existing_folder_is_never_overwritten(folder):
+        np.testing.assert_array_equal(image, PHOTOS[index])
+        np.testing.assert_array_equal(mask, MASKS[index] / np.float32(255))
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     with pytest.raises(SeglibError, match="tiny exists already"):
-        data.write_folder(folder, Dataset.from_arrays(*pictures(), name="x", kind="hair"))
+        data.write_folder(folder, Dataset.from_arrays(PHOTOS, MASKS, name="x", kind="hair"))
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
 
 
@@ -97,14 +89,11 @@ def test_drawn_portraits_are_drawn_once_and_shared_with_nobody(monkeypatch):
         np.testing.assert_array_equal(loaded[0][1], kept[1])
 
 
-def test_no_folder_and_no_kind(folder, tmp_path):
+def test_a_set_is_found_or_one_sentence_says_what_is_absent(folder, tmp_path, monkeypatch):
     with pytest.raises(SeglibError, match="images/"):
         data.open_folder(tmp_path / "nowhere")
     with pytest.raises(SeglibError, match="no 'person' masks; it has hair"):
         data.open_folder(folder, kind="person")
-
-
-def test_a_named_set_is_found_or_one_sentence_says_how_to_get_it(folder, monkeypatch):
     monkeypatch.setenv("SEGLIB_DATA", str(folder.parent))
     monkeypatch.setenv("SEGLIB_CACHE", str(folder.parent / "cache"))
     assert data.load("tiny", "train").name == "tiny"

@@ -74,19 +74,11 @@ def test_arrays_in_every_form_equal_the_plain_one(image_form, values, mask_form,
     assert found[1].dtype == np.float32
     np.testing.assert_allclose(found[1], truth / 255, atol=1e-6)
     options = {"batch_size": 4, "size": 24, "augment": policy, "seed": 2}
-    for mine, yours in zip(
-        Batches(images, masks, **options)[0],
-        Batches(plain, truth.astype(np.uint8), **options)[0],
-        strict=True,
-    ):
+    wanted = Batches(plain, truth.astype(np.uint8), **options)[0]
+    for mine, yours in zip(Batches(images, masks, **options)[0], wanted, strict=True):
         np.testing.assert_array_equal(mine, yours)
-
-
-def test_one_photo_is_changed_as_a_batch_of_arrays_is():
-    for form, masks in HARD_FORMS.items():
-        view, mask = augment(PHOTOS[0].copy("F"), masks[0], np.random.default_rng(1), 32)
-        assert mask.dtype == np.uint8 and mask.max() == 255 and len(np.unique(mask)) > 2, form
-        assert view.shape == (32, 32, 3)
+    view, mask = augment(images[0], masks[0], np.random.default_rng(1), 32)
+    assert view.shape == (32, 32, 3) and mask.dtype == np.uint8 and mask.max() == 255
 
 
 def with_values(*values: float) -> np.ndarray:
@@ -204,10 +196,15 @@ def test_class_numbers_in_other_clothes_are_the_same_classes(tmp_path, form):
 # Three parts.
 
 
-def test_parts_share_no_photo_and_lose_none(plain):
+def test_parts_share_no_photo_and_lose_none_and_the_info_file_gives_name_and_kind(plain):
     parts = [data.open_folder(plain, split).stems for split in ("train", "val", "test")]
     assert [len(part) for part in parts] == [2, 1, 1]
     assert sorted(sum(parts, ())) == list(data.open_folder(plain).stems)
+    path = plain / "dataset.json"
+    info = {**json.loads(path.read_text(encoding="utf-8")), "name": "renamed"}
+    path.write_text(json.dumps(info), encoding="utf-8")
+    dataset = data.open_folder(plain)
+    assert (dataset.name, dataset.kind, dataset.info["count"]) == ("renamed", "hair", 4)
 
 
 def test_only_three_names_and_one_part_for_each_photo(plain):
@@ -238,11 +235,3 @@ def test_a_known_set_in_two_parts_is_read_in_three(tmp_path):
     # Another set of that name keeps its own parts.
     (folder / "splits.csv").write_text("stem,split\nFrame00001,val\n")
     assert data.open_folder(folder, "val").stems == ("Frame00001",)
-
-
-def test_the_info_file_gives_name_and_kind(plain):
-    path = plain / "dataset.json"
-    info = {**json.loads(path.read_text(encoding="utf-8")), "name": "renamed"}
-    path.write_text(json.dumps(info), encoding="utf-8")
-    dataset = data.open_folder(plain)
-    assert (dataset.name, dataset.kind, dataset.info["count"]) == ("renamed", "hair", 4)

@@ -15,7 +15,7 @@ import address
 import seglib
 from known_models import build, red
 from seglib import data, images, pretrained
-from seglib.cli import main
+from seglib.cli import COMMANDS, main
 from seglib.data import synthetic
 from seglib.postprocess import Pipeline, preset
 from seglib.runtime import Segmenter
@@ -264,11 +264,13 @@ def test_a_missing_part_is_named_as_pip_takes_it(absent, command):
     assert address.requirement("train") in line
 
 
-def test_wrong_usage_ends_with_code_2():
-    for arguments in ((), ("fly",), ("demo", "--task", "cat"), ("benchmark", "--runs", "many")):
+def test_wrong_usage_ends_with_code_2_and_every_command_has_a_help(capsys):
+    wrong = ("", "fly", "demo --task cat", "benchmark --runs many")
+    for words in (*wrong, *COMMANDS, *(f"data {name}" for name in COMMANDS["data"])):
         with pytest.raises(SystemExit) as caught:
-            run(*arguments)
-        assert caught.value.code == 2
+            run(words, "" if words in wrong else "--help")
+        assert caught.value.code == (2 if words in wrong else 0)
+        assert words in wrong or f"usage: seglib {words}" in capsys.readouterr().out
 
 
 def test_an_interrupt_ends_with_code_130(demo, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -115,65 +115,58 @@ def evaluate(
     # All are opened before the first is scored: a wrong name is no surprise after ten minutes.
     models = {name: segmenter(name, channel, value_range) for name in (model, *compare)}
     reports: list[dict[str, Any]] = []
+    first = None
     for name in (model, *compare):
         scores = evaluation.evaluate(models[name], chosen, progress=bar)
         report = {"model": name, "data": scores.dataset, "kind": scores.kind}
         report |= {"split": chosen.split, "count": len(chosen), "means": scores.means}
         report |= {"empty": scores.empty, "rows": scores.rows}
-        if intervals:
-            ends = {key: scores.interval(key, scores.persons) for key in scores.means}
-            report["intervals"] = {key: asdict(one) for key, one in ends.items()}
-        if not reports:
-            first = scores
-        else:
-            # The difference is of use with its interval alone, asked for or not.
-            gaps = {key: scores.against(first, key, scores.persons) for key in COMPARED}
+        place = f"{scores.dataset} ({scores.kind}, {chosen.split})"
+        lines = [f"{name} on {place}: {len(chosen)} photos"]
+        for key, mean in scores.means.items():
+            ends = scores.interval(key, scores.persons) if intervals else None
+            lines.append(f"{key:>14} {mean:.4f}{_ends(ends)}")
+            if ends:
+                report.setdefault("intervals", {})[key] = asdict(ends)
+        if scores.empty["photos"]:
+            lines.append(
+                "{photos} photos show nothing and are counted apart: something is marked in "
+                "{false_alarms} of them, {marked:.2%} of their pixels".format(**scores.empty)
+            )
+        worst = ", ".join(f"{row['stem']} ({row['iou']:.2f})" for row in scores.worst(3))
+        lines.append(f"lowest IoU: {worst}")
+        first = first or scores
+        # The difference is of use with its interval alone, asked for or not.
+        for key in COMPARED if reports else ():
+            gap = scores.against(first, key, scores.persons)
+            lines.append(f"{key} minus that of {model}: {gap.mean:+.4f}{_ends(gap)}")
             report["compared_with"] = model
-            report["difference"] = {key: asdict(gap) for key, gap in gaps.items()}
+            report.setdefault("difference", {})[key] = asdict(gap)
         for group in hard_subsets(scores, chosen) if by else ():
+            gap, iou = group.gap, group.mean if group.count else None
             row = {
                 "group": group.name,
                 "count": group.count,
-                "gap": group.gap and asdict(group.gap),
+                "iou": iou,
+                "gap": gap and asdict(gap),
             }
-            row["iou"] = group.mean if group.count else None
             report.setdefault("difficulty", []).append(row)
+            if iou is not None:
+                against = f", against the rest {gap.mean:+.4f}{_ends(gap)}" if gap else ""
+                lines.append(f"{group.name:>14} {iou:.4f} ({group.count} photos{against})")
         for one in evaluate_corrupted(models[name], chosen, progress=bar) if robustness else ():
             row = {"kind": one.kind, "level": one.level, "iou": one.scores.means["iou"]}
             report.setdefault("robustness", []).append(row)
+            lines.append("{kind:>14} {level:>5g} {iou:.4f}".format(**row))
         reports.append(report)
         if not json_:
-            worst = ", ".join(f"{row['stem']} ({row['iou']:.2f})" for row in scores.worst(3))
-            print("\n".join([*_lines(report), f"lowest IoU: {worst}"]))
+            print("\n".join(lines))
     if json_:
         print(json.dumps({**reports[0], **({"compare": reports[1:]} if compare else {})}))
 
 
-def _lines(report: dict[str, Any]) -> Iterator[str]:
-    """Yield a report as people read it."""
-
-    def ends(interval: dict[str, float] | None) -> str:
-        return f" [{interval['low']:.4f}, {interval['high']:.4f}]" if interval else ""
-
-    place = f"{report['data']} ({report['kind']}, {report['split']})"
-    yield f"{report['model']} on {place}: {report['count']} photos"
-    for name, value in report["means"].items():
-        yield f"{name:>14} {value:.4f}{ends(report.get('intervals', {}).get(name))}"
-    empty = report["empty"]
-    if empty["photos"]:
-        yield (
-            f"{empty['photos']} photos show nothing and are counted apart: something is marked in "
-            f"{empty['false_alarms']} of them, {empty['marked']:.2%} of their pixels"
-        )
-    for name, gap in report.get("difference", {}).items():
-        yield f"{name} minus that of {report['compared_with']}: {gap['mean']:+.4f}{ends(gap)}"
-    for group in report.get("difficulty", []):
-        if group["count"]:
-            gap = group["gap"]
-            against = f", against the rest {gap['mean']:+.4f}{ends(gap)}" if gap else ""
-            yield f"{group['group']:>14} {group['iou']:.4f} ({group['count']} photos{against})"
-    for row in report.get("robustness", []):
-        yield f"{row['kind']:>14} {row['level']:>5g} {row['iou']:.4f}"
+def _ends(interval: Any) -> str:
+    return f" [{interval.low:.4f}, {interval.high:.4f}]" if interval else ""
 
 
 def benchmark(

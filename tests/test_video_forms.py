@@ -26,7 +26,7 @@ def times_of(source: video.Source) -> list[float]:
     [
         ([0, *range(25, 400, 25), *range(500, 1000, 125)], []),
         ([400, 425, 450, 575], [0, 0.025, 0.05, 0.175]),
-        ([0, 40, 80, 80, 80], [0, 0.04, 0.08, 0.13, 0.18]),
+        ([0, 40, 80, 80, 80, 400], [0, 0.04, 0.08, 0.13, 0.18, 0.23]),
     ],
 )
 def test_times_are_those_of_the_file_or_said_not_to_rise(tmp_path: Path, said, times) -> None:

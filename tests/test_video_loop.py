@@ -37,6 +37,7 @@ def no_thread_is_left():
 @given(st.lists(st.sampled_from("fffsmc"), max_size=60), st.integers(0, 4))
 def test_the_desk_shows_the_newest_frame_with_a_mask_in_time_or_counts_it(steps, lag) -> None:
     desk = Desk(lag)
+    desk._changed.wait_for = lambda ready: ready() or pytest.fail("it would wait for ever")
     added, shown, waiting, working, mask = [], [], None, None, None
     for step in steps:
         good = [i for i in added if mask is not None and max(shown, default=-1) < i <= mask + lag]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from seglib.errors import SeglibError
@@ -34,7 +35,7 @@ COLOURS = {
     "yellow": "#F0E442",
     "black": "#000000",
 }
-OVERLAY = (0, 114, 178)  # the blue above, as RGB
+OVERLAY = (86, 180, 233)  # the sky blue above, as RGB
 _LINES = list(COLOURS.values())[:-2]
 _MARKS = "os^Dv<>"
 
@@ -60,9 +61,11 @@ def overlay(
     image: np.ndarray,
     mask: np.ndarray,
     color: Sequence[int] = OVERLAY,
-    strength: float = 0.55,
+    strength: float = 0.3,
 ) -> np.ndarray:
     """Return the photo with the mask tinted over it and its outline, uint8 RGB (H, W, 3).
+
+    The outline lies inside the mask and is as wide as a 150th of the longer side.
 
     Args:
         image: uint8 RGB (H, W, 3).
@@ -75,9 +78,10 @@ def overlay(
     tint = np.asarray(color, dtype=np.float32)
     weight = strength * mask[..., None]
     mixed = image * (1 - weight) + tint * weight
-    inside = mask >= 0.5
-    mixed[1:][inside[1:] != inside[:-1]] = tint
-    mixed[:, 1:][inside[:, 1:] != inside[:, :-1]] = tint
+    inside = (mask >= 0.5).astype(np.uint8)
+    wide = 2 * max(1, round(max(inside.shape) / 150)) + 1
+    core = cv2.erode(inside, np.ones((wide, wide), np.uint8))  # the frame itself is no outline
+    mixed[inside > core] = tint
     return np.rint(mixed).astype(np.uint8)
 
 

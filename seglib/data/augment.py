@@ -107,12 +107,11 @@ def augment(
 
     Args:
         image: (height, width, 3) RGB, or what else `seglib.images.as_image` takes.
-        masks: (height, width) or (height, width, channels), in any form that `Batches` takes;
-            backgrounds are swapped by the first channel.
+        masks: (height, width) or (height, width, channels), in any form that `Batches` takes.
         rng: all chance comes from here.
         size: side of the square result, pixels.
         config: how far photos are changed.
-        backgrounds: photos of any size, for `config.background` to choose from.
+        backgrounds: photos of any size; they are swapped by the first mask.
 
     Returns:
         image uint8 (size, size, 3), masks uint8 (size, size) or (size, size, channels), 0..255.

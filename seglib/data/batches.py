@@ -80,8 +80,8 @@ class Batches(keras.utils.PyDataset):
     Args:
         images: a `Dataset`, read batch by batch; or (count, height, width, 3) in memory or
             memory-mapped, or a sequence of pictures, in any form `Dataset.from_arrays` takes.
-        masks: (count, height, width) or (count, height, width, channels), in any form
-            `Dataset.from_arrays` takes; None with a `Dataset`.
+        masks: (count, height, width) or (count, height, width, channels), in any such form; None
+            with a `Dataset`.
         batch_size: pictures a batch; the last one may be smaller when `shuffle` is off.
         size: side of the square pictures handed out, pixels.
         augment: how far to change pictures; None leaves them as they are. An albumentations
@@ -91,9 +91,8 @@ class Batches(keras.utils.PyDataset):
         shuffle: draw a new order each epoch and drop the incomplete last batch.
         known: bool (count, channels); false where a picture has no mask of that channel.
         workers: threads that prepare batches ahead; 0 prepares each when it is asked for.
-        shard: (index, count): this is one of `count` processes, which share the pictures. The
-            `count` batches of a step are together the batch that one process with `count` times
-            the batch size would see.
+        shard: (index, count): this is one of `count` processes, whose batches of a step are
+            together the batch that one process with `count` times the batch size would see.
         backgrounds: photos that `AugmentConfig.background` chooses from; without them, the batch's
             other pictures lend theirs.
 
@@ -214,10 +213,7 @@ class Batches(keras.utils.PyDataset):
             images, masks = _changed(self.augment, images, masks, seeds)
         if not isinstance(images, np.ndarray):
             images, masks = (
-                np.stack(
-                    [p if p.shape[:2] == (size, size) else resize(p, (size, size)) for p in part]
-                )
-                for part in (images, masks)
+                np.stack([resize(one, (size, size)) for one in part]) for part in (images, masks)
             )
         y = np.divide(masks, np.float32(255), dtype=np.float32)
         if known is not None:
@@ -259,10 +255,7 @@ def _changed(
             change.set_random_seed(int(seed))
         result = change(image=image, mask=mask[..., 0] if mask.shape[2] == 1 else mask)
         if not isinstance(result, dict) or not {"image", "mask"} <= result.keys():
-            raise SeglibError(
-                "the augmentation returned no dictionary; as in albumentations, it must follow "
-                "f(image=..., mask=...) -> {'image': ..., 'mask': ...}"
-            )
+            raise SeglibError("the augmentation returned no dictionary of an image and a mask")
         view, changed = np.asarray(result["image"]), np.asarray(result["mask"])
         sides = (*view.shape[:2], mask.shape[2])
         right = view.shape == (*sides[:2], 3) and changed.shape in (sides, sides[:2])

@@ -10,8 +10,6 @@ import csv
 import os
 from pathlib import Path
 
-import numpy as np
-
 from seglib.data import dataset, download
 from seglib.errors import SeglibError
 from seglib.files import list_files, list_folders
@@ -68,9 +66,8 @@ def load(split: str = "train", kind: str | None = None) -> dataset.Dataset:
     stems = tuple(s for s in places if s in masks and split in ("all", places[s]))
     photos = fetch_photos()
 
-    def read(stem: str) -> tuple[np.ndarray, np.ndarray]:
-        image, mask = read_image(photos[stem]), read_mask(masks[stem])
-        fits = mask.shape == image.shape[:2]
-        return image, mask if fits else np.clip(resize(mask, image.shape[:2]), 0, 1)
+    def read(stem: str) -> dataset.Pair:
+        image = read_image(photos[stem])
+        return image, resize(read_mask(masks[stem]), image.shape[:2])
 
     return dataset.Dataset("portraits", kind, split, stems, read, {**INFO, "kinds": kinds})

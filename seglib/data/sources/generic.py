@@ -327,8 +327,8 @@ def to_numpy(
                     f"{folder}: {found.stems[row]} is {image.shape[1]}x{image.shape[0]} pixels "
                     f"but others are {shape[1]}x{shape[0]}; name one size with size= (--size)"
                 )
-            images[row] = image if image.shape[:2] == shape else resize(image, shape)
-            masks[row] = np.rint((mask if mask.shape == shape else resize(mask, shape)) * 255)
+            images[row] = resize(image, shape)
+            masks[row] = np.rint(resize(mask, shape) * 255)
         images.flush()
         masks.flush()
         places = _places(folder)

@@ -303,9 +303,8 @@ def _write_pair(
     # Masks first, so that a photo says that its pair is whole.
     for kind, mask in zip(kinds, masks.values(), strict=True):
         place = folder / "masks" / kind if len(kinds) > 1 else folder / "masks"
-        fitted = mask if shrink == 1 else np.clip(resize(mask, shape), 0, 1)
-        write_mask(place / f"{pair.stem}.png", fitted)
-    small = image if shrink == 1 else resize(image, shape)
+        write_mask(place / f"{pair.stem}.png", resize(mask, shape))
+    small = resize(image, shape)
     # Whatever came without loss and at its own size goes on without loss.
     lossy = shrink < 1 or pair.image.suffix.lower() in (".jpg", ".jpeg", ".webp")
     suffix = _copied_suffix(pair, image.shape[:2]) if shrink == 1 else ""

@@ -94,6 +94,13 @@ def run(program: Path, *words: object, folder: Path) -> subprocess.CompletedProc
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
 
 
+@pytest.fixture
+def segment(sanitized, photo, tmp_path):
+    """`segment_ppm` on the photo, with further words."""
+    picture = write_ppm(tmp_path / "in.ppm", photo)
+    return lambda *words: run(sanitized, "--image", picture, *words, folder=tmp_path)
+
+
 def sentence(done: subprocess.CompletedProcess) -> str:
     """Return the one line of a refused run."""
     assert done.returncode == 2, done.stderr
@@ -170,23 +177,19 @@ def test_the_core_refuses_what_is_no_mask_in_one_sentence(core, photo) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize("model", [PORTRAIT, HAIR])
-def test_the_mask_is_that_of_python(sanitized, photo, tmp_path, model) -> None:
-    picture = write_ppm(tmp_path / "in.ppm", photo)
-    done = run(sanitized, "--model", model, "--image", picture, "--save-mask", tmp_path / "m.pfm",
-               folder=tmp_path)  # fmt: skip
+def test_the_mask_is_that_of_python(segment, photo, tmp_path, model) -> None:
+    done = segment("--model", model, "--save-mask", tmp_path / "m.pfm")
     assert done.returncode == 0, done.stderr
     expected = seglib.Segmenter(model).raw(photo)
     assert np.abs(read_pfm(tmp_path / "m.pfm") - expected).max() <= 1e-5
 
 
 @needs_compiler
-def test_another_value_range_is_read_from_the_file(sanitized, photo, tmp_path) -> None:
+def test_another_value_range_is_read_from_the_file(segment, photo, tmp_path) -> None:
     card = read_metadata(PORTRAIT)
     other = Path(shutil.copy(PORTRAIT, tmp_path / "other.tflite"))
     write_metadata(other, {**card, "value_range": [-10.5, 200], "note": 'a "ü" \\ \n {'})
-    picture = write_ppm(tmp_path / "in.ppm", photo)
-    done = run(sanitized, "--model", other, "--image", picture, "--save-mask", tmp_path / "m.pfm",
-               folder=tmp_path)  # fmt: skip
+    done = segment("--model", other, "--save-mask", tmp_path / "m.pfm")
     assert done.returncode == 0, done.stderr
     found = read_pfm(tmp_path / "m.pfm")
     assert np.abs(found - seglib.Segmenter(other).raw(photo)).max() <= 1e-5
@@ -195,7 +198,7 @@ def test_another_value_range_is_read_from_the_file(sanitized, photo, tmp_path) -
 
 @needs_compiler
 @pytest.mark.parametrize("effect", ["blur", "replace", "recolour"])
-def test_the_program_gives_the_pipelines_frame(sanitized, photo, mask, tmp_path, effect) -> None:
+def test_the_program_gives_the_pipelines_frame(segment, photo, mask, tmp_path, effect) -> None:
     scene = np.random.default_rng(3).integers(0, 256, (80, 120, 3)).astype(np.uint8)
     words = {
         "blur": [],
@@ -205,51 +208,26 @@ def test_the_program_gives_the_pipelines_frame(sanitized, photo, mask, tmp_path,
     settings = {"hysteresis": None, "holes": 0, "effect": effect, "color": (90, 20, 160)}
     pipeline = postprocess.Pipeline(postprocess.PostprocessConfig(**settings))
     expected = pipeline(photo, mask, scene if effect == "replace" else None)
-    picture = write_ppm(tmp_path / "in.ppm", photo)
-    done = run(sanitized, "--mask", write_pfm(tmp_path / "m.pfm", mask), "--image", picture,
-               "--output", tmp_path / "out.ppm", *words, folder=tmp_path)  # fmt: skip
+    small = write_pfm(tmp_path / "m.pfm", mask)
+    done = segment("--mask", small, "--output", tmp_path / "out.ppm", *words)
     assert done.returncode == 0, done.stderr
     apart = 2 if effect == "recolour" else 1
     assert levels_apart(read_ppm(tmp_path / "out.ppm"), expected) <= apart
 
 
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def a_picture(path: Path) -> None:
-    write_ppm(path, np.zeros((40, 40, 3), np.uint8))
-
-
-def cut_short(path: Path) -> None:
-    path.write_bytes(PORTRAIT.read_bytes()[:300_000])
-
-
-def without_metadata(path: Path) -> None:
-    content = PORTRAIT.read_bytes()
-    path.write_bytes(content[: content.rindex(b"PK\x03\x04")])
-
-
-def changed_metadata(path: Path) -> None:
-    content = PORTRAIT.read_bytes()
-    path.write_bytes(content.replace(b'"value_range"', b'"value_rungs"', 1))
+CONTENT = PORTRAIT.read_bytes()
+BARE = CONTENT[: CONTENT.rindex(b"PK\x03\x04")]
 
 
 def odd_range(path: Path) -> None:
-    shutil.copy(PORTRAIT, path)
+    path.write_bytes(CONTENT)
     write_metadata(path, {**read_metadata(PORTRAIT), "value_range": [1]})
 
 
 def compressed(path: Path) -> None:
-    without_metadata(path)
+    path.write_bytes(BARE)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("seglib.json", '{"labels": ["person"]}' + " " * 500)
-
-
-def no_tables(path: Path) -> None:
-    content = bytearray(PORTRAIT.read_bytes())
-    content[8:400] = bytes(392)
-    path.write_bytes(content)
 
 
 @needs_compiler
@@ -257,24 +235,24 @@ def no_tables(path: Path) -> None:
     ("spoil", "said"),
     [
         (None, "there is no file"),
-        (empty, "no TFLite model"),
-        (a_picture, "no TFLite model"),
-        (cut_short, "cut short or carries no seglib metadata"),
-        (without_metadata, "carries no seglib metadata"),
-        (changed_metadata, "archive behind the model"),
+        (b"", "no TFLite model"),
+        (b"P6\n40 40\n255\n" + bytes(4800), "no TFLite model"),
+        (CONTENT[:300_000], "cut short or carries no seglib metadata"),
+        (BARE, "carries no seglib metadata"),
+        (CONTENT.replace(b'"value_range"', b'"value_rungs"', 1), "archive behind the model"),
         (odd_range, "metadata in"),
         (compressed, "compressed"),
-        (no_tables, "damaged or not for LiteRT"),
+        (CONTENT[:8] + bytes(392) + CONTENT[400:], "damaged or not for LiteRT"),
     ],
+    ids=range(9),
 )
-def test_bad_models_are_one_sentence(sanitized, photo, tmp_path, spoil, said) -> None:
+def test_bad_models_are_one_sentence(segment, tmp_path, spoil, said) -> None:
     model = tmp_path / "model.tflite"
-    if spoil:
+    if callable(spoil):
         spoil(model)
-    picture = write_ppm(tmp_path / "in.ppm", photo)
-    done = run(sanitized, "--model", model, "--image", picture, "--output", tmp_path / "out.ppm",
-               folder=tmp_path)  # fmt: skip
-    line = sentence(done)
+    elif spoil is not None:
+        model.write_bytes(spoil)
+    line = sentence(segment("--model", model, "--output", tmp_path / "out.ppm"))
     assert said in line and "model.tflite" in line
     assert not (tmp_path / "out.ppm").exists()
 
@@ -307,19 +285,18 @@ def test_bad_words_pictures_and_libraries_are_one_sentence(sanitized, photo, tmp
 
 
 @needs_compiler
-def test_another_library_is_refused_before_it_can_crash(sanitized, photo, tmp_path) -> None:
-    picture = write_ppm(tmp_path / "in.ppm", photo)
-    words = ["--model", PORTRAIT, "--image", picture, "--save-mask", tmp_path / "m.pfm"]
+def test_another_library_is_refused_before_it_can_crash(segment, tmp_path) -> None:
+    words = ["--model", PORTRAIT, "--save-mask", tmp_path / "m.pfm"]
     source = tmp_path / "other.c"
     source.write_text("int LiteRtCreateEnvironment(void) { return 0; }\n")
     other = tmp_path / "site/ai_edge_litert/libLiteRt.so"
     other.parent.mkdir(parents=True)
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("c++")
     subprocess.run([compiler, "-shared", "-fPIC", source, "-o", other], check=True)
-    done = run(sanitized, *words, "--litert", other, folder=tmp_path)
+    done = segment(*words, "--litert", other)
     assert "has no function LiteRt" in sentence(done)
     (tmp_path / "site/ai_edge_litert-2.4.0.dist-info").mkdir()
-    done = run(sanitized, *words, "--litert", other, folder=tmp_path)
+    done = segment(*words, "--litert", other)
     assert "LiteRT 2.4.0" in sentence(done)
 
 
@@ -333,18 +310,16 @@ def opencv_program(built: cpp.Build) -> Path:
 def test_opencv_reads_and_writes_pictures(built, core, photo, tmp_path) -> None:
     program = opencv_program(built)
     seglib.write_image(tmp_path / "in.png", photo)
-    done = run(program, "--model", PORTRAIT, "--image", "in.png", "--output", "out.png",
-               folder=tmp_path)  # fmt: skip
+    words = ["--model", PORTRAIT, "--image"]
+    done = run(program, *words, "in.png", "--output", "out.png", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     alpha = core.alpha(seglib.Segmenter(PORTRAIT).raw(photo), photo)
     expected = core.blur(photo, alpha)
     assert levels_apart(seglib.read_image(tmp_path / "out.png"), expected) == 0
-    refused = run(program, "--model", PORTRAIT, "--image", "in.png", "--output", "out.xyz",
-                  folder=tmp_path)  # fmt: skip
+    refused = run(program, *words, "in.png", "--output", "out.xyz", folder=tmp_path)
     assert "suffix" in sentence(refused)
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    refused = run(program, "--model", PORTRAIT, "--image", "bad.png", "--output", "o.png",
-                  folder=tmp_path)  # fmt: skip
+    refused = run(program, *words, "bad.png", "--output", "o.png", folder=tmp_path)
     assert "bad.png" in sentence(refused)
 
 
@@ -359,8 +334,8 @@ def test_opencv_goes_through_a_video(built, photo, tmp_path) -> None:
     for shift in range(5):
         writer.write(np.roll(frame, 3 * shift, axis=1))
     writer.release()
-    done = run(program, "--model", PORTRAIT, "--video", "in.avi", "--output", "out.mp4",
-               folder=tmp_path)  # fmt: skip
+    words = ["--video", "in.avi", "--output", "out.mp4"]
+    done = run(program, "--model", PORTRAIT, *words, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("5 frames, median ")
     result = cv2.VideoCapture(str(tmp_path / "out.mp4"))

@@ -1,22 +1,25 @@
 """The parity report: every runtime beside Keras, every kind of damage found."""
 
+import dataclasses
 from importlib.util import find_spec
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-import seglib.pretrained
 from export_net import coreml, net, other_net, pictures, tflite
 from seglib.errors import SeglibError
 from seglib.export import parity, to_tflite
+from seglib.export.graph import trace
 from seglib.export.tflite import PRECISIONS as ALL
-from seglib.models import load
+from seglib.export.tflite import convert
 
+# (largest, mean) absolute difference to Keras on pictures which the network was trained on.
+ALLOWED = {
+    "float32": (1e-5, 1e-6), "float16": (0.02, 1e-3), "dynamic": (0.1, 5e-3), "int8": (0.3, 0.01),
+}  # fmt: skip
 # int8 weights alone are written by a package of its own, which a plain installation lacks.
 PRECISIONS = [p for p in ALL if p != "int8-weights" or find_spec("ai_edge_quantizer")]
-SHIPPED = sorted(Path(seglib.pretrained.__file__).parent.glob("*.tflite"))
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +39,9 @@ def test_all_good_exports_pass(report):
         ("re-executed", "float16"),
         ("re-executed", "float32"),
     ]
-
-
-def test_numbers_order_as_precisions_do(report):
+    for row in report.rows[: len(PRECISIONS) + 1]:
+        worst, mean = ALLOWED.get(row.precision, (1, 0.01))
+        assert row.max_diff < worst and row.mean_diff < mean, row
     full, half, _, quantised, *_ = report.rows
     assert full.max_diff < half.max_diff < quantised.max_diff
     assert full.mean_diff < half.mean_diff < quantised.mean_diff
@@ -65,41 +68,16 @@ def test_another_models_file_fails(tmp_path):
 
 def test_weights_lost_by_a_converter_are_found(tmp_path):
     """A Keras model is no tf.Module for TFLiteConverter: no error, and no weights in the file."""
-    import tensorflow as tf
-
-    inputs = keras.Input((8, 8, 3))
-    model = keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="sigmoid")(inputs))
-    function = tf.function(
-        lambda image: {"mask": model(image, training=False)},
-        input_signature=[tf.TensorSpec((1, 8, 8, 3), name="image")],
-    ).get_concrete_function()
-    path = tmp_path / "empty.tflite"
-    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert())
-    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
-    assert "weights are missing" in parity(model, path, images).rows[0].problem
+    graph, path = trace(net()), tmp_path / "empty.tflite"
+    path.write_bytes(convert(dataclasses.replace(graph, module=graph.model)))
+    assert "weights are missing" in parity(net(), path, pictures()[0][:2]).rows[0].problem
 
 
-def test_a_model_that_gives_nan_is_not_compared():
+def test_what_cannot_be_compared_is_refused():
     sick = keras.models.clone_model(net())
     sick.set_weights([np.full_like(weight, np.nan) for weight in net().get_weights()])
     with pytest.raises(SeglibError, match="itself gives NaN"):
         parity(sick, tflite("float32"), pictures()[0][:1])
-
-
-def test_pictures_of_another_kind_are_refused():
     for images in (np.zeros((1, 64, 64, 3)), np.zeros((1, 32, 32, 3), np.uint8), np.uint8([])):
         with pytest.raises(SeglibError, match=r"uint8 pictures \(N, 64, 64, 3\)"):
             parity(net(), tflite("float32"), images)
-
-
-@pytest.mark.skipif(not SHIPPED, reason="no weights in seglib/pretrained yet")
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_files_are_their_keras_models(path):
-    from seglib.images import resize, sample_photo
-
-    model = load(path.with_name(f"{path.stem}.weights.h5"))
-    height, width = model.inputs[0].shape[1:3]
-    photo = sample_photo()
-    views = [photo, photo[:, ::-1], photo[:400, 60:460]]
-    report = parity(model, path, np.stack([resize(view, (height, width)) for view in views]))
-    assert report.ok, report.table()

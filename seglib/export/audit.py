@@ -10,6 +10,7 @@ nothing about phones; its verdicts and its numbers, of float32 arithmetic, do.
 Chapter: the GPU delegate and flattened output.
 """
 
+import itertools
 import json
 import os
 import re
@@ -213,9 +214,9 @@ def run_gpu(path: str | Path, images: np.ndarray | None = None, timeout: float =
                 "apt-get install chromium-common libvulkan1"
             )
         if _REFUSED in log:
-            lines = log[log.index(_REFUSED) :].splitlines()[1:]
-            count = next((i for i, s in enumerate(lines) if not re.match("[A-Z0-9_]+: ", s)), None)
-            return GpuRun(False, tuple(dict.fromkeys(s.strip() for s in lines[:count])), None)
+            lines = log.partition(_REFUSED)[2].splitlines()[1:]
+            words = itertools.takewhile(re.compile("[A-Z0-9_]+: ").match, lines)
+            return GpuRun(False, tuple(dict.fromkeys(map(str.strip, words))), None)
         if done.returncode < 0:
             return GpuRun(False, (f"the process ended by signal {-done.returncode}",), None)
         if "fully accelerated: True" not in log:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seglib.errors import SeglibError
+from seglib.runtime.engines import one_line
 
 if TYPE_CHECKING:
     import keras
@@ -70,17 +71,11 @@ def converting(kind: str, model: "keras.Model") -> Iterator[None]:
         raise
     except Exception as error:  # converters raise many kinds; every one means "cannot"
         found = [line.strip() for line in "".join(log).splitlines() if "error:" in line.lower()]
-        reason = (found[0][:200] if found else first_line(error)).rstrip(".")
+        reason = (found[0][:200] if found else one_line(error)).rstrip(".")
         raise SeglibError(
             f"the model {model.name} could not be converted to {kind} ({reason}); use layers with "
             "float32 weights and operations which the format knows"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the kind of an error and the first line of what it says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
 def named(path: str | Path, suffix: str) -> Path:

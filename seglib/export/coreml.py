@@ -94,15 +94,14 @@ def to_coreml(
     # Keras wraps grouped convolutions into functions for XLA, and coremltools knows no calls.
     function = tf.function
     with converting("Core ML", model), mock.patch.object(tf, "function", inline):
-        finish = _as_image if output_type == "image" else None
-        graph = trace(model, finish=finish, metadata=metadata, **reading)
+        finish = {"array": None, "image": _as_grey_image}[output_type]
+        graph = trace(model, finish, metadata=metadata, **reading)
         if output_type == "image" and graph.output_shape[2] != 1:
             raise SeglibError(
                 f"the model {model.name} has {graph.output_shape[2]} output channels, and a grey "
                 "image has one; use output_type='array'"
             )
-        package = _converted(graph, kind, precision, ios, input_type, output_type)
-        package = _compressed(package, kind, precision, bits)
+        package = _converted(graph, kind, precision, ios, input_type, output_type, bits)
     known = {**facts(graph, precision), "minimum_ios": ios}
     _describe(package, {**known, "input_type": input_type, "output_type": output_type}, path)
     try:
@@ -121,11 +120,13 @@ def to_coreml(
 
 
 def _converted(
-    graph: Graph, kind: str, precision: str, ios: int, input_type: str, output_type: str
+    graph: Graph, kind: str, precision: str, ios: int, input_type: str, output_type: str, bits: int
 ) -> "coremltools.models.MLModel":
-    """Return what coremltools makes of a traced model."""
+    """Return what coremltools makes of a traced model, its output named `mask`."""
     import coremltools as ct
+    import coremltools.optimize.coreml as optimize
     from coremltools.converters.mil import Builder, register_tf_op
+    from coremltools.models.neural_network.quantization_utils import quantize_weights
 
     @register_tf_op(tf_alias=["Erfc"], override=True)  # of GELU
     def erfc(context: Any, node: Any) -> None:
@@ -146,7 +147,7 @@ def _converted(
         options["compute_precision"] = ct.precision.FLOAT16 if half else ct.precision.FLOAT32
     if output_type == "image":
         options["outputs"] = [ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE)]
-    return ct.convert(
+    package = ct.convert(
         [function],
         source="tensorflow",
         inputs=[source],
@@ -155,6 +156,20 @@ def _converted(
         skip_model_load=True,
         **options,
     )
+    if kind == "neuralnetwork" and precision == "float16":
+        package = quantize_weights(package, 16)
+    elif precision == "int8-weights":
+        chosen = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=_SMALL)
+        package = optimize.linear_quantize_weights(package, optimize.OptimizationConfig(chosen))
+    elif precision == "palettised":
+        chosen = optimize.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=_SMALL)
+        package = optimize.palettize_weights(package, optimize.OptimizationConfig(chosen))
+    # Some of these hand over the specification alone where they do not run on a Mac.
+    weights = getattr(package, "weights_dir", None)
+    spec = package.get_spec() if hasattr(package, "get_spec") else package
+    # The converter names the output after a TensorFlow node ("Identity").
+    ct.utils.rename_feature(spec, spec.description.output[0].name, "mask")
+    return ct.models.MLModel(spec, weights_dir=weights, skip_model_load=True)
 
 
 def _image_input(graph: Graph) -> tuple["tf.types.experimental.ConcreteFunction", Any]:
@@ -180,46 +195,21 @@ def _image_input(graph: Graph) -> tuple["tf.types.experimental.ConcreteFunction"
     return function, image
 
 
-def _compressed(package: Any, kind: str, precision: str, bits: int) -> "coremltools.models.MLModel":
-    """Return the package with weights as the precision says, and its output named `mask`."""
-    import coremltools as ct
-    import coremltools.optimize.coreml as optimize
-    from coremltools.models.neural_network.quantization_utils import quantize_weights
-
-    if kind == "neuralnetwork" and precision == "float16":
-        package = quantize_weights(package, 16)
-    elif precision == "int8-weights":
-        chosen = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=_SMALL)
-        package = optimize.linear_quantize_weights(package, optimize.OptimizationConfig(chosen))
-    elif precision == "palettised":
-        chosen = optimize.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=_SMALL)
-        package = optimize.palettize_weights(package, optimize.OptimizationConfig(chosen))
-    # Some of these hand over the specification alone where they do not run on a Mac.
-    weights = getattr(package, "weights_dir", None)
-    spec = package.get_spec() if hasattr(package, "get_spec") else package
-    # The converter names the output after a TensorFlow node ("Identity").
-    ct.utils.rename_feature(spec, spec.description.output[0].name, "mask")
-    return ct.models.MLModel(spec, weights_dir=weights, skip_model_load=True)
-
-
 def _describe(package: "coremltools.models.MLModel", metadata: dict[str, Any], path: Path) -> None:
     """Write what Xcode shows, and the metadata."""
     package.author = str(metadata.get("author", ""))
     package.license = str(metadata.get("licence", ""))
     package.short_description = str(metadata.get("description", metadata.get("name", "")))
     package.version = str(metadata.get("version", ""))
-    order = metadata["channels"].upper()
-    package.input_description["image"] = {
-        "image": "RGB image, scaled to the model's size",
-        "array": f"{order} values as the model reads them, (1, height, width, 3)",
-    }[metadata["input_type"]]
-    what = {"image": "0 to 255", "array": "0 to 1"}[metadata["output_type"]]
-    package.output_description["mask"] = f"Probability of each class, {what}, per pixel"
+    order = "RGB" if metadata["input_type"] == "image" else metadata["channels"].upper()
+    package.input_description["image"] = f"{order} {metadata['input_type']} of the model's size"
+    top = 255 if metadata["output_type"] == "image" else 1
+    package.output_description["mask"] = f"Probability of each class, 0 to {top}, per pixel"
     package.user_defined_metadata["seglib"] = metadata_text(metadata, path)
 
 
-def _as_image(mask: "tf.Tensor") -> "tf.Tensor":
-    """Turn (1, H, W, 1), 0..1, into what Core ML takes for a grey image: (1, 1, H, W), 0..255."""
-    import tensorflow as tf
+def _as_grey_image(mask: "tf.Tensor") -> "tf.Tensor":
+    """Turn (1, H, W, 1), 0..1, into (1, 1, H, W), 0..255."""
+    import keras
 
-    return tf.transpose(mask, (0, 3, 1, 2)) * 255.0
+    return keras.ops.transpose(mask, (0, 3, 1, 2)) * 255.0

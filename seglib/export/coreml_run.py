@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import Unavailable, first_line, import_package, quiet
+from seglib.export.converters import Unavailable, import_package, quiet
 from seglib.export.mil_kernels import KERNELS
-from seglib.runtime.engines import Engine, Tensor, run_images
+from seglib.runtime.engines import Engine, Tensor, one_line, run_images
 from seglib.runtime.reading import model_input
 
 _ON_A_MAC = "compare the file on a Mac with coremltools' predict"
@@ -37,8 +37,7 @@ class Program(Engine):
 
     Attributes:
         kind: "mlprogram" or "neuralnetwork".
-        precision: "float32"; "float16" where any operation computes in float16 or, in a neural
-            network, where weights are kept so; "int8-weights" and "palettised" where weights are.
+        precision: as recorded; "float16", coremltools' own choice, where nothing is.
         input_type, output_type: "image" or "array".
         recorded: what the file says of the model; `metadata` says what the engine reads.
     """
@@ -49,15 +48,13 @@ class Program(Engine):
         NumPy and TensorFlow choose the threads.
         """
         path, name, ct = Path(path), str(name or path), import_package("coremltools")
-        if not path.is_file() and not (path / "Manifest.json").is_file():
-            raise SeglibError(f"{name} is no Core ML package; give a .mlpackage or .mlmodel")
         try:
             with quiet():
                 package = ct.models.MLModel(str(path), skip_model_load=True)
                 self._spec = package.get_spec()
         except Exception as error:  # the readers raise many kinds; every one means "damaged"
             raise SeglibError(
-                f"{name} cannot be read ({first_line(error)}); export it again"
+                f"{name} cannot be read ({one_line(error)}); give a .mlpackage or .mlmodel"
             ) from error
         self.kind = (self._spec.WhichOneof("Type") or "").lower()
         described = self._spec.description
@@ -79,7 +76,7 @@ class Program(Engine):
         if self.input_type == "image":
             metadata = {k: v for k, v in metadata.items() if k not in ("mean", "std")}
             metadata |= {"value_range": [0, 255], "channels": "rgb"}
-        self.precision = self._read_precision()
+        self.precision = self.recorded.get("precision", "float16")
         super().__init__(name, inputs, outputs, metadata)
 
     def masks(self, images: np.ndarray) -> np.ndarray:
@@ -103,20 +100,6 @@ class Program(Engine):
             found = [np.rint(x).clip(0, 255).transpose(0, 2, 3, 1) / 255 for x in found]
         return found
 
-    def _read_precision(self) -> str:
-        if self.kind == "neuralnetwork":
-            layers = self._spec.neuralNetwork.layers
-            half = any(one.convolution.weights.float16Value for one in layers)
-            return "float16" if half else "float32"
-        operations = self._function.operations
-        types = {op.op_type for op in operations}
-        if "constexpr_lut_to_dense" in types:
-            return "palettised"
-        if "constexpr_affine_dequantize" in types:
-            return "int8-weights"
-        half = any(_dtype(result) == np.float16 for op in operations for result in op.outputs)
-        return "float16" if half else "float32"
-
 
 def _function(spec: Any, weights: str) -> Any:
     """Return the main function of an ML program, with its weights."""
@@ -127,7 +110,7 @@ def _function(spec: Any, weights: str) -> Any:
             program = load(spec, spec.specificationVersion, file_weights_dir=weights)
     except Exception as error:  # an operation that this coremltools does not read back
         raise Unavailable(
-            f"coremltools cannot read its program back ({first_line(error)}); {_ON_A_MAC}"
+            f"coremltools cannot read its program back ({one_line(error)}); {_ON_A_MAC}"
         ) from error
     return program.functions["main"]
 
@@ -158,7 +141,7 @@ def _execute(op: Any, values: dict[str, np.ndarray], opset: Any) -> None:
                     results = _reference(op.op_type, arguments, opset)
         except Exception as error:  # whatever it is, this package has to be tried on a Mac
             raise Unavailable(
-                f"seglib cannot execute its operation {op.op_type!r} ({first_line(error)}); "
+                f"seglib cannot execute its operation {op.op_type!r} ({one_line(error)}); "
                 f"{_ON_A_MAC}"
             ) from error
     for result, value in zip(op.outputs, results, strict=True):

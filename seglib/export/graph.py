@@ -149,9 +149,8 @@ def exportable(
     film = [entry.name for entry in inputs] == ["image", "previous"] and len(outputs) == 1
     planar = len(source) == 3 and source[0] == 3 != source[2]
     free, sides = None in source, source[1:] if planar else source[:2]
-    chosen = sides
-    if size is not None:
-        chosen = tuple(size) if isinstance(size, Iterable) else (size, size)
+    wanted = sides if size is None else size
+    chosen = tuple(wanted) if isinstance(wanted, Iterable) else (wanted, wanted)
     problem = ""
     if film and not previous:
         problem = (

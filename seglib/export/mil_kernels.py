@@ -127,15 +127,15 @@ def _avg_pool(
 def _batch_norm(
     x: np.ndarray, mean: Any, variance: Any, gamma: Any = 1.0, beta: Any = 0.0, epsilon: Any = 1e-5
 ) -> np.ndarray:
-    channels = (-1, *[1] * (x.ndim - 2))
-    scale = np.reshape(gamma / np.sqrt(variance + epsilon), channels)
-    return (x - np.reshape(mean, channels)) * scale + np.reshape(beta, channels)
+    """Normalise with moments (channels,) or (batch, channels)."""
+    terms = mean, gamma / np.sqrt(variance + epsilon), beta
+    mean, scale, beta = (np.reshape(a, np.shape(a) + (1,) * (x.ndim - 2)) for a in terms)
+    return (x - mean) * scale + beta
 
 
 def _instance_norm(x: np.ndarray, **given: Any) -> np.ndarray:
     axes = tuple(range(2, x.ndim))
-    parts = zip(x, x.mean(axes), x.var(axes), strict=True)
-    return np.concatenate([_batch_norm(one[None], *moments, **given) for one, *moments in parts])
+    return _batch_norm(x, x.mean(axes), x.var(axes), **given)
 
 
 # Where the pixels i = 0 ... m - 1 of a resize from n to m lie in the input.

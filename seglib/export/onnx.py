@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, first_line, import_package, named, quiet
+from seglib.export.converters import converting, import_package, named, quiet
 from seglib.export.graph import Graph, Reading, facts, metadata_text, trace
 from seglib.export.tflite import convert
 from seglib.export.verify import verify
 from seglib.files import atomic_path, new_folder, read_text
-from seglib.runtime.engines import Engine, Tensor
+from seglib.runtime.engines import Engine, Tensor, one_line
 
 if TYPE_CHECKING:
     import keras
@@ -158,7 +158,7 @@ class OnnxEngine(Engine):
             )
         except Exception as error:  # onnxruntime has an exception class for each kind of damage
             raise SeglibError(
-                f"{name} cannot be run ({first_line(error)}); export it again"
+                f"{name} cannot be run ({one_line(error)}); export it again"
             ) from error
         kept = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
         super().__init__(
@@ -197,7 +197,7 @@ class TensorFlowEngine(Engine):
         except Exception as error:  # protobuf and TensorFlow raise many kinds
             raise SeglibError(
                 f"{path} is no frozen graph and no SavedModel from image to mask "
-                f"({first_line(error)}); export it again"
+                f"({one_line(error)}); export it again"
             ) from error
         mask = tf.nest.flatten(self._call.structured_outputs)[0]
         tensors = (

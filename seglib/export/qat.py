@@ -151,8 +151,8 @@ def quantisation_aware(
         model: input (None, H, W, 3), output (None, H, W, C) probabilities, made of convolutions
             (transposed ones aside), BatchNorm, ReLU, bilinear resizing, Add, Concatenate and the
             like.
-        images: uint8 (N, H, W, 3) from which the ranges start. Without them the first batches of
-            training set the ranges, and until then the copy's masks mean nothing.
+        images: uint8 (N, H, W, 3) from which the ranges start; without them the first batches of
+            training set the ranges.
         reading: how the model wants its picture, see `seglib.export.graph.Reading`.
     """
     if keras.backend.backend() != "tensorflow":
@@ -185,7 +185,7 @@ def quantisation_aware(
             return result
         return FakeQuant(_limits(layer), name=f"{layer.name}_quant")(result)
 
-    aware = _rebuild(model, lambda layer: _ROUNDED.get(type(layer), type(layer)), after, before)
+    aware = _rebuild(model, _ROUNDED, after, before)
     if images is not None:
         with _rounding(aware, []):
             for start in range(0, len(images), 8):
@@ -221,11 +221,10 @@ def sensitivity(
 def fold_batchnorm(model: keras.Model) -> keras.Model:
     """Return a copy of a functional model in which convolutions have swallowed their BatchNorm.
 
-    The copy gives the model's outputs in inference, up to rounding; it has nothing to normalise
-    with any more, so training it from scratch is another matter. A BatchNorm that does not follow
-    a convolution directly, or whose convolution has other readers too, stays as it is.
+    A BatchNorm that does not follow a convolution directly, or whose convolution has other readers
+    too, stays as it is.
     """
-    return _rebuild(model, type, lambda layer, result: result)
+    return _rebuild(model)
 
 
 def readers(model: keras.Model) -> dict[str, list[layers.Layer]]:
@@ -251,11 +250,11 @@ def readers(model: keras.Model) -> dict[str, list[layers.Layer]]:
 
 def _rebuild(
     model: keras.Model,
-    kind: Callable[[layers.Layer], type],
-    after: Callable[[layers.Layer, Any], Any],
+    kinds: dict[type, type] | None = None,
+    after: Callable[[layers.Layer, Any], Any] = lambda layer, result: result,
     before: Callable[[Any], Any] = lambda tensor: tensor,
 ) -> keras.Model:
-    """Return a folded copy: `kind` says of which class a layer is, `after` what follows it.
+    """Return a folded copy, layers of some kinds replaced, with what follows each layer.
 
     `before` is what a tensor becomes on its way into a layer, but for a Rescaling.
     """
@@ -275,7 +274,7 @@ def _rebuild(
         config = layer.get_config()
         if layer.name in folded:
             config["use_bias"] = True
-        return kind(layer).from_config(config)
+        return (kinds or {}).get(type(layer), type(layer)).from_config(config)
 
     def call(layer: layers.Layer, *inputs: Any, **options: Any) -> Any:
         if layer.name in norms:

@@ -22,18 +22,17 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, first_line, import_package, named, quiet
+from seglib.export.converters import converting, import_package, named, quiet
 from seglib.export.graph import Graph, Reading, facts, layers_of, metadata_text, trace
 from seglib.export.verify import operations, verify
 from seglib.files import atomic_path
 from seglib.images import as_image, resize
 from seglib.metadata import write_metadata
-from seglib.runtime.engines import TFLiteEngine
+from seglib.runtime.engines import TFLiteEngine, one_line
 from seglib.runtime.reading import model_input
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "int8-weights")
 MOST_IMAGES = 100
@@ -78,7 +77,10 @@ def to_tflite(
     if integer_io and precision != "int8":
         raise SeglibError(f"integer_io needs precision 'int8', not {precision!r}")
     with quiet():
-        graph = trace(model, _as_row if flat else None, True, metadata, **reading)
+        import tensorflow as tf
+
+        row = (lambda mask: tf.reshape(mask, (1, math.prod(mask.shape)))) if flat else None
+        graph = trace(model, row, True, metadata, **reading)
     images = _representative(graph, representative) if precision == "int8" else None
     content = convert(graph, precision, images, integer_io)
 
@@ -149,12 +151,6 @@ def _samples(graph: Graph, images: np.ndarray) -> Iterator[dict[str, np.ndarray]
         yield {**first, "previous": np.asarray(graph.model(first, training=False))}
 
 
-def _as_row(mask: "tf.Tensor") -> "tf.Tensor":
-    import tensorflow as tf
-
-    return tf.reshape(mask, (1, math.prod(mask.shape)))
-
-
 def _representative(graph: Graph, source: Any) -> np.ndarray | None:
     """Return at most `MOST_IMAGES` uint8 images (N, H, W, 3) of the model's size."""
     if any(getattr(layer, "holds_range", False) for layer in layers_of(graph.model)):
@@ -175,7 +171,7 @@ def _representative(graph: Graph, source: Any) -> np.ndarray | None:
     except Exception as error:  # whatever a caller's own generator raises
         raise SeglibError(
             f"no images can be drawn from the representative {type(source).__name__} "
-            f"({first_line(error)}); {wanted}"
+            f"({one_line(error)}); {wanted}"
         ) from error
     if not images:
         raise SeglibError(f"precision 'int8' needs representative images; {wanted}")

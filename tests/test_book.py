@@ -87,7 +87,6 @@ def test_api_page_shows_every_public_module() -> None:
         "seglib",
         "seglib.data.splits",
         "seglib.data.workers",
-        "seglib.export.converters",
         "seglib.export.mil_kernels",
         "seglib.models.zoo.parts",
         "seglib.video.queues",

@@ -11,8 +11,8 @@ import pytest
 
 from seglib import models
 from seglib.export import TARGETS, convert
+from seglib.export.converters import probe_images
 from seglib.export.parity import backends
-from seglib.export.verify import probe_images
 from seglib.runtime.engines import KerasEngine, run_images
 
 layers = keras.layers

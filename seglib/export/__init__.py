@@ -11,8 +11,7 @@ from typing import Any
 from seglib.errors import renamed
 from seglib.export.coreml import to_coreml
 from seglib.export.coreml_run import Program
-from seglib.export.flatten import deinterleave, flatten, interleave, unflatten
-from seglib.export.tflite import to_tflite
+from seglib.export.tflite import deinterleave, flatten, interleave, to_tflite, unflatten
 
 # Leaves, loaded when they are first named: the core does without them.
 _LEAVES = {

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from unittest import mock
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, import_package, named, quiet
+from seglib.export.converters import converting, import_package, named, quiet, verify
 from seglib.export.coreml_run import Program
 from seglib.export.graph import Graph, Reading, facts, metadata_text, trace
-from seglib.export.verify import verify
 
 if TYPE_CHECKING:
     import coremltools

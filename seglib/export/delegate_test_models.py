@@ -12,8 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from seglib.errors import SeglibError
-from seglib.export.converters import quiet
-from seglib.export.verify import operations
+from seglib.export.converters import operations, quiet
 
 SHAPE = (1, 16, 16, 8)
 

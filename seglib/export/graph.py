@@ -86,13 +86,12 @@ def trace(
             f"Keras runs on {keras.backend.backend()}, but the converters read TensorFlow graphs; "
             "start again with KERAS_BACKEND=tensorflow and load the model's weights"
         )
-    known = dict(metadata or {})
-    for key, value in reading.items():
-        if key == "size" or value is None:
-            continue
+    known = metadata or {}
+    stated = {key: v for key, v in reading.items() if key != "size" and v is not None}
+    for key, value in stated.items():
         if known.get(key) is not None and not np.array_equal(known[key], value):
             raise SeglibError(f"{key} is {value}, but the metadata say {known[key]}; say it once")
-        known[key] = value
+    known = known | stated
     known |= checked_reading(known, f"the model {getattr(model, 'name', model)}")
     model = exportable(model, previous, reading.get("activation"), reading.get("size"))
     source, mask = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])

@@ -25,7 +25,7 @@ import numpy as np
 
 from seglib.errors import SeglibError
 from seglib.export import mil_kernels
-from seglib.export.flatten import check_rank3
+from seglib.export.tflite import check_rank3
 
 SLICE = 4
 # What Core ML calls them.

@@ -28,10 +28,10 @@ from seglib.export.converters import (
     import_package,
     named,
     quiet,
+    verify,
 )
 from seglib.export.graph import Reading, facts, metadata_text, trace
 from seglib.export.onnx import onnx_model
-from seglib.export.verify import verify
 from seglib.files import atomic_path, read_text
 from seglib.runtime.engines import Engine, Tensor
 

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, import_package, named, quiet
+from seglib.export.converters import converting, import_package, named, quiet, verify
 from seglib.export.graph import Graph, Reading, facts, metadata_text, trace
 from seglib.export.tflite import convert
-from seglib.export.verify import verify
 from seglib.files import atomic_path, new_folder, read_text
 from seglib.runtime.engines import Engine, Tensor, one_line
 
@@ -163,8 +162,8 @@ class OnnxEngine(Engine):
         kept = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
         super().__init__(
             name,
-            [_onnx_tensor(one, name) for one in self._session.get_inputs()],
-            [_onnx_tensor(one, name) for one in self._session.get_outputs()],
+            [_onnx_tensor(one) for one in self._session.get_inputs()],
+            [_onnx_tensor(one) for one in self._session.get_outputs()],
             json.loads(kept) if kept else None,
         )
 
@@ -215,16 +214,12 @@ class TensorFlowEngine(Engine):
         return [np.asarray(one) for one in tf.nest.flatten(found)]
 
 
-def _onnx_tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
+def _onnx_tensor(value: "onnxruntime.NodeArg") -> Tensor:
     kind = value.type.removeprefix("tensor(").removesuffix(")")
-    try:
-        dtype = np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
-    except TypeError as error:
-        raise SeglibError(
-            f"{name} has {value.name} of type {value.type}; export it as float32"
-        ) from error
-    # A free side has a name, or none.
-    return Tensor(value.name, tuple(n if isinstance(n, int) else -1 for n in value.shape), dtype)
+    kind = {"float": "float32", "double": "float64"}.get(kind, kind)
+    # What NumPy lacks an engine refuses; a free side has a name, or none.
+    sides = tuple(n if isinstance(n, int) else -1 for n in value.shape)
+    return Tensor(value.name, sides, np.dtype(getattr(np, kind, object)))
 
 
 def _gelu(context: Any, node: Any, name: str, _: Any) -> None:

@@ -22,10 +22,9 @@ import numpy as np
 from seglib.errors import SeglibError
 from seglib.export.audit import Op, ops, run_gpu
 from seglib.export.convert import TARGETS, convert, target_named
-from seglib.export.converters import Unavailable
+from seglib.export.converters import Unavailable, difference
 from seglib.export.coreml_run import Program
 from seglib.export.graph import Reading, exportable
-from seglib.export.verify import difference
 from seglib.metrics import iou
 from seglib.runtime.engines import KerasEngine, TFLiteEngine, open_engine, run_images
 from seglib.runtime.reading import checked_reading, model_input
@@ -178,15 +177,14 @@ def matrix(
     folder: str | Path | None = None,
     turns: int = 20,
     gpu: bool = True,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], object] = str,
     **reading: Unpack[Reading],
 ) -> Parity:
     """Export a model to every target, run every file in every backend and compare it with Keras.
 
     Args:
-        model: the Keras model.
-        images: uint8 RGB (N, H, W, 3) of the model's size.
-        masks: their true masks, uint8 or float (N, h, w) of the mask's size, for one channel.
+        model, images, reading: as in `parity`.
+        masks: the true masks, uint8 or float (N, h, w) of the mask's size, for one channel.
         representative: pictures for the int8 targets; by default `images`, whose masks int8 then
             knows better than those of new pictures.
         targets: keys of `TARGETS` to make; all by default.
@@ -195,7 +193,6 @@ def matrix(
         turns: of the stop-watch, 0 for none.
         gpu: ask LiteRT's GPU accelerator too, where there is a Vulkan device.
         progress: called with the name of each target.
-        reading: see `seglib.export.graph.Reading`.
     """
     known = _Expected(model, images, reading, masks)
     given = {"representative": images if representative is None else representative}
@@ -209,8 +206,7 @@ def matrix(
     with tempfile.TemporaryDirectory() as temporary:
         made = []
         for target in TARGETS if targets is None else targets:
-            if progress:
-                progress(target)
+            progress(target)
             chosen = target_named(target)
             path = Path(folder or temporary) / f"{target}{chosen.suffix}"
             options = {key: value for key, value in given.items() if key in chosen.options}

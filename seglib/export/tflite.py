@@ -1,5 +1,7 @@
 """Keras model to `.tflite`, in five precisions, with everything a reader needs inside the file.
 
+A flat output is (H, W, C) as one row, pixel by pixel, row by row. The precisions:
+
 - float32: weights and activations as trained.
 - float16: weights take half the space; they run as float32 on a CPU, as float16 on most GPUs.
 - dynamic: int8 weights; activations stay float32 and are quantised on the fly.
@@ -10,7 +12,7 @@
 Source of the quantisation schemes: Jacob et al. 2018, "Quantization and Training of Neural Networks
 for Efficient Integer-Arithmetic-Only Inference".
 
-Chapter: TFLite conversion.
+Chapters: TFLite conversion; the GPU delegate and flattened output.
 """
 
 import itertools
@@ -22,9 +24,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from seglib.errors import SeglibError
-from seglib.export.converters import converting, import_package, named, quiet
+from seglib.export.converters import converting, import_package, named, operations, quiet, verify
 from seglib.export.graph import Graph, Reading, facts, layers_of, metadata_text, trace
-from seglib.export.verify import operations, verify
 from seglib.files import atomic_path
 from seglib.images import as_image, resize
 from seglib.metadata import write_metadata
@@ -199,3 +200,43 @@ def _drawn(source: Any) -> Iterator[np.ndarray]:
             item = item["image"] if "image" in item else next(iter(item.values()))
         item = np.asarray(item) if hasattr(item, "shape") else as_image(item, _NAME)
         yield from item if item.ndim == 4 else [item]
+
+
+def flatten(array: np.ndarray) -> np.ndarray:
+    """Return (H, W, C) as one row (H*W*C,): pixel by pixel, row by row."""
+    check_rank3(array)
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def unflatten(flat: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return a flat mask (H*W*C,) or (1, H*W*C) as (H, W, C), the shape in its metadata.
+
+    A square mask hides an exchange of H and W: test with a picture that is not square.
+    """
+    flat = np.asarray(flat)
+    if flat.size != int(np.prod(shape)):
+        raise SeglibError(
+            f"{flat.size} values do not make a mask of shape {tuple(shape)}; "
+            "read the shape from the model's metadata (output_shape)"
+        )
+    return flat.reshape(shape)
+
+
+def deinterleave(flat: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return a flat mask of the shape (H, W, C) as one plane for each channel: (C, H, W).
+
+    Three classes are written pixel by pixel, b h s b h s: a picture of one takes every third value.
+    """
+    return np.ascontiguousarray(unflatten(flat, shape).transpose(2, 0, 1))
+
+
+def interleave(planes: np.ndarray) -> np.ndarray:
+    """Return planes (C, H, W) as one row (H*W*C,), pixel by pixel: the way back."""
+    check_rank3(planes, "(channels, height, width)")
+    return flatten(planes.transpose(1, 2, 0))
+
+
+def check_rank3(array: np.ndarray, wanted: str = "(height, width, channels)") -> None:
+    """Refuse what has not three axes."""
+    if array.ndim != 3 or not array.size:
+        raise SeglibError(f"shape {array.shape} is no mask; give {wanted}")

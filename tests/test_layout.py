@@ -32,7 +32,7 @@ from seglib.export import (
     unflatten,
     which_convention,
 )
-from seglib.export.layout import CONVENTIONS, bilinear, four_by_four, nearest, positions
+from seglib.export.layout import CONVENTIONS, bilinear, four_by_four, positions
 from seglib.runtime import Segmenter, run_images
 
 SIDES = st.integers(1, 9)
@@ -176,33 +176,17 @@ def test_the_definition_is_tensorflows(convention, size):
     np.testing.assert_allclose(found, bilinear(four_by_four(), size, convention), atol=1e-4)
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-@pytest.mark.parametrize("size", [(8, 8), (4, 4), (11, 5), (2, 2)])
-def test_nearest_takes_pixels_of_the_picture(convention, size):
-    taken = nearest(four_by_four(), size, convention)
-    assert taken.shape == size
-    assert which_convention(lambda picture, size: nearest(picture, size, convention), "nearest")
-    if size == (4, 4):
-        np.testing.assert_array_equal(taken, four_by_four())
-
-
 def test_the_runtimes_of_an_app():
-    area = cv2.INTER_AREA
-    for resize, expected in {
-        "opencv": (lambda a, size: cv2.resize(a, size[::-1]), "half-pixel"),
-        "area": (lambda a, size: cv2.resize(a, size[::-1], interpolation=area), None),
-        "pillow": (
-            lambda a, size: np.asarray(Image.fromarray(a).resize(size[::-1], Image.BILINEAR)),
-            "half-pixel",
-        ),
-        "ours": (images.resize, "half-pixel"),
-    }.values():  # fmt: skip
-        assert which_convention(resize) == expected
-    mode = cv2.INTER_NEAREST
-    assert (
-        which_convention(lambda a, s: cv2.resize(a, s[::-1], interpolation=mode), "nearest")
-        == "legacy"
-    )
+    def opencv(mode):
+        return lambda picture, size: cv2.resize(picture, size[::-1], interpolation=mode)
+
+    def pillow(picture, size):
+        return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.BILINEAR))
+
+    for resize in (opencv(cv2.INTER_LINEAR), pillow, images.resize):
+        assert which_convention(resize) == "half-pixel"
+    assert which_convention(opencv(cv2.INTER_AREA)) is None
+    assert which_convention(opencv(cv2.INTER_NEAREST), "nearest") == "legacy"
 
 
 def test_core_ml_re_executed_follows_the_rule_that_is_recorded(tmp_path):

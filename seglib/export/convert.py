@@ -168,10 +168,6 @@ def _open(name: str | Path) -> tuple["keras.Model", dict[str, Any]]:
     known: dict[str, Any] = {"name": weights.name.removesuffix(_WEIGHTS)}
     card = weights.with_name(f"{known['name']}.card.json")
     if card.is_file():
-        try:
-            content = dict(json.loads(read_text(card)))
-        except (ValueError, TypeError) as error:
-            raise SeglibError(f"{card} is no valid card ({error}); mend or remove it") from error
-        terms = ("task", "licence", "terms", "training_data")
+        content, terms = json.loads(read_text(card)), ("task", "licence", "terms", "training_data")
         known |= {key: content[key] for key in terms if key in content}
     return model, {**known, "labels": list(config.labels)}

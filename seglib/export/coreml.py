@@ -101,8 +101,17 @@ def to_coreml(
                 "image has one; use output_type='array'"
             )
         package = _converted(graph, kind, precision, ios, input_type, output_type, bits)
-    known = {**facts(graph, precision), "minimum_ios": ios}
-    _describe(package, {**known, "input_type": input_type, "output_type": output_type}, path)
+    types = {"input_type": input_type, "output_type": output_type}
+    known = {**facts(graph, precision), "minimum_ios": ios, **types}
+    # What Xcode shows.
+    package.author, package.license = str(known.get("author", "")), str(known.get("licence", ""))
+    package.short_description = str(known.get("description", known.get("name", "")))
+    package.version = str(known.get("version", ""))
+    order = "RGB" if input_type == "image" else known["channels"].upper()
+    package.input_description["image"] = f"{order} {input_type} of the model's size"
+    top = 255 if output_type == "image" else 1
+    package.output_description["mask"] = f"Probability of each class, 0 to {top}, per pixel"
+    package.user_defined_metadata["seglib"] = metadata_text(known, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as folder:
@@ -192,19 +201,6 @@ def _image_input(graph: Graph) -> tuple["tf.types.experimental.ConcreteFunction"
         bias=[(low - value) / divisor for value in mean],
     )
     return function, image
-
-
-def _describe(package: "coremltools.models.MLModel", metadata: dict[str, Any], path: Path) -> None:
-    """Write what Xcode shows, and the metadata."""
-    package.author = str(metadata.get("author", ""))
-    package.license = str(metadata.get("licence", ""))
-    package.short_description = str(metadata.get("description", metadata.get("name", "")))
-    package.version = str(metadata.get("version", ""))
-    order = "RGB" if metadata["input_type"] == "image" else metadata["channels"].upper()
-    package.input_description["image"] = f"{order} {metadata['input_type']} of the model's size"
-    top = 255 if metadata["output_type"] == "image" else 1
-    package.output_description["mask"] = f"Probability of each class, 0 to {top}, per pixel"
-    package.user_defined_metadata["seglib"] = metadata_text(metadata, path)
 
 
 def _as_grey_image(mask: "tf.Tensor") -> "tf.Tensor":

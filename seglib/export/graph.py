@@ -164,7 +164,10 @@ def exportable(
         problem = f"maps {source} to {mask}; export needs (height, width, 3) to (height, width, C)"
     elif free and (size is None or film):
         problem = f"takes pictures of any size {source}; fixed sizes: pass size=(height, width)"
-    elif len(chosen) != 2 or not all(map(_fits, chosen, sides)):
+    elif len(chosen) != 2 or any(
+        not isinstance(n, int) or n < 1 or side not in (None, n)
+        for n, side in zip(chosen, sides, strict=True)
+    ):
         problem = f"takes pictures of {sides}, not of size={size}; leave the size out"
     elif activation not in (None, "sigmoid", "softmax"):
         problem = f"cannot end in {activation!r}; choose activation='sigmoid' or 'softmax'"
@@ -223,10 +226,6 @@ def layers_of(model: "keras.Model") -> Iterator["keras.Layer"]:
         yield layer
         if hasattr(layer, "layers"):
             yield from layers_of(layer)
-
-
-def _fits(chosen: Any, side: int | None) -> bool:
-    return isinstance(chosen, int) and chosen > 0 and side in (None, chosen)
 
 
 def _channels_first(mask: Shape, sides: tuple[int, int], name: str) -> bool:

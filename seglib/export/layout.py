@@ -149,20 +149,6 @@ def bilinear(array: np.ndarray, size: tuple[int, int], convention: str) -> np.nd
     return mil_kernels.bilinear(array.astype(np.float64), size, CONVENTIONS[convention])
 
 
-def nearest(array: np.ndarray, size: tuple[int, int], convention: str) -> np.ndarray:
-    """Resize (H, W) to `size` by taking the pixel whose square the position falls into.
-
-    Aligned corners round to the closest centre, halves upwards, as TensorFlow does.
-    """
-    axes = []
-    for n, m in zip(array.shape, size, strict=True):
-        place = positions(convention, n, m)
-        # The square of pixel k begins at k - 1/2, except that legacy positions count from corners.
-        place = place if convention == "legacy" else place + 0.5
-        axes.append(np.floor(place + 1e-9).astype(int).clip(0, n - 1))
-    return array[np.ix_(*axes)]
-
-
 def which_convention(
     resize: Callable[[np.ndarray, tuple[int, int]], np.ndarray],
     method: str = "bilinear",

@@ -64,7 +64,11 @@ def to_ncnn(
     path = named(path, _SUFFIX)
     if precision not in ("float32", "float16"):
         raise SeglibError(f"unknown precision {precision!r}; choose one of float32, float16")
-    program = _pnnx()
+    # Importing the package would ask for PyTorch.
+    found = importlib.util.find_spec("pnnx")
+    if found is None or not found.origin:
+        raise MissingPackage("ncnn's converter is missing; pip install --no-deps pnnx")
+    program = Path(found.origin).with_name("pnnx.exe" if sys.platform == "win32" else "pnnx")
     graph = trace(model, metadata=metadata, **reading)
     made = onnx_model(graph, channels_first=True)
     rewrite(made)
@@ -72,7 +76,7 @@ def to_ncnn(
         new = Path(name, f"model{_SUFFIX}")
         Path(name, "model.onnx").write_bytes(made.SerializeToString())
         with converting("ncnn", model):
-            command = [program, "model.onnx", f"fp16={int(precision == 'float16')}"]
+            command = [str(program), "model.onnx", f"fp16={int(precision == 'float16')}"]
             done = subprocess.run(
                 command, cwd=name, capture_output=True, text=True, errors="replace"
             )
@@ -228,14 +232,6 @@ def clean_param(param: str, before: str) -> str:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name.removesuffix(".param") + suffix)
-
-
-def _pnnx() -> str:
-    """Return the converter's program file; importing the package would ask for PyTorch."""
-    found = importlib.util.find_spec("pnnx")
-    if found is None or not found.origin:
-        raise MissingPackage("ncnn's converter is missing; pip install --no-deps pnnx")
-    return str(Path(found.origin).with_name("pnnx.exe" if sys.platform == "win32" else "pnnx"))
 
 
 def _run(command: list[str], folder: str | None = None) -> "subprocess.CompletedProcess[str]":

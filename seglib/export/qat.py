@@ -183,7 +183,12 @@ def quantisation_aware(
         fused = len(behind) == 1 and isinstance(behind[0], layers.ReLU)
         if isinstance(layer, _UNSTORED) or fused:
             return result
-        return FakeQuant(_limits(layer), name=f"{layer.name}_quant")(result)
+        limits = None
+        if isinstance(layer, layers.Activation):
+            limits = (0.0, 255 / 256)  # int8 LOGISTIC allows no other
+        elif isinstance(layer, layers.Rescaling):
+            limits = (layer.offset, 255 * layer.scale + layer.offset)
+        return FakeQuant(limits, name=f"{layer.name}_quant")(result)
 
     aware = _rebuild(model, _ROUNDED, after, before)
     if images is not None:
@@ -329,11 +334,3 @@ def _rounding(aware: keras.Model, only: list[layers.Layer]) -> Iterator[None]:
     finally:
         for layer in every:
             layer.active = True
-
-
-def _limits(layer: layers.Layer) -> tuple[float, float] | None:
-    if isinstance(layer, layers.Activation):
-        return (0.0, 255 / 256)  # int8 LOGISTIC allows no other
-    if isinstance(layer, layers.Rescaling):
-        return (layer.offset, 255 * layer.scale + layer.offset)
-    return None

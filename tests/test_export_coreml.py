@@ -150,6 +150,14 @@ def test_a_package_that_cannot_be_executed_is_written_with_a_warning(tmp_path):
         Program(path).masks(np.zeros((1, 8, 8, 3), np.uint8))
 
 
+def written(folder, kind, model=None, **options):
+    """A package of the warm net that reads -1..1; the older kind is written without a check."""
+    path = folder / ("net.mlpackage" if kind == "mlprogram" else "net.mlmodel")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error" if kind == "mlprogram" else "ignore", ".* is written")
+        return Program(to_coreml(model or warm_net(rescale=False), path, kind=kind, **options))
+
+
 @pytest.mark.parametrize("kind", ["mlprogram", "neuralnetwork"])
 @pytest.mark.parametrize(
     "reading",
@@ -162,19 +170,12 @@ def test_a_package_that_cannot_be_executed_is_written_with_a_warning(tmp_path):
 )
 def test_scale_bias_and_order_of_an_image_are_in_the_file(reading, kind, tmp_path):
     """`to_coreml` itself compares the package with the model; here the interface is looked at."""
-    suffix = ".mlpackage" if kind == "mlprogram" else ".mlmodel"
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore" if kind == "neuralnetwork" else "error", "net.* is written"
-        )
-        path = to_coreml(warm_net(rescale=False), tmp_path / f"net{suffix}", kind=kind, **reading)
-    program = Program(path)
+    program = written(tmp_path, kind, **reading)
     image = program._spec.description.input[0].type.imageType
     order = reading.get("channels", "rgb").upper()
     assert image.colorSpace == image.ColorSpace.Value(order)
-    assert {key: program.recorded[key] for key in reading} == {
-        key: value if isinstance(value, str) else list(value) for key, value in reading.items()
-    }
+    for key, value in reading.items():
+        assert program.recorded[key] == (value if isinstance(value, str) else list(value))
     assert program.metadata["value_range"] == [0, 255] and program.metadata["channels"] == "rgb"
     if kind == "neuralnetwork":
         scaler = program._spec.neuralNetwork.preprocessing[0].scaler
@@ -200,17 +201,13 @@ def test_the_package_takes_an_image_and_names_its_parts():
 
 def test_an_array_is_what_the_model_reads(tmp_path):
     reading = {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7), "channels": "bgr"}
-    model, path = warm_net(rescale=False), tmp_path / "net.mlpackage"
-    program = Program(to_coreml(model, path, input_type="array", **reading))
+    program = written(tmp_path, "mlprogram", input_type="array", **reading)
     assert program.input_type == "array" and program.metadata["std"] == [0.5, 0.6, 0.7]
 
 
 @pytest.mark.parametrize("kind", ["mlprogram", "neuralnetwork"])
 def test_core_ml_gives_a_grey_image(tmp_path, kind):
-    path = tmp_path / ("grey.mlpackage" if kind == "mlprogram" else "grey.mlmodel")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* is written")
-        program = Program(to_coreml(warm_net(), path, kind=kind, output_type="image"))
+    program = written(tmp_path, kind, warm_net(), output_type="image")
     assert program.output_type == "image" and program.outputs[0].shape == (1, H, W, 1)
     if kind == "mlprogram":
         images = views()[0][:2]
@@ -220,7 +217,7 @@ def test_core_ml_gives_a_grey_image(tmp_path, kind):
     with pytest.raises(SeglibError, match="2 output channels"):
         x = keras.Input((8, 8, 3))
         y = layers.Conv2D(2, 1, activation="softmax")(x)
-        to_coreml(keras.Model(x, y), path, kind=kind, output_type="image")
+        written(tmp_path, kind, keras.Model(x, y), output_type="image")
 
 
 @pytest.mark.parametrize("bits", [4, 6])

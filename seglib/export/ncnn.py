@@ -10,6 +10,7 @@ Sources: ncnn and pnnx (Tencent/ncnn: tools/pnnx, docs/developer-guide/operators
 Chapter: TFLite conversion.
 """
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import onnx
 
 _SUFFIX = ".ncnn.param"
+_AS_TEXT: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
 _END = 2**31 - 1  # "to the end" in ONNX's Slice
 
 
@@ -77,9 +79,7 @@ def to_ncnn(
         Path(name, "model.onnx").write_bytes(made.SerializeToString())
         with converting("ncnn", model):
             command = [str(program), "model.onnx", f"fp16={int(precision == 'float16')}"]
-            done = subprocess.run(
-                command, cwd=name, capture_output=True, text=True, errors="replace"
-            )
+            done = subprocess.run(command, cwd=name, **_AS_TEXT)
             if done.returncode or not new.is_file():
                 raise RuntimeError(_last_line(done.stdout + done.stderr))
         before = Path(name, "model.pnnx.param").read_text(encoding="utf-8")
@@ -101,8 +101,9 @@ def to_ncnn(
                 ) from error
 
         verify(graph, open_export, path, precision)
-        for suffix in (".json", ".bin", ".param"):
-            with atomic_path(_beside(path, suffix)) as temporary:
+        with contextlib.ExitStack() as stack:
+            for suffix in (".json", ".bin", ".param"):
+                temporary = stack.enter_context(atomic_path(_beside(path, suffix)))
                 temporary.write_bytes(_beside(new, suffix).read_bytes())
     return path
 
@@ -128,7 +129,7 @@ class NcnnEngine(Engine):
         super().__init__(str(path), *tensors, metadata)
         if trial:
             command = [sys.executable, "-m", "seglib.export.ncnn", str(path.resolve())]
-            done = _run(command)
+            done = subprocess.run(command, **_AS_TEXT)
             if done.returncode:
                 reason = _last_line(f"signal {-done.returncode}\n{done.stderr}")
                 raise SeglibError(f"{path} cannot be run ({reason}); export the model again")
@@ -232,12 +233,6 @@ def clean_param(param: str, before: str) -> str:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name.removesuffix(".param") + suffix)
-
-
-def _run(command: list[str], folder: str | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace"
-    )
 
 
 def _last_line(text: str) -> str:

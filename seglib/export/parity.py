@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 
-# What runs a file, by what its name ends in, and with how many threads.
+# What runs a file, by what its name ends in, and how many threads that is told to take.
 _BACKENDS = {
-    ".tflite": [("XNNPACK", 1), ("XNNPACK", 2), ("no delegate", 1)],
-    ".mlpackage": [("re-executed", 0)],
-    ".mlmodel": [("re-executed", 0)],
-    ".onnx": [("ONNX Runtime", 1), ("ONNX Runtime", 2)],
-    ".param": [("ncnn", 1), ("ncnn", 2)],
-    ".pb": [("TensorFlow", 0)],
-    "saved_model.pb": [("TensorFlow", 0)],
+    ".tflite": {"XNNPACK, 1 thread": 1, "XNNPACK, 2 threads": 2, "no delegate, 1 thread": 1},
+    ".mlpackage": {"re-executed": 0},
+    ".mlmodel": {"re-executed": 0},
+    ".onnx": {"ONNX Runtime, 1 thread": 1, "ONNX Runtime, 2 threads": 2},
+    ".param": {"ncnn, 1 thread": 1, "ncnn, 2 threads": 2},
+    ".pb": {"TensorFlow": 0},
+    "saved_model.pb": {"TensorFlow": 0},
 }
 _BASE = ("XNNPACK, 1 thread", "float32")  # what times are compared with
 
@@ -118,7 +118,7 @@ class Parity:
             "| agreement (IoU) | IoU with the truth | time | verdict |",
             "|---|---|---|---:|---:|---:|---:|---:|---:|---|",
         ]
-        if self.task_iou == self.task_iou:
+        if not np.isnan(self.task_iou):
             lines.append(f"| the model | Keras |  |  |  |  |  | {self.task_iou:.4f} |  |  |")
         for row in sorted(self.rows, key=lambda row: bool(row.skipped)):
             verdict = "as the model" if row.ok else f"**{row.problem}**"
@@ -242,11 +242,8 @@ def backends(path: str | Path, gpu: bool = False) -> list[Backend]:
             f"{path} is no file that seglib can run; give a .tflite, .mlpackage, .mlmodel, .onnx, "
             ".ncnn.param or .pb file or a SavedModel folder"
         )
-    found = []
-    for name, threads in [*_BACKENDS[kind], *[("GPU", 0)] * (gpu and kind == ".tflite")]:
-        full = f"{name}, {threads} thread{'s' if threads > 1 else ''}" if threads else name
-        found.append(Backend(full, threads, functools.partial(_open, path, name, threads)))
-    return found
+    chosen = _BACKENDS[kind] | ({"GPU": 0} if gpu and kind == ".tflite" else {})
+    return [Backend(name, n, functools.partial(_open, path, name, n)) for name, n in chosen.items()]
 
 
 def _precision(every: Sequence[Op]) -> str:
@@ -344,7 +341,7 @@ def _open(path: Path, name: str, threads: int) -> Run:
     if name == "re-executed":
         program = Program(path)
         return lambda images, reading: program.masks(images)
-    plain = name == "no delegate"
+    plain = name.startswith("no delegate")
     engine = TFLiteEngine(path, delegate=False) if plain else open_engine(path, max(threads, 1))
     return lambda images, reading: run_images(engine, model_input(images, reading))
 

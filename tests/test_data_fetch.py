@@ -106,19 +106,12 @@ def test_a_folder_of_the_users_own_is_left_alone(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("faults", "requests"),
-    [(["503", "503"], 3), (["cut", "cut"], 3), (["redirect"], 2), (["cut", "503"], 3)],
-)
-def test_what_may_pass_is_tried_again(server, tmp_path, faults, requests):
-    server.faults = faults
-    assert_whole(fetch(source(server), tmp_path / "x", **QUICK))
-    assert len(server.asked) == requests
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
-
-
-@pytest.mark.parametrize(
     ("faults", "match", "requests"),
     [
+        (["503", "503"], "", 3),
+        (["cut", "cut"], "", 3),
+        (["redirect"], "", 2),
+        (["cut", "503"], "", 3),
         (["404"], "says 404", 1),
         (["503"] * 9, "says 503", 3),
         (["cut"] * 9, "the connection broke", 3),
@@ -128,13 +121,18 @@ def test_what_may_pass_is_tried_again(server, tmp_path, faults, requests):
         (["cut unsaid"], "damaged, cut short", 1),
     ],
 )
-def test_what_does_not_pass_is_one_sentence(server, tmp_path, faults, match, requests):
-    server.faults = list(faults)
-    start = time.monotonic()
-    fails(server, tmp_path / "x", match)
+def test_what_may_pass_is_tried_again_and_the_rest_is_one_sentence(
+    server, tmp_path, faults, match, requests
+):
+    server.faults, start = list(faults), time.monotonic()
+    if match:
+        fails(server, tmp_path / "x", match)
+    else:
+        assert_whole(fetch(source(server), tmp_path / "x", **QUICK))
     assert time.monotonic() - start < 15 and requests in (None, len(server.asked))
     server.faults = []
     assert_whole(fetch(source(server), tmp_path / "x", **QUICK))
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_no_network_is_over_within_20_seconds(server, tmp_path, monkeypatch, no_photos):

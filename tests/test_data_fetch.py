@@ -238,7 +238,7 @@ def published(server, monkeypatch, tmp_path, no_photos):
         server.files[f"/{path}"] = content
         lines.append(f"{path},{len(content)},{hashlib.sha256(content).hexdigest()}")
     (tmp_path / "assets").mkdir()
-    for name in ("masks", "splits.csv"):
+    for name in ("masks", "splits.csv", "dataset.json"):
         (tmp_path / "assets" / name).symlink_to(portraits.ASSETS / name)
     (tmp_path / "assets" / "manifest.csv").write_text("\n".join(lines) + "\n")
     monkeypatch.setattr(portraits, "ASSETS", tmp_path / "assets")

@@ -15,17 +15,9 @@ from seglib.errors import SeglibError
 from seglib.files import list_files, list_folders
 from seglib.images import read_image, read_mask, resize
 
-COMMIT = "2166b2273fd050699e112e95a251f0519cce58c3"
-ADDRESS = f"https://raw.githubusercontent.com/cjdowner/interfaces/{COMMIT}/"
-INFO = {
-    "name": "portraits",
-    "title": "Portraits of the Interfaces project",
-    "source": "https://github.com/cjdowner/interfaces, whose CREDITS.md links every photo",
-    "commit": COMMIT,
-    "licence": "CC0",
-    "terms": "free to use; identifiable people may not be shown in a bad light",
-}
 ASSETS = Path(__file__).parent.parent / "assets" / "portraits"
+_COMMIT = dataset.read_info(ASSETS)["commit"]
+ADDRESS = f"https://raw.githubusercontent.com/cjdowner/interfaces/{_COMMIT}/"
 
 
 def fetch_photos(progress: bool = True) -> dict[str, Path]:
@@ -70,4 +62,5 @@ def load(split: str = "train", kind: str | None = None) -> dataset.Dataset:
         image = read_image(photos[stem])
         return image, resize(read_mask(masks[stem]), image.shape[:2])
 
-    return dataset.Dataset("portraits", kind, split, stems, read, {**INFO, "kinds": kinds})
+    info = {**dataset.read_info(ASSETS), "kinds": kinds}
+    return dataset.Dataset("portraits", kind, split, stems, read, info)

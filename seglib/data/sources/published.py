@@ -4,13 +4,16 @@ Chapter: data preparation.
 """
 
 import re
+from bisect import bisect
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from seglib.data.sources.generic import PHOTOS, Listing, Masks, Pair, matched, split_name, walk
+from seglib.data.splits import PARTS
 from seglib.errors import SeglibError
 from seglib.files import read_text
 from seglib.images import MAX_PIXELS, read_image, read_mask, resize
@@ -28,7 +31,7 @@ CELEBA_PARTS = (
 )
 """CelebAMask-HQ's parts in the order they are painted; a part's class is 1 + its place here."""
 _NO_SKIN = {"eye_g", "hair", "hat", "ear_r", "neck_l", "cloth"}
-_CELEBA_LAST = {"train": 162770, "val": 182637}  # the last photo of CelebA's own train and val
+_CELEBA_LAST = (162770, 182637)
 
 
 def find_ccp(raw: Path, kind: str | None = None) -> Listing:
@@ -44,8 +47,7 @@ def find_ccp(raw: Path, kind: str | None = None) -> Listing:
             raise SeglibError(f"{names} numbers the classes in another way; get the original again")
     labels = {p.stem: p for p in walk(root / "annotations/pixel-level", "*", (".mat",))}
     files = {path.stem: path for path in walk(root / "photos", "*")}
-    tagged = len(files.keys() - labels.keys())
-    notes = (f"{tagged} photos have tags but no pixel labels and are left out",) if tagged else ()
+    notes = _notes(files.keys() - labels.keys(), "photos have tags but no pixel labels")
     pairs = matched(files, {"mask": labels}, lone_photos=False)
     return Listing(("person", "hair", "skin", "clothes"), pairs, notes)
 
@@ -108,11 +110,8 @@ def find_eg1800(raw: Path, kind: str | None = None) -> Listing:
             places.setdefault(f"{int(number):05d}", split)
     both = files.keys() & masks.keys()
     pairs = [Pair(s, files[s], (masks[s],), places[s]) for s in places.keys() & both]
-    counts = {
-        "photos that the lists name are not there": len(places.keys() - both),
-        "photos are in no list and are left out": len(both - places.keys()),
-    }
-    notes = tuple(f"{count} {what}" for what, count in counts.items() if count)
+    notes = _notes(places.keys() - both, "photos of the lists are not there")
+    notes += _notes(both - places.keys(), "photos are in no list")
     return Listing(("person",), pairs, notes)
 
 
@@ -159,10 +158,9 @@ def find_lfw_hair(raw: Path, kind: str | None = None) -> Listing:
     masks = {path.stem: path for path in found if "masks" in path.relative_to(root).parts}
     if not files:
         raise SeglibError(f"{raw} holds no Lfw/.../imgs/; give the folder that holds Lfw")
-    copies = len(found) - len(files) - len(masks)
-    notes = (f"{copies} files are there twice (Training and Testing) and count once",)
-    pairs = _by_person(matched(files, {"mask": masks}))
-    return Listing(("hair",), pairs, notes if copies else ())
+    copies = {*found} - {*files.values(), *masks.values()}
+    notes = _notes(copies, "files are there twice (Training and Testing)")
+    return Listing(("hair",), _by_person(matched(files, {"mask": masks})), notes)
 
 
 def find_lfw_parts(raw: Path, kind: str | None = None) -> Listing:
@@ -174,8 +172,7 @@ def find_lfw_parts(raw: Path, kind: str | None = None) -> Listing:
     if not labels:
         raise SeglibError(f"{raw} holds no .ppm part labels; unpack them beside lfw_funneled/")
     files = {p.stem: p for p in walk(raw, "**/*_[0-9][0-9][0-9][0-9].jpg")}
-    rest = len(files.keys() - labels.keys())
-    notes = (f"{rest} photos have no part labels and are left out",) if rest else ()
+    notes = _notes(files.keys() - labels.keys(), "photos have no part labels")
     return Listing(("hair", "skin"), _by_person(matched(files, {"mask": labels}, False)), notes)
 
 
@@ -212,18 +209,15 @@ def find_celebamask_hq(raw: Path, kind: str | None = None) -> Listing:
     if (mapping := root / "CelebA-HQ-to-CelebA-mapping.txt").is_file():
         for row in map(str.split, read_text(mapping).splitlines()):
             if len(row) > 1 and row[0].isdigit() and row[1].isdigit():
-                number = int(row[1])
-                later = "val" if number < _CELEBA_LAST["val"] else "test"
-                splits[row[0]] = "train" if number < _CELEBA_LAST["train"] else later
+                # The last photos of CelebA's own train and val.
+                splits[row[0]] = PARTS[bisect(_CELEBA_LAST, int(row[1]))]
     pairs = []
     for stem in files.keys() | parts.keys():
-        if stem not in files:
-            pairs.append(Pair(stem, parts[stem][0], fault=f"the parts of {stem} have no photo"))
-        elif stem not in parts:
-            pairs.append(Pair(stem, files[stem], fault=f"photo {stem} has no part at all"))
-        else:
-            name = f"{int(stem):05d}"
-            pairs.append(Pair(name, files[stem], tuple(parts[stem]), splits.get(stem, "")))
+        its = files.get(stem), *parts.get(stem, ())
+        fault = "" if stem in files else f"the parts of {stem} have no photo"
+        fault = fault if stem in parts else f"photo {stem} has no part at all"
+        image, name = its[0] or its[1], stem if fault else f"{int(stem):05d}"
+        pairs.append(Pair(name, image, its[1:], splits.get(stem, ""), fault=fault))
     notes = () if splits else ("no mapping to CelebA is there, so people may be in several splits",)
     return Listing(("hair", "skin", "clothes", "person"), pairs, notes)
 
@@ -261,6 +255,10 @@ def merge_celeba(parts: dict[str, np.ndarray]) -> np.ndarray:
         if part in parts:
             merged[parts[part]] = number
     return merged
+
+
+def _notes(left_out: Collection, what: str) -> tuple[str, ...]:
+    return (f"{len(left_out)} {what} and are left out",) if left_out else ()
 
 
 def _base(raw: Path, *needed: str) -> Path:

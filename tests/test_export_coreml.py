@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
-from export_net import coreml, masks_of, net, pictures
+from export_net import masks_of
 from seglib.errors import SeglibError
 from seglib.export import Program, to_coreml
 from seglib.export.mil_kernels import KERNELS
@@ -187,11 +187,12 @@ def test_scale_bias_and_order_of_an_image_are_in_the_file(reading, kind, tmp_pat
         assert first == pytest.approx((low - reading.get("mean", (0,))[0]) / divisor)
 
 
-def test_the_package_takes_an_image_and_names_its_parts():
-    program = Program(coreml("float16"))
+def test_the_package_takes_an_image_and_names_its_parts(tmp_path):
+    about = {"author": "the authors", "licence": "Apache-2.0", "description": "small net"}
+    program = written(tmp_path, "mlprogram", warm_net(), metadata=about)
     (image,), (mask,) = program.inputs, program.outputs
     assert (image.name, mask.name) == ("image", "mask")
-    assert (image.shape, mask.shape) == ((1, 64, 64, 3), (1, 64, 64, 1))
+    assert (image.shape, mask.shape) == ((1, H, W, 3), (1, H, W, 1))
     assert (program.input_type, program.output_type) == ("image", "array")
     kept = program._spec.description.metadata
     shown = kept.author, kept.license, kept.shortDescription
@@ -222,7 +223,10 @@ def test_core_ml_gives_a_grey_image(tmp_path, kind):
 
 @pytest.mark.parametrize("bits", [4, 6])
 def test_a_palette_has_as_many_values_as_its_bits_say(bits, tmp_path):
-    program = Program(to_coreml(net(), tmp_path / "net.mlpackage", "palettised", bits=bits))
+    x = inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(64, 3, padding="same")(layers.Rescaling(1 / 255)(x))
+    model = keras.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(x))
+    program = written(tmp_path, "mlprogram", model, precision="palettised", bits=bits)
     tables = [op for op in program._function.operations if op.op_type == "constexpr_lut_to_dense"]
     assert tables and {len(op.lut.val) for op in tables} == {2**bits}
 
@@ -244,17 +248,17 @@ def test_a_failed_export_leaves_the_earlier_package(tmp_path):
 
 def test_what_does_not_fit_is_refused(tmp_path):
     with pytest.raises(SeglibError, match=r"net\.mlmodel.*\.mlpackage"):
-        to_coreml(net(), tmp_path / "net.mlmodel")
+        to_coreml(warm_net(), tmp_path / "net.mlmodel")
     with pytest.raises(SeglibError, match=r"'int8'.*float32, float16"):
-        to_coreml(net(), tmp_path / "net.mlpackage", "int8")
+        to_coreml(warm_net(), tmp_path / "net.mlpackage", "int8")
     photos = tmp_path / "photos.mlpackage"
     photos.mkdir()
     with pytest.raises(SeglibError, match="no Core ML package"):
-        to_coreml(net(), photos)
+        to_coreml(warm_net(), photos)
     with pytest.raises(SeglibError, match=r"absent\.mlpackage"):
         Program(tmp_path / "absent.mlpackage")
     (photos / "Manifest.json").write_text("{}")
     with pytest.raises(SeglibError, match=r"photos\.mlpackage cannot be read"):
         Program(photos)
-    with pytest.raises(SeglibError, match=r"64, 64, 3\)"):
-        Program(coreml("float32")).masks(pictures()[0][:1, :32])
+    with pytest.raises(SeglibError, match=rf"{H}, {W}, 3\)"):
+        written(tmp_path, "mlprogram").masks(views()[0][:1, :32])

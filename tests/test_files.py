@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,55 +16,43 @@ PACKAGE = Path(files.__file__).parent
 
 
 @pytest.fixture
-def disk(tmp_path) -> Iterator[Path]:
-    """A disk of 256 KB."""
+def disk(tmp_path, request) -> Iterator[Path]:
+    """A disk of 256 KB, or of the size that a test asks for."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]
+    size = f"size={getattr(request, 'param', '256k')}"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", disk]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this user cannot mount a small disk")
     yield disk
     subprocess.run(["umount", disk], check=True)
 
 
-def test_what_does_not_fit_leaves_the_old_file_and_nothing_else(disk):
-    path = disk / "weights.h5"
+@pytest.mark.parametrize("asked", [0, 300_000])
+def test_what_does_not_fit_leaves_the_old_file_and_nothing_else(disk, asked):
+    path, begun = disk / "weights.h5", []
     path.write_bytes(b"the old one")
     with pytest.raises(SeglibError, match="disk is full.*what stood there is unchanged"):
-        with atomic_path(path) as temporary:
+        with atomic_path(path, free_bytes=asked) as temporary:
+            begun.append(temporary)
             temporary.write_bytes(bytes(300_000))
     assert path.read_bytes() == b"the old one"
     assert list(disk.iterdir()) == [path]
-
-
-def test_free_space_is_asked_for_before_the_writer_begins(disk):
-    path = disk / "weights.h5"
-    path.write_bytes(b"the old one")
-    begun = []
-    with pytest.raises(SeglibError, match="disk is full"):
-        with atomic_path(path, free_bytes=300_000) as temporary:
-            begun.append(temporary)
-    assert not begun and path.read_bytes() == b"the old one"
-    assert list(disk.iterdir()) == [path]
+    assert len(begun) == (asked == 0), "room is asked for before the writer begins"
     # What fits is written, and is no longer than what the writer wrote.
     with atomic_path(path, free_bytes=200_000) as temporary:
         temporary.write_bytes(bytes(150_000))
     assert path.read_bytes() == bytes(150_000)
 
 
-def test_a_folder_that_does_not_fit_leaves_nothing(disk):
-    with pytest.raises(SeglibError, match="disk is full.*free some space"):
-        with new_folder(disk / "set") as folder:
-            for index in range(4):
-                (folder / f"{index}.bin").write_bytes(bytes(100_000))
-    assert not list(disk.iterdir())
-
-
-def test_a_file_in_a_new_folder_is_called_by_the_name_it_was_to_have(disk):
-    with pytest.raises(SeglibError, match=f"disk is full: {disk}/set/masks/1.png was not"):
-        with new_folder(disk / "set") as folder:
-            with atomic_path(folder / "masks" / "1.png") as temporary:
-                temporary.write_bytes(bytes(300_000))
+@pytest.mark.parametrize(("name", "called"), [(None, "set"), ("masks/1.png", "set/masks/1.png")])
+def test_a_folder_that_does_not_fit_leaves_nothing_and_is_called_by_its_own_name(
+    disk, name, called
+):
+    message = f"disk is full: {disk}/{called} was not.*free some space"
+    with pytest.raises(SeglibError, match=message), new_folder(disk / "set") as folder:
+        with atomic_path(folder / name) if name else nullcontext(folder / "1.bin") as file:
+            file.write_bytes(bytes(300_000))
     assert not list(disk.iterdir())
 
 
@@ -168,12 +157,8 @@ def test_results_carry_the_permissions_of_new_files_and_folders(tmp_path):
         assert (tmp_path / usual).stat().st_mode == (tmp_path / new).stat().st_mode
 
 
-def test_a_full_disk_costs_neither_the_old_weights_nor_the_process(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this user cannot mount a small disk")
+@pytest.mark.parametrize("disk", ["4m"], indirect=True)
+def test_a_full_disk_costs_neither_the_old_weights_nor_the_process(disk):
     # In a process of its own: HDF5 would take this one down.
     code = """
 import sys
@@ -190,9 +175,6 @@ except seglib.SeglibError as error:
     assert "disk is full" in str(error), error
     sys.exit(7 if path.read_bytes() == old else 8)
 """
-    try:
-        done = subprocess.run([sys.executable, "-c", code, disk], capture_output=True, text=True)
-        assert done.returncode == 7, done.stderr[-2000:]
-        assert sorted(file.name for file in disk.iterdir()) == ["a.json", "a.weights.h5", "filler"]
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    done = subprocess.run([sys.executable, "-c", code, disk], capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr[-2000:]
+    assert sorted(file.name for file in disk.iterdir()) == ["a.json", "a.weights.h5", "filler"]

@@ -30,13 +30,18 @@ def model(tmp_path):
     return path
 
 
-def test_metadata_comes_back_and_the_model_stays(model):
+@pytest.mark.parametrize("others", [{}, {"labels.txt": b"background\nhair\n"}])
+def test_metadata_comes_back_and_the_model_and_files_of_others_stay(model, others):
+    for name, content in others.items():
+        with zipfile.ZipFile(model, "a") as archive:
+            archive.writestr(name, content)
     assert read_metadata(model) is None
     write_metadata(model, CARD)
     assert read_metadata(model) == CARD
     assert model.read_bytes().startswith(MODEL)
     with zipfile.ZipFile(model) as archive:
         assert json.loads(archive.read("seglib.json")) == CARD
+        assert {name: archive.read(name) for name in others} == others
 
 
 def test_new_metadata_replaces_old_without_growth(model):
@@ -46,15 +51,6 @@ def test_new_metadata_replaces_old_without_growth(model):
     write_metadata(model, CARD)
     assert model.read_bytes() == once
     assert list(model.parent.iterdir()) == [model]
-
-
-def test_files_packed_by_others_are_kept(model):
-    with zipfile.ZipFile(model, "a") as archive:
-        archive.writestr("labels.txt", "background\nhair\n")
-    write_metadata(model, CARD)
-    with zipfile.ZipFile(model) as archive:
-        assert archive.read("labels.txt") == b"background\nhair\n"
-    assert model.read_bytes().startswith(MODEL)
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"PK\x03\x04 no model", b"{}" * 50])

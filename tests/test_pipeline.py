@@ -4,7 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -218,18 +218,9 @@ def test_one_pipeline_serves_several_threads_and_leaves_inputs_alone():
     photo, pipeline = seglib.sample_photo(), pp.Pipeline()
     before = photo.copy()
     wanted = [pp.Pipeline()(photo, small_mask(seed)) for seed in range(4)]
-    found: dict[int, np.ndarray] = {}
-
-    def work(seed: int) -> None:
-        for _ in range(3):
-            found[seed] = pipeline(photo, small_mask(seed))
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(np.array_equal(found[seed], wanted[seed]) for seed in range(4))
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda i: pipeline(photo, small_mask(i % 4)), range(12))
+        assert all(np.array_equal(frame, wanted[i % 4]) for i, frame in enumerate(found))
     assert np.array_equal(photo, before)
 
 

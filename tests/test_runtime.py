@@ -2,8 +2,8 @@
 
 import json
 import pickle
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -144,20 +144,11 @@ def test_files_that_are_no_models(models, tmp_path):
 
 def test_threads_may_share_one_segmenter(models):
     segmenter = Segmenter(models["hwc"], threads=2)
-    wrong = []
-
-    def work(level: int) -> None:
-        photo = np.full((9, 9, 3), level, np.uint8)
-        wrong.extend(
-            level for _ in range(50) if not np.allclose(segmenter(photo), level / 255, atol=1e-5)
-        )
-
-    workers = [threading.Thread(target=work, args=(level,)) for level in (0, 80, 160, 255)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not wrong
+    levels = [0, 80, 160, 255] * 50
+    photos = (np.full((9, 9, 3), level, np.uint8) for level in levels)
+    with ThreadPoolExecutor(4) as pool:
+        for level, mask in zip(levels, pool.map(segmenter, photos), strict=True):
+            assert np.allclose(mask, level / 255, atol=1e-5)
 
 
 # Engines: every format is run, looked at and refused alike.

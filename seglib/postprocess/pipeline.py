@@ -31,11 +31,7 @@ class Pipeline:
         np.empty(30_000_000, np.uint8)
 
     def __call__(
-        self,
-        image: np.ndarray,
-        mask: np.ndarray,
-        background: np.ndarray | str | None = None,
-        out: np.ndarray | None = None,
+        self, image: np.ndarray, mask: np.ndarray, background: np.ndarray | str | None = None
     ) -> np.ndarray:
         """Return the finished frame, uint8 RGB, H x W x 3, or RGBA before a transparent background.
 
@@ -46,18 +42,9 @@ class Pipeline:
             background: for the effects "replace" and "clone": RGB of any size, or for "replace" a
                 colour such as "#00ff00", or "transparent"; the config's by default. Bring a picture
                 to the frame's size with `seglib.postprocess.cover` once, not for each frame.
-            out: where the frame is written, a uint8 array of its shape; a new one by default.
         """
         image = as_image(image)
-        frame = self.compose(image, self.alpha(image, mask), background)
-        if out is None:
-            return frame
-        if getattr(out, "shape", None) != frame.shape or out.dtype != np.uint8:
-            raise SeglibError(f"out is no uint8 array of the frame's shape {frame.shape}")
-        if not out.flags.writeable:
-            raise SeglibError("out is read-only; hand in an array that can be written to")
-        np.copyto(out, frame)  # in whatever memory order
-        return out
+        return self.compose(image, self.alpha(image, mask), background)
 
     def clean(self, mask: np.ndarray) -> np.ndarray:
         """Return the mask after the steps at its own size, float32 in [0, 1]."""

@@ -162,8 +162,8 @@ class OnnxEngine(Engine):
         kept = self._session.get_modelmeta().custom_metadata_map.get(_KEY)
         super().__init__(
             name,
-            [_onnx_tensor(one) for one in self._session.get_inputs()],
-            [_onnx_tensor(one) for one in self._session.get_outputs()],
+            [_onnx_tensor(one, name) for one in self._session.get_inputs()],
+            [_onnx_tensor(one, name) for one in self._session.get_outputs()],
             json.loads(kept) if kept else None,
         )
 
@@ -214,12 +214,14 @@ class TensorFlowEngine(Engine):
         return [np.asarray(one) for one in tf.nest.flatten(found)]
 
 
-def _onnx_tensor(value: "onnxruntime.NodeArg") -> Tensor:
+def _onnx_tensor(value: "onnxruntime.NodeArg", name: str) -> Tensor:
     kind = value.type.removeprefix("tensor(").removesuffix(")")
-    kind = {"float": "float32", "double": "float64"}.get(kind, kind)
-    # What NumPy lacks an engine refuses; a free side has a name, or none.
-    sides = tuple(n if isinstance(n, int) else -1 for n in value.shape)
-    return Tensor(value.name, sides, np.dtype(getattr(np, kind, object)))
+    try:
+        dtype = np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
+    except TypeError as error:
+        raise SeglibError(f"{name} has {value.name} of type {kind}; use float32") from error
+    # A free side has a name, or none.
+    return Tensor(value.name, tuple(n if isinstance(n, int) else -1 for n in value.shape), dtype)
 
 
 def _gelu(context: Any, node: Any, name: str, _: Any) -> None:

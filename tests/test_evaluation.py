@@ -65,8 +65,7 @@ def test_the_interval_is_that_of_scipy():
     result = stats.bootstrap(
         (values,), np.mean, n_resamples=6000, method="percentile", random_state=1
     )
-    assert ours.low == pytest.approx(result.confidence_interval.low, abs=0.002)
-    assert ours.high == pytest.approx(result.confidence_interval.high, abs=0.002)
+    assert (ours.low, ours.high) == pytest.approx(tuple(result.confidence_interval), abs=0.002)
 
 
 def test_repeated_photos_of_a_person_add_nothing_when_drawn_together():
@@ -104,12 +103,6 @@ def test_intervals_that_cannot_be_are_refused(call, message):
         call()
 
 
-def test_subjects_are_what_lfw_calls_persons():
-    assert subjects(["Tim_Henman_0003", "Tim_Henman_0001", "00017", "Frame02"]) == (
-        *("Tim_Henman", "Tim_Henman", "00017", "Frame02"),
-    )
-
-
 # Scores
 
 
@@ -126,7 +119,9 @@ def test_scores_pair_up_only_on_the_same_photos():
         right.values("stem")
 
 
-def test_persons_are_drawn_together_where_the_set_names_them():
+def test_persons_are_those_of_the_photos_where_the_set_names_them():
+    stems = ["Tim_Henman_0003", "Tim_Henman_0001", "00017", "Frame02"]
+    assert subjects(stems) == ("Tim_Henman", "Tim_Henman", "00017", "Frame02")
     assert evaluate(bright, photos(), progress=False).persons is None
     named = evaluate(bright, photos(name="lfw_hair"), progress=False)
     assert named.persons == named.stems
@@ -273,19 +268,15 @@ def test_a_photo_in_one_tint_counts_as_grey():
 
 @pytest.mark.parametrize("factor", [2, 3])
 def test_traits_do_not_depend_on_the_photos_size(factor):
-    image, mask = several()
-    large = attributes(
-        image.repeat(factor, 0).repeat(factor, 1), mask.repeat(factor, 0).repeat(factor, 1)
-    )
-    assert large == pytest.approx(attributes(image, mask), rel=0.02, abs=0.01)
+    large = (part.repeat(factor, 0).repeat(factor, 1) for part in several())
+    assert attributes(*large) == pytest.approx(attributes(*several()), rel=0.02, abs=0.01)
 
 
 def test_the_edge_step_is_the_difference_of_lightness():
     grey = scene((119, 119, 119), (48, 48, 48))  # CIELAB lightness 50 and 20
     measured = attributes(*grey)
-    assert measured["edge_step"] == pytest.approx(30, abs=1)
-    assert measured["edge_inside"] == pytest.approx(50, abs=1)
-    assert measured["edge_outside"] == pytest.approx(20, abs=1)
+    found = [measured[f"edge_{part}"] for part in ("step", "inside", "outside")]
+    assert found == pytest.approx([30, 50, 20], abs=1)
 
 
 def test_the_group_that_a_model_fails_on_is_found():

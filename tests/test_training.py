@@ -110,10 +110,11 @@ def test_patience_ends_a_run_that_stopped_improving():
     assert len(history.rows) < 20
 
 
-def test_a_folder_of_another_run_is_refused_and_kept(tmp_path):
+def test_a_folder_of_another_run_is_refused_and_kept_and_a_cut_checkpoint_named(tmp_path):
     config = TrainConfig(epochs=1, bn_batches=0)
     fit(net(), batches(), None, config, tmp_path)
-    before = (tmp_path / "checkpoint.npz").read_bytes()
+    checkpoint = tmp_path / "checkpoint.npz"
+    before = checkpoint.read_bytes()
     other = keras.Sequential(
         [keras.Input((32, 32, 3)), keras.layers.Conv2D(1, 1, activation="sigmoid")]
     )
@@ -125,7 +126,10 @@ def test_a_folder_of_another_run_is_refused_and_kept(tmp_path):
     ):
         with pytest.raises(SeglibError, match=message):
             fit(model, train, None, changed, tmp_path)
-    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+    assert checkpoint.read_bytes() == before
+    checkpoint.write_bytes(before[:1000])
+    with pytest.raises(SeglibError, match="checkpoint.npz cannot be read"):
+        fit(net(), batches(), None, config, tmp_path)
 
 
 def run_in_child(folder: Path, command: Path) -> dict:
@@ -194,15 +198,6 @@ def test_the_job_of_a_cluster_passes_the_signal_on_and_queues_itself_again(tmp_p
         shell.send_signal(signal.SIGTERM)
         assert shell.wait() == 143
     assert (tmp_path / "queued").read_text() == "requeue 7\n"
-
-
-def test_a_cut_checkpoint_is_named(tmp_path):
-    config = TrainConfig(epochs=1, bn_batches=0)
-    fit(net(), batches(), None, config, tmp_path)
-    path = tmp_path / "checkpoint.npz"
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(SeglibError, match="checkpoint.npz cannot be read"):
-        fit(net(), batches(), None, config, tmp_path)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):

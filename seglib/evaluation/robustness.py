@@ -7,9 +7,7 @@ moves the true mask along; beyond the border photo and mask are mirrored as in t
 
 Hard subsets are found from the photo and its true mask without further labels; a photo can belong
 to several. Two people who touch are one piece, and one person behind a pole is two, so "in parts"
-finds several people only roughly; hair on both sides of a face is two pieces as well. Side and back
-views are not among them: nothing in a photo and a mask tells reliably which way a head looks, and a
-face detector's own misses (dark faces, profiles, hair over the eyes) would be taken for them.
+finds several people only roughly; hair on both sides of a face is two pieces as well.
 
 Chapter: evaluation and error analysis.
 """
@@ -30,10 +28,6 @@ from seglib.evaluation.evaluate import Scores, Segment, evaluate
 from seglib.images import as_image, as_mask
 
 
-def _blur(image: np.ndarray, mask: np.ndarray, level: float, _rng: np.random.Generator) -> Pair:
-    return cv2.GaussianBlur(image, (0, 0), level / 100 * max(image.shape)), mask
-
-
 def _noise(image: np.ndarray, mask: np.ndarray, level: float, rng: np.random.Generator) -> Pair:
     # Drawn at 256 pixels and enlarged: grains of one size in the picture, not one size in pixels,
     # which a large photo would average away when it is made small for the network.
@@ -42,10 +36,6 @@ def _noise(image: np.ndarray, mask: np.ndarray, level: float, rng: np.random.Gen
     grain = level * rng.standard_normal((*small, 3), dtype=np.float32)
     grain = cv2.resize(grain, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     return np.clip(np.rint(image + grain), 0, 255).astype(np.uint8), mask
-
-
-def _jpeg(image: np.ndarray, mask: np.ndarray, level: float, _rng: np.random.Generator) -> Pair:
-    return compress(image, round(level)), mask
 
 
 def _dark(image: np.ndarray, mask: np.ndarray, level: float, _rng: np.random.Generator) -> Pair:
@@ -85,9 +75,15 @@ class Corruption(NamedTuple):
 
 
 CORRUPTIONS: dict[str, Corruption] = {
-    "blur": Corruption("sigma, % of the longer side", (0.5, 1, 2, 4), _blur),
+    "blur": Corruption(
+        "sigma, % of the longer side",
+        (0.5, 1, 2, 4),
+        lambda x, mask, level, _: (cv2.GaussianBlur(x, (0, 0), level / 100 * max(x.shape)), mask),
+    ),
     "noise": Corruption("deviation, of 255", (10, 20, 40, 80), _noise),
-    "jpeg": Corruption("quality", (50, 20, 10, 5), _jpeg),
+    "jpeg": Corruption(
+        "quality", (50, 20, 10, 5), lambda x, mask, level, _: (compress(x, round(level)), mask)
+    ),
     "darkness": Corruption("stops", (1, 2, 4, 6), _dark),
     "rotation": Corruption("degrees", (15, 30, 90, 180), _rotate),
     "crop": Corruption("% of each side kept", (80, 60, 40, 20), _crop),
@@ -208,8 +204,7 @@ def hard_subsets(scores: Scores, dataset: Dataset, name: str = "iou") -> list[Ha
     Returns:
         "plain" first, then one for each entry of `SUBSETS`, those without photos too.
     """
-    shown = set(scores.stems)
-    if shown | {row["stem"] for row in scores.empty_rows} != set(dataset.stems):
+    if {*scores.stems, *(row["stem"] for row in scores.empty_rows)} != set(dataset.stems):
         raise SeglibError(
             f"the scores are not of these photos of {dataset.name}; score the same data set"
         )
@@ -255,6 +250,5 @@ def _edge(light: np.ndarray, inside: np.ndarray) -> tuple[float, float, float]:
         count = cv2.boxFilter(weight, -1, (reach, reach), normalize=False)
         return total[edge] / np.maximum(count[edge], 1)
 
-    near_inside, near_outside = around(inside), around(~inside)
-    step = np.median(np.abs(near_inside - near_outside))
-    return float(step), float(np.median(near_inside)), float(np.median(near_outside))
+    near, far = around(inside), around(~inside)
+    return tuple(float(np.median(light)) for light in (np.abs(near - far), near, far))

@@ -113,6 +113,10 @@ def test_scores_pair_up_only_on_the_same_photos():
     gap = right.against(shifted)
     assert gap.clear and gap.mean == pytest.approx(1 - shifted.means["iou"])
     assert right.quantiles("iou", (0, 1)) == {0: 1.0, 1: 1.0}
+    # Large blocks are moved further, so the last photos are the worst.
+    moved = evaluate(lambda x: np.roll(bright(x), int(bright(x).sum() // 100), 0), dataset)
+    ordered = [row["iou"] for row in moved.worst(4)]
+    assert ordered == sorted(moved.values())[:4] and ordered[0] < moved.values()[0]
     with pytest.raises(SeglibError, match="do not pair up"):
         right.against(evaluate(bright, photos(5), progress=False))
     with pytest.raises(SeglibError, match="use one of iou"):

@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 
 from seglib import SeglibError, losses, pretrained, training
-from seglib.data import Batches, Dataset
-from seglib.evaluation import evaluate
+from seglib.data import Batches
 from seglib.metrics import iou
 from seglib.runtime import Segmenter
 from seglib.training import TrainConfig, fit, reestimate_batchnorm
@@ -324,17 +323,6 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was(tmp_path):
     assert [row["epoch"] for row in training.read_history(tmp_path).rows] == [1]
 
 
-def test_evaluation_scores_every_photo_at_its_own_size():
-    photos, masks = blobs(5, 3)
-    dataset = Dataset.from_arrays(photos, masks, "blobs", "person")
-    perfect = evaluate(lambda photo: (photo[..., 0] > 130).astype(np.float32), dataset)
-    nothing = evaluate(lambda photo: np.zeros(photo.shape[:2], np.float32), dataset)
-    assert len(perfect.rows) == 5
-    assert perfect.means["iou"] > 0.9 > 0.1 > nothing.means["iou"]
-    ordered = [row["iou"] for row in perfect.worst(5)]
-    assert ordered == sorted(ordered)
-
-
 def test_each_schedule_has_the_shape_that_it_promises():
     def rates(**options):
         rate = learning_rate(TrainConfig(learning_rate=1.0, **options), 100)
@@ -551,11 +539,9 @@ def test_notifications_need_apprise_and_a_service_that_it_knows(monkeypatch):
 
 def test_a_message_that_does_not_arrive_costs_no_training():
     pytest.importorskip("apprise")
+    config = TrainConfig(epochs=1, bn_batches=0)
     with pytest.warns(UserWarning, match="did not reach"):
-        history = fit(
-            *(net(), batches(), None, TrainConfig(epochs=1, bn_batches=0)),
-            notify=["json://127.0.0.1:9"],
-        )
+        history = fit(net(), batches(), None, config, notify=["json://127.0.0.1:9"])
     assert len(history.rows) == 1
 
 

@@ -25,7 +25,6 @@ from seglib.evaluation.robustness import (
     corrupt,
     evaluate_corrupted,
     hard_subsets,
-    hardest,
 )
 
 SCORES = hnp.arrays(float, st.integers(2, 40), elements=st.floats(0, 1))
@@ -295,7 +294,6 @@ def test_the_group_that_a_model_fails_on_is_found():
     assert found["plain"].count == found["dark on dark"].count == 6
     assert found["plain"].mean == 1 and found["dark on dark"].mean == 0
     assert found["dark on dark"].gap.mean == -1
-    assert hardest(list(found.values())).name == "dark on dark"
     assert found["grey"].gap is None and np.isnan(found["grey"].mean)
     with pytest.raises(SeglibError, match="not of these photos"):
         hard_subsets(scores, photos())

@@ -222,12 +222,6 @@ def hard_subsets(scores: Scores, dataset: Dataset, name: str = "iou") -> list[Ha
     return found
 
 
-def hardest(subsets: Sequence[HardSubset]) -> HardSubset | None:
-    """Return the subset that lies furthest below the rest for certain, or None."""
-    below = [subset for subset in subsets if subset.gap is not None and subset.gap.high < 0]
-    return min(below, key=lambda subset: subset.gap.mean, default=None)
-
-
 def _check(kind: str) -> None:
     if kind not in CORRUPTIONS:
         raise SeglibError(f"no corruption is called {kind!r}; use one of {', '.join(CORRUPTIONS)}")

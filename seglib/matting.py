@@ -13,7 +13,7 @@ of 2019 (lizhengwei1992's).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +27,8 @@ from seglib.images import as_mask
 from seglib.losses import Loss, bce_loss
 
 
-class MattingErrors(NamedTuple):
+@dataclass(frozen=True)
+class MattingErrors:
     """Errors of one alpha; lower is better, 0 is right.
 
     Attributes:

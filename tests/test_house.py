@@ -7,7 +7,7 @@ from house import CORE, LEAF_ROOMS, circles, files, imports, is_face, is_leaf, l
 ORDER = {name: place for place, name in enumerate((*CORE, *LEAF_ROOMS))}
 
 # What is reached; these numbers only go down. The aims: 6,500, 18,500, 100, 400 and 15,000.
-CORE_LINES, ALL_LINES, ALL_FILES, FILE_LINES, TEST_LINES = 9_250, 24_600, 135, 450, 18_300
+CORE_LINES, ALL_LINES, ALL_FILES, FILE_LINES, TEST_LINES = 7_950, 22_250, 114, 400, 17_200
 
 
 def test_every_file_has_its_room() -> None:

@@ -87,10 +87,10 @@ class AugmentConfig:
                 object.__setattr__(self, name, tuple(value))
                 most = 1 if name == "crop" else np.inf
                 right = len(value) == 2 and 0 < value[0] <= value[1] <= most
-                use = f"(smallest, largest) above 0 and up to {most}"
+                use = "(smallest, largest), both above 0" + (" and up to 1" if most == 1 else "")
             else:
                 most = 1 if name in PROBABILITIES else np.inf
-                right, use = 0 <= value <= most, f"0 (off) to {most}"
+                right, use = 0 <= value <= most, "0 (off) to 1" if most == 1 else "0 (off) or more"
             if not right:
                 raise SeglibError(f"{name} is {value}; use {use}")
 

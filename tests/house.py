@@ -1,6 +1,7 @@
 """The package as a graph: files, what each imports (lazy imports counted), and its length."""
 
 import ast
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -132,3 +133,22 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 def is_face(module: str) -> bool:
     """Tell whether a file is a room's `__init__`, which only hands names on."""
     return files()[module].name == "__init__.py"
+
+
+def copy_core(folder: Path) -> None:
+    """Copy the package into a folder without any of its leaves, as if nobody had written them."""
+    leaves = {path for module, path in files().items() if is_leaf(module)}
+
+    def left_out(place: str, names: list[str]) -> list[str]:
+        inside = [Path(place, name) for name in names]
+        empty = [p for p in inside if p.is_dir() and set(p.rglob("*.py")) and not
+                 set(p.rglob("*.py")) - leaves]  # fmt: skip
+        return [path.name for path in inside if path in leaves or path in empty]
+
+    shutil.copytree(PACKAGE, folder / "seglib", ignore=left_out)
+    # An editable installation would find the leaves where they are.
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "sys.meta_path[:] = [f for f in sys.meta_path if '__editable__' not in str(f)]\n",
+        encoding="utf-8",
+    )

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from house import copy_core
 from seglib import SeglibError, models
 from seglib.models import UNetConfig, mobile_unet
 from seglib.models.encoders import ENCODERS
@@ -221,14 +221,7 @@ def test_broken_weight_files_are_named(tmp_path):
 def test_networks_are_known_by_name_and_the_core_does_without_the_others(tmp_path):
     assert models.list()[:2] == ("mobile_unet", "add_unet") and len(models.list()) == 11
     assert models.build("add_unet", size=32).name == "add_unet"
-    # The room as it is where nothing but its core was copied.
-    room = tmp_path / "seglib" / "models"
-    room.mkdir(parents=True)
-    source = Path(models.__file__).parent
-    for name in ("__init__", "blocks", "encoders", "unet", "build", "cost"):
-        (room / f"{name}.py").write_bytes((source / f"{name}.py").read_bytes())
-    for file in source.parent.glob("*.py"):
-        (room.parent / file.name).write_bytes(file.read_bytes())
+    copy_core(tmp_path)
     script = (
         "from seglib import SeglibError, models\n"
         "assert models.list() == ('mobile_unet',) and models.build('mobile_unet', size=32)\n"

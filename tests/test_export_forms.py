@@ -49,7 +49,7 @@ def test_untrained_models_to_measure(tmp_path):
     st.tuples(*[st.integers(2, 4)] * 2),
     st.integers(1, 3),
     st.tuples(*[st.integers(0, 1)] * 4),
-    st.lists(st.integers(0, 3), min_size=1, max_size=9),
+    st.lists(st.integers(0, 2), min_size=1, max_size=9),  # the shortest side has three
     st.integers(1, 3),
 )
 def test_what_ncnn_lacks_is_written_in_other_operations(kernel, stride, cuts, rows, axis):

@@ -219,3 +219,8 @@ def _areas(mask: np.ndarray, nearest: np.ndarray, level: float) -> np.ndarray:
 def _threads(_process: int) -> ThreadPoolExecutor:
     """Return two threads for each process, since they do not survive a fork."""
     return ThreadPoolExecutor(min(2, os.cpu_count() or 1))
+
+
+if hasattr(os, "register_at_fork"):
+    # OpenCV's own threads do not survive one either, and waiting for them would never end.
+    os.register_at_fork(after_in_child=lambda: cv2.setNumThreads(0))

@@ -435,7 +435,7 @@ def test_kotlin_and_java_declare_the_same_calls() -> None:
 
 
 SHOWN = [path for part in ("android", "ios") for path in sorted((cpp.SOURCES / part).iterdir())]
-CHAPTER = Path(__file__).resolve().parent.parent / "notebooks" / "15_shipping.ipynb"
+CHAPTER = Path(__file__).resolve().parent.parent / "notebooks" / "12_shipping.ipynb"
 
 
 @pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)

@@ -24,7 +24,7 @@ PLACES = (
     re.compile(r"@ git\+https://github\.com/([\w.-]+/[\w.-]+?)(?=[\\\"'\s])"),
     re.compile(r"git clone https://github\.com/([\w.-]+/[\w.-]+)"),
     re.compile(r"(?:repository-code|Repository|  url)\s*[:=]\s*\"?https://github\.com/([\w.-]+/[\w.-]+)"),
-    re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues\)|blob/main/(?:LICENSE|seglib/))"),
+    re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues\)|blob/main/(?:LICENSE|seglib/|\.github/))"),
     re.compile(r"the repository\]\(https://github\.com/([\w.-]+/[\w.-]+)\)"),
     re.compile(r"(?:authors, |url    = \{)https://github\.com/([\w.-]+/[\w.-]+)"),
 )

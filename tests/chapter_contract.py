@@ -27,7 +27,7 @@ LAST_SECTIONS = ("Summary", "What's next", "Further reading")
 MOST_LINES, CODE_RUN, ALT_LENGTH = 30, 2, 40
 # Of the chapters that are written anew.
 LINES, COLUMNS, CELLS = 25, 80, 60
-REVISED = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11")
+REVISED = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12")
 FINDINGS = ROOT / "tests" / "findings.csv"
 BANNED = re.compile(r"\b(simply|just|easily|easy|obviously|trivially|of course)\b", re.IGNORECASE)
 # A measured quantity: a decimal fraction, a percentage, or a number with a unit that a run decides.

@@ -9,11 +9,13 @@ through OpenCV's tables, the core through the formulas they approximate.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -424,31 +426,24 @@ def test_the_glue_for_kotlin_runs_on_a_virtual_machine(built, core, photo, mask,
         assert (frame[..., :3] == expected).all() and (frame[..., 3] == 255).all()
 
 
-def test_kotlin_and_java_declare_the_same_calls() -> None:
-    glue = (cpp.SOURCES / "android/seglib_jni.cc").read_text(encoding="utf8")
-    kotlin = (cpp.SOURCES / "android/Core.kt").read_text(encoding="utf8")
-    for name in ("prepare", "blur", "recolour"):
-        assert f"Java_book_segmentation_Core_{name}(" in glue
-        inside = kotlin.split(f"external fun {name}(")[1].split(")")[0]
-        java = JAVA.split(f"native void {name}(")[1].split(")")[0]
-        assert inside.count(":") == java.count(",") + 1
-
-
-SHOWN = [path for part in ("android", "ios") for path in sorted((cpp.SOURCES / part).iterdir())]
+PHONES = [path for part in ("android", "ios") for path in (cpp.SOURCES / part).rglob("*.*")]
+KOTLIN = [path for path in PHONES if path.suffix == ".kt"]
+GRAMMAR = [path for path in PHONES if path.suffix in (".kt", ".kts", ".swift")]
 CHAPTER = Path(__file__).resolve().parent.parent / "notebooks" / "12_shipping.ipynb"
+STUBS = Path(__file__).parent / "phone_files" / "kotlin_stubs.txt"
 
 
-@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)
-def test_the_chapter_shows_the_phones_sources_as_they_are(path) -> None:
+def test_the_chapter_quotes_the_projects_as_they_are() -> None:
     cells = json.loads(CHAPTER.read_text(encoding="utf8"))["cells"]
     text = "\n".join("".join(cell["source"]) for cell in cells)
-    if path.suffix == ".cc":
-        assert f"seglib/cpp/{path.parent.name}/{path.name})" in text
-    else:
-        assert path.read_text(encoding="utf8").rstrip() in text
+    quotes = re.findall(r"(?m)^```(?:kotlin|swift)\n(.*?)^```", text, re.DOTALL)
+    sources = [re.sub(r"(?m)^ +", "", path.read_text(encoding="utf8")) for path in GRAMMAR]
+    plain = [re.sub(r"(?m)^ +", "", quote).rstrip() for quote in quotes]
+    lost = [quote for quote in plain if not any(quote in source for source in sources)]
+    assert lost == [] and len(plain) >= 4
 
 
-@pytest.mark.parametrize("path", [p for p in SHOWN if p.suffix in (".kt", ".kts", ".swift")])
+@pytest.mark.parametrize("path", GRAMMAR, ids=lambda path: path.name)
 def test_kotlin_and_swift_can_be_read_by_their_grammars(path) -> None:
     """Not a compiler, but a missing brace is found."""
     language = "swift" if path.suffix == ".swift" else "kotlin"
@@ -457,7 +452,47 @@ def test_kotlin_and_swift_can_be_read_by_their_grammars(path) -> None:
     parser = sitter.Parser(sitter.Language(grammar.language()))
     content = path.read_bytes()
     assert not parser.parse(content).root_node.has_error
-    assert parser.parse(content.replace(b"}", b"", 1)).root_node.has_error
+    last = max(content.rindex(b")"), content.rfind(b"}"))
+    assert parser.parse(content[:last]).root_node.has_error
+
+
+def test_kotlin_compiles_against_the_signatures_it_calls(tmp_path) -> None:
+    """By the K2 compiler that the package kotlin-jupyter-kernel brings; no Android is needed."""
+    kernel = pytest.importorskip("run_kotlin_kernel", reason="kotlin-jupyter-kernel is missing")
+    if not shutil.which("java"):
+        pytest.skip("there is no Java")
+    jars = [str(path) for path in Path(kernel.__file__).parent.rglob("*.jar")]
+    for number, part in enumerate(re.split(r"(?m)^(?=package )", STUBS.read_text("utf8"))[1:]):
+        (tmp_path / f"stub{number}.kt").write_text(part, "utf8")
+
+    def compile_all(*files: Path) -> subprocess.CompletedProcess:
+        library = next(jar for jar in jars if "kotlin-stdlib" in jar)
+        compiler = "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -no-stdlib -no-reflect -d out -cp"
+        command = ["java", "-cp", os.pathsep.join(jars), *compiler.split(), library, *files]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    stubs = sorted(tmp_path.glob("*.kt"))
+    done = compile_all(*stubs, *KOTLIN)
+    assert done.returncode == 0, done.stderr
+    wrong = tmp_path / "wrong.kt"
+    text = next(path for path in KOTLIN if path.name == "Segmenter.kt").read_text("utf8")
+    wrong.write_text(text.replace("model.run(inputs, outputs)", "model.runs(inputs)"), "utf8")
+    others = [path for path in KOTLIN if path.name != "Segmenter.kt"]
+    assert "unresolved reference 'runs'" in compile_all(*stubs, *others, wrong).stderr
+
+
+def test_gradle_asks_for_what_the_stores_ask_for() -> None:
+    module = (cpp.SOURCES / "android/app/build.gradle.kts").read_text("utf8")
+    numbers = dict(re.findall(r"(compileSdk|targetSdk|minSdk) = (\d+)", module))
+    assert min(int(numbers["targetSdk"]), int(numbers["compileSdk"])) >= 36
+    assert int(re.search(r'ndkVersion = "(\d+)', module)[1]) >= 28
+    top = (cpp.SOURCES / "android/build.gradle.kts").read_text("utf8")
+    assert int(re.search(r'"com.android.application"\) version "(\d+)', top)[1]) >= 9
+    assert 'org.jetbrains.kotlin.android")' not in module + top
+    nodes = ElementTree.parse(cpp.SOURCES / "android/app/src/main/AndroidManifest.xml").iter()
+    names = [node.get("{http://schemas.android.com/apk/res/android}name") for node in nodes]
+    assert {"android.permission.CAMERA", ".MainActivity"} <= set(names)
+    assert not list(cpp.SOURCES.rglob("Podfile"))
 
 
 def test_without_a_compiler_it_says_so(tmp_path, monkeypatch) -> None:

@@ -6,7 +6,8 @@ Phones, desktops and servers take these sources; nothing in seglib needs them.
   the finishing of a frame with the formulas of `seglib.postprocess`.
 - `programs/`: `segment_ppm` for one photo without any library, `segment` for pictures, videos and
   cameras over OpenCV.
-- `android/`, `ios/`: the same core in Kotlin and Swift apps.
+- `android/`: a Gradle project whose app runs a flat `.tflite` and this core.
+- `ios/`: a Swift package that runs a `.mlpackage`; Core Image does there what the core does.
 
 The idea of such a core is that of mobile_unet_segmentation (rusito-23).
 """

@@ -36,6 +36,7 @@ class MainActivity : ComponentActivity() {
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
         view = ImageView(this)
+        view.scaleX = -1f // people expect a mirror; the frames themselves stay as they are
         setContentView(view)
         permission.launch(Manifest.permission.CAMERA)
     }

@@ -1,22 +1,15 @@
 import AVFoundation
 import SwiftUI
 
-@main
-struct SegmentationApp: App {
-    var body: some Scene {
-        WindowGroup {
-            CameraView()
-        }
-    }
-}
-
 /// The camera's picture with its background blurred, or the reason why there is none.
-struct CameraView: View {
+public struct CameraView: View {
     @State private var frame: CGImage?
     @State private var camera: Camera?
     @State private var message = "Starting the camera"
 
-    var body: some View {
+    public init() {}
+
+    public var body: some View {
         Group {
             if let frame {
                 Image(decorative: frame, scale: 1).resizable().scaledToFit()
@@ -33,11 +26,8 @@ struct CameraView: View {
             return
         }
         do {
-            guard let path = Bundle.main.path(forResource: "portrait", ofType: "tflite") else {
-                throw CoreError(errorDescription: "portrait.tflite is not in the app")
-            }
-            let camera = Camera(segmenter: try LiteRTSegmenter(path: path))
-            camera.onFrame = { image, _ in
+            let camera = Camera(segmenter: try Segmenter())
+            camera.onFrame = { image in
                 DispatchQueue.main.async { frame = image }
             }
             try camera.start()

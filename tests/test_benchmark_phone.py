@@ -101,3 +101,10 @@ def test_other_files_are_refused_by_name(tmp_path):
         for read in (read_phone, read_profile):
             with pytest.raises(SeglibError, match=name):
                 read(tmp_path / name)
+
+
+def test_the_live_demos_text_is_read() -> None:
+    cpu, gpu = read_phone(FILES / "live_demo.txt", "mine")
+    assert (cpu.file, cpu.device, cpu.runs) == ("hair_open", "mine, CPU, WebAssembly", 60)
+    assert (cpu.init_ms, cpu.first_ms, cpu.steady_ms, cpu.high_ms) == (8.1, 98.3, 7.0, 10.4)
+    assert (gpu.device, gpu.init_ms) == ("mine, GPU, WebGPU", 120)

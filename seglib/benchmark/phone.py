@@ -1,7 +1,8 @@
 """Reads what phones' own tools measured, so that their numbers stand beside ours.
 
-Four files are understood, each by what is in it and not by its name:
+Five files are understood, each by what is in it and not by its name:
 
+- the text that the book's live demo copies after *Measure my device*;
 - the text of TensorFlow Lite's or LiteRT's `benchmark_model` (also out of `adb logcat`); several
   runs in one file are several rows;
 - the JSON of `litert-benchmark --result_json`, which comes with the `ai-edge-litert` wheel;
@@ -32,6 +33,7 @@ _TIMINGS = re.compile(
     rf"Warmup \(avg\): {_NUMBER}, Inference \(avg\): {_NUMBER}"
 )
 _STATS = re.compile(r"\bcount=\d+ .*\bavg=.*")
+_DEMO = re.compile(r"^([CG]PU, Web\w+)[ *]*" + rf" +{_NUMBER}" * 6 + r"\s*$", re.MULTILINE)
 _CLOCK = re.compile(r"clock|wall|duration|^time\b", re.IGNORECASE)
 
 
@@ -66,6 +68,12 @@ def read_log(path: str | Path) -> str:
 
 
 def _from_text(text: str) -> Iterator[Latency]:
+    network = _last(re.compile(r"^network (\w+)", re.MULTILINE), text)
+    runs = 60  # see book/live_demo/site/measure.js
+    for device, *numbers in _DEMO.findall(text):
+        init, first, median, high, *_ = map(float, numbers)
+        spread = (median, "median", median, high, "median to p90", runs, init, first)
+        yield Latency(network, device, *spread)
     start = 0
     for timings in _TIMINGS.finditer(text):
         part, start = text[start : timings.start()], timings.end()

@@ -29,7 +29,8 @@ def calls() -> list[tuple[str, dict | None]]:
 
 
 def test_every_conclusion_of_the_chapters_has_its_rows():
-    assert (chapters := calls())
+    chapters = calls()
+    assert chapters
     for name, record in chapters:
         rows = notebook.photo_records(record) if record is not None else [{"set": "eg1800"}]
         # Nobody drew these masks by machine, and none of them is a drawing.

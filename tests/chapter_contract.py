@@ -40,7 +40,6 @@ DRAWS = re.compile(
 DIRECTIVE = re.compile(r"^\s*(:::|```+\s*\{|\(\S+\)=\s*$)|\{[\w:+-]+\}`", re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 
-
 # Optional parts of seglib that a chapter may ask for, and the module that shows they are there.
 EXTRAS = {"coreml": "coremltools", "data": "imagehash"}
 

@@ -86,7 +86,7 @@ def loaded(chrome: Any, site: browser_site.Site) -> Any:
 @pytest.fixture
 def demo(loaded: Any) -> Any:
     """The loaded page in its first state, with a camera that may be used."""
-    for name in ("hair", "portrait"):
+    for name in ("hair_open", "portrait_open"):
         loaded.select_option("[name=model]", name)
         loaded.click("[data-do=reset]")
     loaded.select_option("[name=view]", "frame")
@@ -152,7 +152,8 @@ def test_the_browsers_mask_is_that_of_python(demo, site, name) -> None:
 
 
 def test_what_the_page_shows_is_what_python_makes(demo, site) -> None:
-    for model, effect in (("portrait", "blur"), ("portrait", "replace"), ("hair", "recolour")):
+    person, hair = "portrait_open", "hair_open"
+    for model, effect in ((person, "blur"), (person, "replace"), (hair, "recolour")):
         demo.select_option("[name=model]", model)
         settle(demo)
         demo.select_option("[name=effect]", effect)
@@ -205,7 +206,7 @@ def test_nothing_is_asked_for_after_loading(demo, site, tmp_path) -> None:
     assert demo.text_content(".numbers").startswith("200 × 300")
     demo.select_option("[name=effect]", "replace")
     demo.set_input_files("[name=background]", photo)
-    demo.select_option("[name=model]", "hair")
+    demo.select_option("[name=model]", "hair_open")
     settle(demo)
     slide(demo, "strength", 0.5)
     demo.click("[data-do=camera]")
@@ -440,7 +441,7 @@ def test_a_connection_that_breaks_is_explained_and_can_be_tried_again(visit, sit
     page.route("**/*.tflite", lambda route: route.abort())
     page.click(LOAD)
     page.wait_for_selector(".status.bad")
-    assert "portrait.tflite could not be loaded" in status(page)
+    assert "portrait_open.tflite could not be loaded" in status(page)
     page.unroute("**/*.tflite")
     ready(page)
     assert "Ready" in status(page)

@@ -115,8 +115,8 @@ def test_a_mask_is_enlarged_along_the_same_edges(site, page, size) -> None:
 
 def configurations(site: browser_site.Site) -> dict[str, PostprocessConfig]:
     """Return the page's own settings and what its controls can make of them."""
-    portrait = PostprocessConfig(**_tuples(site.info["defaults"]["portrait"]))
-    hair = PostprocessConfig(**_tuples(site.info["defaults"]["hair"]))
+    portrait = PostprocessConfig(**_tuples(site.info["defaults"]["portrait_open"]))
+    hair = PostprocessConfig(**_tuples(site.info["defaults"]["hair_open"]))
     every_step = dataclasses.replace(
         portrait, opening=0.02, closing=0.02, largest=True, blur=0.01, low=0.1, high=0.95
     )

@@ -26,10 +26,10 @@ from seglib.postprocess.background import REDUCE
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "build" / "live_demo"
-MODELS = ("portrait", "hair")
+MODELS = ("portrait_open", "hair_open")  # a public page ships what may be shipped
 DEFAULTS = {
-    "portrait": PostprocessConfig(),
-    "hair": PostprocessConfig(effect="recolour", color=(160, 40, 60)),
+    "portrait_open": PostprocessConfig(),
+    "hair_open": PostprocessConfig(effect="recolour", color=(160, 40, 60)),
 }
 """What the page starts with: the settings that helped on real photos, and each model's effect."""
 

@@ -14,7 +14,7 @@ export class Controls {
     this.defaults = defaults;
     this.changed = changed;
     this.configs = structuredClone(defaults);
-    this.model = "portrait";
+    this.model = "portrait_open";
     this.listen();
     this.settle();
   }
@@ -76,6 +76,6 @@ export class Controls {
       const wanted = part.dataset.effect;
       part.hidden = Boolean(wanted) && wanted !== config.effect;
     });
-    root.querySelector(".python").textContent = snippet(config, this.defaults.portrait);
+    root.querySelector(".python").textContent = snippet(config, this.defaults.portrait_open);
   }
 }

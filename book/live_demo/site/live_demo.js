@@ -86,7 +86,7 @@ class LiveDemo extends HTMLElement {
         bar.value = share;
       });
       this.gpuName = await this.engine.gpu();
-      this.network = await this.engine.network("portrait", "wasm");
+      this.network = await this.engine.network("portrait_open", "wasm");
       await this.open(() => readFile(this.engine.sample), "sample");
     } catch (error) {
       this.fail(error);

@@ -28,12 +28,12 @@ export const SWITCHES = [
 
 /** Effects by network: [value, what the reader sees]. */
 export const EFFECTS = {
-  portrait: [
+  portrait_open: [
     ["blur", "Blur the background"],
     ["replace", "Replace the background"],
     ["grey", "Grey background"],
   ],
-  hair: [["recolour", "Recolour the hair"]],
+  hair_open: [["recolour", "Recolour the hair"]],
 };
 
 const slider = ({ key, label, min = 0, max, step, effect }) => `
@@ -145,8 +145,8 @@ export const PANEL = `
   </section>
   <section class="controls" aria-label="Settings">
     <label class="field"><span>Network</span><select name="model">
-      <option value="portrait">Portrait: the person</option>
-      <option value="hair">Hair</option></select></label>
+      <option value="portrait_open">Portrait: the person</option>
+      <option value="hair_open">Hair</option></select></label>
     <label class="field"><span>Effect</span><select name="effect"></select></label>
     <label class="field"><span>Show</span><select name="view">
       <option value="frame">The finished picture</option>

@@ -8,6 +8,8 @@ import pytest
 
 from chapter_run import offline_environment
 
+# TensorFlow's kernels for a CPU differ in what they can do; it chooses them by the processor.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # A first call may compile something, and a busy machine is no failure: no timed tests.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")

@@ -152,8 +152,8 @@ def test_the_browsers_mask_is_that_of_python(demo, site, name) -> None:
 
 
 def test_what_the_page_shows_is_what_python_makes(demo, site) -> None:
-    person, hair = "portrait_open", "hair_open"
-    for model, effect in ((person, "blur"), (person, "replace"), (hair, "recolour")):
+    for kind, effect in (("portrait", "blur"), ("portrait", "replace"), ("hair", "recolour")):
+        model = f"{kind}_open"
         demo.select_option("[name=model]", model)
         settle(demo)
         demo.select_option("[name=effect]", effect)
@@ -166,8 +166,8 @@ def test_what_the_page_shows_is_what_python_makes(demo, site) -> None:
         image = decode(look(demo, "shown", "image")).copy()
         assert np.abs(image.astype(int) - seglib.sample_photo()).mean() < 1
         scene = np.full((8, 8, 3), (0x2F, 0x6F, 0x8F), np.uint8) if effect == "replace" else None
-        mask = Segmenter(model_path(model)).raw(image)
-        wanted = seglib.postprocess.Pipeline(config)(image, mask, scene)
+        pipeline = seglib.postprocess.Pipeline(config)
+        wanted = pipeline(image, Segmenter(model_path(model)).raw(image), scene)
         difference = np.abs(decode(look(demo, "shown", "result")).astype(int) - wanted)
         # The mask may differ by 1e-3, and the curve is up to four times as steep as its range.
         assert difference.max() <= 3

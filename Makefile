@@ -35,6 +35,7 @@ test: check
 
 check: $(READY)
 	$(BIN)/ruff check seglib tests
+	$(BIN)/ruff check --quiet --select F821 notebooks
 	$(BIN)/codespell
 	$(BIN)/python tests/chapter_contract.py
 	$(BIN)/python tests/address.py

@@ -1,6 +1,7 @@
 """`seglib train` and `seglib data`: from photos to a network."""
 
 import contextlib
+import inspect
 import itertools
 import json
 import os
@@ -24,7 +25,9 @@ def configs() -> list[tuple[type, dict[str, str]]]:
 
     found = []
     for config in (UNetConfig, TrainConfig):
-        texts = re.findall(r"^ {8}(\w+): ([^\n]+(?:\n {9,}[^\n]+)*)", config.__doc__, re.M)
+        # Python 3.13 takes the margin off by itself; getdoc does so in every version.
+        doc = inspect.getdoc(config)
+        texts = re.findall(r"^ {4}(\w+): ([^\n]+(?:\n {5,}[^\n]+)*)", doc, re.M)
         found.append((config, {name: " ".join(text.split()) for name, text in texts}))
     return found
 
